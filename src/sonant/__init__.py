@@ -1,0 +1,3 @@
+"""sonant: a speech-recognition workbench."""
+
+__version__ = "0.1.0"

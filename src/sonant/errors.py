@@ -1,0 +1,69 @@
+"""Every error that sonant raises on purpose.
+
+SonantError
+├── AudioError            a recording that cannot be read, decoded or used
+├── FeatureError          samples or options that no feature can be computed from
+├── TokenError            a token model or an id that does not exist
+├── SearchError           scores that do not fit the search
+├── ModelError            a bundle that is missing, incomplete or corrupt
+├── SessionError          a stream used after its end, or fed what it cannot take
+├── ManifestError         a manifest line that names no usable utterance
+├── ConfigError           an option with a value that cannot work
+├── CheckpointError       a checkpoint that cannot be read or does not fit
+├── TrainingError         training that cannot go on
+└── MissingExtraError     a part of sonant that is not installed
+
+A message names the file or value, what was found, what was expected, and the mend.
+"""
+
+
+class SonantError(Exception):
+    """Base of every error that sonant raises on purpose."""
+
+
+class AudioError(SonantError):
+    pass
+
+
+class FeatureError(SonantError, ValueError):
+    pass
+
+
+class TokenError(SonantError, ValueError):
+    pass
+
+
+class SearchError(SonantError, ValueError):
+    pass
+
+
+class ModelError(SonantError):
+    pass
+
+
+class SessionError(SonantError):
+    pass
+
+
+class ManifestError(SonantError):
+    pass
+
+
+class ConfigError(SonantError, ValueError):
+    pass
+
+
+class CheckpointError(SonantError):
+    pass
+
+
+class TrainingError(SonantError):
+    pass
+
+
+class MissingExtraError(SonantError, ImportError):
+    """Something is needed that `pip install sonant[extra]` brings."""
+
+    def __init__(self, what: str, extra: str):
+        super().__init__(f"{what} needs an extra that is not installed: pip install 'sonant[{extra}]'")
+        self.extra = extra
