@@ -1,0 +1,61 @@
+// Lanes<W>: the same number of W frames side by side, one frame per SIMD lane. Every operation is elementwise, so what
+// a lane computes never depends on which frames sit in the other lanes, nor on how many of them are in use.
+#pragma once
+
+#include <cstdint>
+
+// Inlined without exception: the function then takes the instruction set of the kernel that it is inlined into.
+#define SONANT_INLINE inline __attribute__((always_inline))
+
+#if defined(__GNUC__) && !defined(__clang__)
+// Vectors wider than the baseline's registers have no stable calling convention; nothing here is ever called.
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+namespace sonant {
+
+template <int W>
+struct Lanes {
+  typedef float F __attribute__((vector_size(W * sizeof(float)), may_alias));
+  typedef std::int32_t I __attribute__((vector_size(W * sizeof(std::int32_t)), may_alias));
+};
+
+template <int W>
+using LanesF = typename Lanes<W>::F;
+template <int W>
+using LanesI = typename Lanes<W>::I;
+
+template <int W>
+SONANT_INLINE LanesF<W> broadcast(float value) {
+  return LanesF<W>{} + value;
+}
+
+template <int W>
+SONANT_INLINE LanesF<W> maximum(const LanesF<W>& x, float floor) {
+  const LanesF<W> y = broadcast<W>(floor);
+  return x > y ? x : y;
+}
+
+template <int W>
+SONANT_INLINE LanesF<W> square_root(const LanesF<W>& x) {
+  LanesF<W> root;
+  for (int lane = 0; lane < W; ++lane) root[lane] = __builtin_sqrtf(x[lane]);
+  return root;
+}
+
+// Natural logarithm of positive, normal x; error below 2 units in the last place. With x = m 2^e, m in
+// [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1): ln m = 2 atanh s, whose series in s^2 (at most 0.0295) needs five
+// terms. ln 2 is split in two so that e times its upper part is exact.
+template <int W>
+SONANT_INLINE LanesF<W> logarithm(const LanesF<W>& x) {
+  const LanesI<W> bits = (LanesI<W>)x;
+  const LanesI<W> exponent = (bits - 0x3f3504f3) >> 23;  // the bits of sqrt(1/2)
+  const LanesF<W> f = (LanesF<W>)(bits - (exponent << 23)) - 1.0f;
+  const LanesF<W> e = __builtin_convertvector(exponent, LanesF<W>);
+  const LanesF<W> s = f / (f + 2.0f);
+  const LanesF<W> z = s * s;
+  const LanesF<W> series = ((z * (2.0f / 9) + 2.0f / 7) * z + 2.0f / 5) * z + 2.0f / 3;
+  return e * 0.693359375f + (s * 2.0f + (s * z * series - e * 2.12194440e-4f));
+}
+
+}  // namespace sonant
