@@ -7,9 +7,9 @@
 Peers in the same run, on the same samples: kaldi-native-fbank; lhotse's layer; Kaldi's definition in torch;
 and torch.stft, which has no offset and preemphasis by frame and so computes nearly the same. They take turns,
 so that whatever else the machine does meets all of them alike. The ratio is of the process's CPU times
-(medians), which a busy machine disturbs less than the clock; the clock's are printed too. Every peer's features
-are compared with ours, to show that nobody is timed for something else. Then a list of recordings on two
-threads, by the clock.
+(medians), which a busy machine disturbs less than the clock; the clock's are printed too. Every peer's
+features are compared with ours, to show that nobody is timed for something else. Then a list of recordings on
+two threads, by the clock.
 """
 
 import importlib.util
