@@ -103,6 +103,28 @@ class Stream {
   std::mutex mutex_;
 };
 
+// The filters as a matrix (bins, frequencies), for those who compute features elsewhere, with the window.
+Features mel_filters(const sonant::FbankOptions& options) {
+  const sonant::Framing framing(options.frame);
+  const sonant::MelBanks banks(options.mel, options.frame, framing.padded());
+  const int frequencies = framing.padded() / 2 + 1;
+  Features matrix = allocate(std::int64_t(banks.first.size()), frequencies);
+  std::fill_n(matrix.data(), matrix.size(), 0.0f);
+  for (std::size_t b = 0; b < banks.first.size(); ++b) {
+    std::copy_n(banks.weights.data() + banks.start[b], banks.size[b],
+                matrix.data() + b * frequencies + banks.first[b]);
+  }
+  return matrix;
+}
+
+Features window(const sonant::FbankOptions& options) {
+  const sonant::Framing framing(options.frame);
+  const std::vector<float> values = sonant::window_function(options.frame, framing.length());
+  Features row = allocate(1, framing.length());
+  std::copy(values.begin(), values.end(), row.data());
+  return row;
+}
+
 }  // namespace
 
 void bind_features(nb::module_& m) {
@@ -155,6 +177,9 @@ void bind_features(nb::module_& m) {
       .def("num_frames",
            [](const sonant::Fbank& fbank, std::int64_t samples) { return fbank.framing().count(samples, true); })
       .def("compute", compute, "waveforms"_a, "num_threads"_a = 0);
+
+  m.def("mel_filters", mel_filters, "options"_a);
+  m.def("window", window, "options"_a);
 
   nb::class_<Stream>(m, "FbankStream")
       .def(nb::init<std::shared_ptr<const sonant::Fbank>>(), "fbank"_a)

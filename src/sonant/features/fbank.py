@@ -92,6 +92,16 @@ class Fbank:
         """Features per frame: num_mel_bins, and one more with use_energy."""
         return self._native.dim
 
+    @property
+    def window(self) -> npt.NDArray[np.float32]:
+        """The window function, (samples per frame,)."""
+        return _native.window(_options(self.config))[0]
+
+    @property
+    def mel_filters(self) -> npt.NDArray[np.float32]:
+        """The filters as a matrix (num_mel_bins, frequencies), applied to the spectrum of a windowed frame."""
+        return _native.mel_filters(_options(self.config))
+
     def num_frames(self, num_samples: int) -> int:
         """Frames that a waveform of `num_samples` samples makes; 0 where it is too short for one."""
         if num_samples < 0:

@@ -1,0 +1,35 @@
+"""Mini LibriSpeech (OpenSLR SLR31): five hours of read English.
+
+    sonant train recipes/mini_librispeech.py --data CORPUS
+
+CORPUS is a manifest or folder of `data`'s kinds, such as OpenSLR's LibriSpeech/train-clean-5. The bundled English model
+is this recipe on two CPU cores, with noise and room responses.
+"""
+
+from pathlib import Path
+
+from sonant.data import SpecAugment
+from sonant.nn import ConformerConfig, NetworkConfig
+from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
+
+
+def config(
+    data: tuple[Path, ...],
+    exp: Path = Path("exp/mini_librispeech"),
+    valid: Path | None = None,
+    noise: Path | None = None,
+    responses: Path | None = None,
+    epochs: int = 40,
+    seed: int = 0,
+) -> TrainConfig:
+    return TrainConfig(
+        exp=exp,
+        data=DataConfig(train=data, valid=valid, noise=noise, responses=responses, noise_probability=0.15, batch_duration=48.0),
+        tokens=TokensConfig(kind="bpe", size=128),
+        network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=256, feedforward=640)),
+        spec_augment=SpecAugment(frequency_width=20, time_masks=5, time_width=25),
+        loss=LossConfig(uniform_steps=500, transducer=0.5, transducer_from=0.7),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=500, decay=0.4),
+        epochs=epochs,
+        seed=seed,
+    )

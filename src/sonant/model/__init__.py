@@ -1,0 +1,7 @@
+"""Model = features + network + search + tokens, and the bundle that holds one on disk."""
+
+from sonant.model.bundle import Bundle, BundleConfig
+from sonant.model.model import Model, load
+from sonant.model.recognition import Recognition
+
+__all__ = ["Bundle", "BundleConfig", "Model", "Recognition", "load"]

@@ -1,0 +1,241 @@
+"""Model = features + network + search + tokens."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, cast, overload
+
+import numpy as np
+
+from sonant import audio
+from sonant.audio import Source
+from sonant.errors import ConfigError, ModelError
+from sonant.features import Fbank
+from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
+from sonant.model.network import Network
+from sonant.model.recognition import Recognition, Search
+from sonant.search import (
+    CtcGreedy,
+    CtcPrefixBeam,
+    Hypothesis,
+    TransducerBeam,
+    TransducerGreedy,
+    advance_transducers,
+)
+from sonant.text import Tokens, Transcript
+
+Decoder = Literal["greedy", "beam"]
+# Streams whose steps share one run of the network: more would not be faster on a few cores.
+BATCH = 8
+BLOCK_SECONDS = 30.0
+
+
+class Model:
+    """Recognises recordings and streams. Safe to share between threads. Made by `sonant.load()`."""
+
+    def __init__(self, bundle: Bundle, precision: Precision = "int8", threads: int = 0):
+        self.path = bundle.folder
+        self.config: BundleConfig = bundle.config
+        self.precision = precision
+        self.fbank = Fbank(self.config.features)
+        self.tokens = Tokens.load(bundle.file(TOKENS))
+        if len(self.tokens) != self.config.tokens:
+            raise ModelError(f"{bundle.folder}: {TOKENS} has {len(self.tokens)} tokens, expected {self.config.tokens}")
+        self.network = Network(bundle, precision, threads)
+
+    def __repr__(self) -> str:
+        return f"<sonant.Model {self.config.name} ({self.config.language}, {self.precision}) at {self.path}>"
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz that the features are made for; recordings of any other are resampled."""
+        return self.config.sample_rate
+
+    @overload
+    def transcribe(
+        self,
+        source: Source,
+        *,
+        sample_rate: int | None = ...,
+        channel: int | None = ...,
+        encoding: str | None = ...,
+        decoder: Decoder = ...,
+        beam: int = ...,
+        head: Head | None = ...,
+        alternatives: int = ...,
+    ) -> Transcript: ...
+    @overload
+    def transcribe(
+        self,
+        source: Sequence[Source],
+        *,
+        sample_rate: int | None = ...,
+        channel: int | None = ...,
+        encoding: str | None = ...,
+        decoder: Decoder = ...,
+        beam: int = ...,
+        head: Head | None = ...,
+        alternatives: int = ...,
+    ) -> Iterator[Transcript]: ...
+    def transcribe(
+        self,
+        source: Source | Sequence[Source],
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        encoding: str | None = None,
+        decoder: Decoder = "greedy",
+        beam: int = 4,
+        head: Head | None = None,
+        alternatives: int = 0,
+    ) -> Transcript | Iterator[Transcript]:
+        """What is said in a recording, or in each of a list of recordings, in order and as each is done.
+
+        source: a path, bytes of a file, a file object, or samples (with `sample_rate`, Hz); of any length, read in blocks.
+        channel: which one of several; the mean of all when None. encoding: for raw PCM, see `sonant.audio.load`.
+        decoder, beam, head: the search, its width, and the scores that it reads (None: the model's own choice).
+        alternatives: how many other readings to give, of those that the search keeps.
+
+        Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at a time.
+        """
+        several = isinstance(source, list | tuple)
+        sources = cast(Sequence[Source], source) if several else [cast(Source, source)]
+        # Made here, not in the generator, so that a wrong option is told at once.
+        self._search(decoder, beam, head)
+
+        def blocks(one: Source) -> Iterator[np.ndarray]:
+            return audio.blocks(
+                one,
+                sample_rate=sample_rate,
+                target_rate=self.sample_rate,
+                channel=channel,
+                encoding=encoding,
+                seconds=BLOCK_SECONDS,
+            )
+
+        def recognitions() -> Iterator[tuple[str, Recognition, Iterator[np.ndarray]]]:
+            for one in sources:
+                name = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
+                recognition = Recognition(self, self._search(decoder, beam, head), self.sample_rate)
+                yield str(name), recognition, blocks(one)
+
+        found = self._run(recognitions(), alternatives)
+        return found if several else next(found)
+
+    def _run(
+        self, incoming: Iterator[tuple[str, Recognition, Iterator[np.ndarray]]], alternatives: int
+    ) -> Iterator[Transcript]:
+        """Recognises BATCH recordings side by side; a place that becomes free is given to the next one."""
+        waiting: list[tuple[str, Recognition]] = []  # in the order of the sources
+        live: dict[Recognition, Iterator[np.ndarray]] = {}
+        while True:
+            while len(live) < BATCH and (entry := next(incoming, None)) is not None:
+                name, recognition, blocks = entry
+                waiting.append((name, recognition))
+                live[recognition] = blocks
+            if not waiting:
+                return
+            for recognition in list(live):
+                if recognition.ready:
+                    continue
+                block = next(live[recognition], None)
+                if block is None:
+                    recognition.end()
+                    del live[recognition]
+                else:
+                    recognition.accept(block)
+            self._step([recognition for _, recognition in waiting if recognition.ready])
+            while waiting and waiting[0][1] not in live and not waiting[0][1].ready:
+                name, recognition = waiting.pop(0)
+                yield self.transcript(recognition, alternatives, name)
+
+    def stream(
+        self, *, sample_rate: int | None = None, decoder: Decoder = "greedy", beam: int = 4, head: Head | None = None
+    ) -> Recognition:
+        """A recording that arrives in pieces, at `sample_rate` Hz (None: the model's own)."""
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        return Recognition(self, self._search(decoder, beam, head), rate)
+
+    def advance(self, recognitions: Iterable[Recognition]) -> None:
+        """Computes all that the recognitions have been given so far, step by step, together."""
+        active = [r for r in recognitions if r.ready]
+        while active:
+            self._step(active)
+            active = [r for r in active if r.ready]
+
+    def _step(self, recognitions: Sequence[Recognition]) -> None:
+        if not recognitions:
+            return
+        scored = self.network.encode([r.next_features() for r in recognitions], [r.state for r in recognitions])
+        transducers: list[TransducerGreedy | TransducerBeam] = []
+        frames: list[np.ndarray] = []
+        for recognition, (encoded, ctc, state) in zip(recognitions, scored, strict=True):
+            recognition.state = state
+            valid = recognition.count_valid(len(encoded))
+            search = recognition.search
+            if isinstance(search, CtcGreedy | CtcPrefixBeam):
+                search.advance(ctc[:valid])
+            else:
+                transducers.append(search)
+                frames.append(encoded[:valid])
+        if transducers:
+            advance_transducers(self.network.step, transducers, frames)
+
+    def _search(self, decoder: Decoder, beam: int, head: Head | None) -> Search:
+        head = self.config.head if head is None else head
+        context = self.config.context
+        match (head, decoder):
+            case ("ctc", "greedy"):
+                return CtcGreedy()
+            case ("ctc", "beam"):
+                return CtcPrefixBeam(beam)
+            case ("transducer", "greedy"):
+                return TransducerGreedy(context)
+            case ("transducer", "beam"):
+                return TransducerBeam(beam, context)
+        raise ConfigError(
+            f"decoder={decoder!r}, head={head!r}: expected greedy or beam, with ctc, transducer or None"
+        )
+
+    def transcript(self, recognition: Recognition, alternatives: int = 0, name: str = "") -> Transcript:
+        """What a recognition has found so far."""
+        found = [
+            self._as_transcript(h, recognition.duration, name) for h in recognition.hypotheses(1 + alternatives)
+        ]
+        best, *others = found
+        return Transcript(
+            text=best.text,
+            words=best.words,
+            confidence=best.confidence,
+            duration=best.duration,
+            alternatives=tuple(others),
+            name=name,
+        )
+
+    def _as_transcript(self, hypothesis: Hypothesis, duration: float, name: str) -> Transcript:
+        seconds = self.config.frame_seconds
+        starts = [min(f * seconds, duration) for f in hypothesis.frames]
+        ends = [min(f * seconds, duration) for f in hypothesis.end_frames]
+        confidences = np.exp(hypothesis.log_probs).tolist()
+        words = self.tokens.words(list(hypothesis.tokens), starts, ends, confidences)
+        return Transcript(
+            text=self.tokens.decode(list(hypothesis.tokens)),
+            words=words,
+            confidence=float(np.mean([w.confidence for w in words])) if words else 0.0,
+            duration=duration,
+            name=name,
+        )
+
+
+def load(path: str | os.PathLike[str] | None = None, *, precision: Precision | None = None, threads: int = 0) -> Model:
+    """Loads a model.
+
+    path: a bundle's folder; None for the English model in the package. precision: "int8" or "float" weights; None for
+    int8 where the bundle has it. threads: of the network; 0 for all cores.
+    """
+    bundle = Bundle(BUNDLED if path is None else Path(path))
+    if precision is None:
+        precision = "int8" if bundle.has("int8") else "float"
+    if precision not in ("int8", "float"):
+        raise ConfigError(f"precision={precision!r}: expected 'int8' or 'float'")
+    return Model(bundle, precision, threads)

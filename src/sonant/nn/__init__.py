@@ -1,0 +1,17 @@
+"""Networks for training, on torch: features in, scores out. Streaming state is passed in and out explicitly."""
+
+from sonant.nn.conformer import Conformer, ConformerConfig, ConformerState
+from sonant.nn.fbank import Fbank
+from sonant.nn.network import BLANK, Joiner, Network, NetworkConfig, StatelessPredictor
+
+__all__ = [
+    "BLANK",
+    "Conformer",
+    "ConformerConfig",
+    "ConformerState",
+    "Fbank",
+    "Joiner",
+    "Network",
+    "NetworkConfig",
+    "StatelessPredictor",
+]

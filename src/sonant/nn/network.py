@@ -1,0 +1,72 @@
+"""The recognition network: a conformer encoder with a CTC head, a stateless predictor and a joiner."""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sonant.nn.conformer import Conformer, ConformerConfig
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    encoder: ConformerConfig = field(default_factory=ConformerConfig)
+    tokens: int = 256  # with the blank
+    predictor_dim: int = 256
+    context: int = 2  # tokens that the predictor sees
+    joiner_dim: int = 256
+
+
+class StatelessPredictor(nn.Module):
+    """Embedding and a convolution over the last `context` tokens (Ghodsi et al. 2020), no recurrence.
+
+    contexts (..., context) int64, to (..., predictor_dim).
+    """
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        dim = config.predictor_dim
+        self.context = config.context
+        self.embedding = nn.Embedding(config.tokens, dim)
+        self.convolution = nn.Conv1d(dim, dim, config.context, groups=dim // 4, bias=False)
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        flat = self.embedding(contexts.flatten(0, -2))
+        out = self.convolution(flat.transpose(1, 2)).squeeze(2)
+        return F.relu(out).unflatten(0, contexts.shape[:-1])
+
+    def contexts(self, targets: Tensor) -> Tensor:
+        """targets (batch, tokens) to the contexts (batch, tokens + 1, context) before each and after the last."""
+        return F.pad(targets, (self.context, 0), value=BLANK).unfold(1, self.context, 1)
+
+
+class Joiner(nn.Module):
+    """encoder (..., dim) and predictor (..., predictor_dim), broadcast against each other, to logits (..., tokens)."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.encoder = nn.Linear(config.encoder.dim, config.joiner_dim)
+        self.predictor = nn.Linear(config.predictor_dim, config.joiner_dim)
+        self.output = nn.Linear(config.joiner_dim, config.tokens)
+
+    def forward(self, encoder: Tensor, predictor: Tensor) -> Tensor:
+        return self.output(torch.tanh(self.encoder(encoder) + self.predictor(predictor)))
+
+    def lattice(self, encoder: Tensor, predictor: Tensor) -> Tensor:
+        """encoder (batch, frames, dim), predictor (batch, tokens + 1, dim) to (batch, frames, tokens + 1, vocabulary)"""
+        hidden = self.encoder(encoder).unsqueeze(2) + self.predictor(predictor).unsqueeze(1)
+        return self.output(torch.tanh(hidden))
+
+
+class Network(nn.Module):
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = Conformer(config.encoder)
+        self.ctc = nn.Linear(config.encoder.dim, config.tokens)
+        self.middle_ctc = nn.Linear(config.encoder.dim, config.tokens)
+        self.predictor = StatelessPredictor(config)
+        self.joiner = Joiner(config)

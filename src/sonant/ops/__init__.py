@@ -1,0 +1,1 @@
+"""Differentiable kernels on tensors, one folder each."""

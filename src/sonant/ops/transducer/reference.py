@@ -1,0 +1,38 @@
+"""The forward recursion of Graves 2012 along the lattice's diagonals, vectorised over the batch; autograd does the rest.
+
+All cells with the same t + u depend only on the diagonal before, so that frames + tokens small steps suffice.
+"""
+
+import torch
+from torch import Tensor
+
+# Stands for log 0. Finite, since the gradient of logaddexp(-inf, -inf) is not a number.
+IMPOSSIBLE = -1e30
+
+
+def _skew(scores: Tensor, diagonals: int) -> Tensor:
+    """(batch, frames, columns) to (diagonals, batch, columns), where [d, :, u] is [:, d - u, u]."""
+    batch, frames, columns = scores.shape
+    padded = torch.nn.functional.pad(scores, (0, 0, 0, diagonals - frames), value=IMPOSSIBLE)
+    column = torch.arange(columns, device=scores.device)
+    row = torch.arange(diagonals, device=scores.device)[:, None] - column
+    skewed = padded[:, row.clamp(min=0), column]
+    return skewed.masked_fill(row < 0, IMPOSSIBLE).transpose(0, 1)
+
+
+def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor) -> Tensor:
+    _, length, states = blank.shape
+    diagonals = length + states - 1
+    blank = _skew(blank.clamp(min=IMPOSSIBLE), diagonals).unbind(0)
+    emit = _skew(emit.clamp(min=IMPOSSIBLE), diagonals).unbind(0)
+
+    alpha = torch.full_like(blank[0], IMPOSSIBLE)
+    alpha[:, 0] = 0
+    ends = [alpha + blank[0]]
+    for d in range(1, diagonals):
+        stay = ends[-1]
+        advance = torch.nn.functional.pad(alpha[:, :-1] + emit[d - 1], (1, 0), value=IMPOSSIBLE)
+        alpha = torch.logaddexp(stay, advance)
+        ends.append(alpha + blank[d])
+    recording = torch.arange(len(frames), device=frames.device)
+    return torch.stack(ends)[frames - 1 + tokens, recording, tokens]

@@ -1,0 +1,95 @@
+"""Checkpoints: a folder with the averaged weights (safetensors) and all that a resumed run needs to go on exactly.
+
+    weights.safetensors   the running average, what evaluation and export read
+    training.pt           weights, optimiser, random state and position, read by a resumed run alone
+    tokens.model          SentencePiece
+    config.json           the run's configuration
+
+A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one before.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sonant.errors import CheckpointError
+from sonant.nn import Network
+from sonant.text import Tokens
+from sonant.train.config import TrainConfig
+
+WEIGHTS, TRAINING, TOKENS, CONFIG = "weights.safetensors", "training.pt", "tokens.model", "config.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far training has come: `batch` batches of epoch `epoch` are done."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+
+
+def save(folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]) -> None:
+    new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
+    torch.save(training, new / TRAINING)
+    tokens.save(new / TOKENS)
+    (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.exists() and folder.with_suffix(".old").exists():
+        # Killed between the two renames.
+        return folder.with_suffix(".old")
+    return folder
+
+
+def exists(folder: Path) -> bool:
+    return (_existing(folder) / TRAINING).exists()
+
+
+def load_training(folder: Path) -> dict[str, Any]:
+    """What `save` was given as `training`."""
+    path = _existing(folder) / TRAINING
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); remove {folder} to start anew") from None
+
+
+def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
+    """The configuration, tokens and averaged network of a checkpoint."""
+    folder = _existing(Path(folder))
+    missing = [name for name in (WEIGHTS, TOKENS, CONFIG) if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(f"{folder}: not a checkpoint, {', '.join(missing)} missing; expected a folder of `sonant train`")
+    try:
+        config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=TrainConfig, dec_hook=_decode)
+    except msgspec.DecodeError as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}") from None
+    network = Network(config.network)
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except Exception as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: {error}") from None
+    return config, Tokens.load(folder / TOKENS), network.eval()
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if issubclass(kind, Path):
+        return kind(value)
+    raise NotImplementedError(kind)

@@ -1,0 +1,73 @@
+"""What a training run is: plain frozen dataclasses. A recipe is a function that returns a TrainConfig."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sonant.data import SpecAugment
+from sonant.features import FbankConfig
+from sonant.nn import NetworkConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    train: tuple[Path, ...]  # manifests or corpus folders
+    valid: Path | None = None  # None: `held_out` utterances of the training set
+    held_out: int = 40
+    noise: Path | None = None
+    responses: Path | None = None  # room impulse responses
+    noise_probability: float = 0.3
+    reverb_probability: float = 0.1
+    upper: bool = True  # text in upper case, without punctuation except apostrophes
+    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    min_duration: float = 0.5  # seconds; shorter utterances are left out
+    max_duration: float = 20.0  # seconds; longer ones too
+    batch_duration: float = 80.0  # seconds of audio in a batch, padding included
+    cache_gb: float = 4.0  # memory for decoded audio
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class TokensConfig:
+    kind: Literal["bpe", "unigram", "char"] = "bpe"
+    size: int = 128
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    ctc: float = 1.0
+    middle_ctc: float = 0.3  # CTC on the middle layer (Lee and Watanabe 2021)
+    transducer: float = 0.5
+    uniform_steps: int = 0  # first steps, with each text spread evenly over its recording in place of CTC
+    transducer_from: float = 0.0  # part of training before which the transducer is left out, in [0, 1]
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    learning_rate: float = 1e-3  # at its peak
+    warmup: int = 500  # steps
+    decay: float = 1.0  # the part of training, its end, over which the rate falls to zero as a cosine
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 1e-2
+    clip_norm: float = 5.0
+    average: float = 0.999  # decay of the running average of the weights, which is what is kept
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    exp: Path  # folder for checkpoints and logs
+    data: DataConfig
+    tokens: TokensConfig = TokensConfig()
+    fbank: FbankConfig = FbankConfig(num_mel_bins=80, dither=0.0, high_freq=-400.0)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    spec_augment: SpecAugment = SpecAugment()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    epochs: int = 30
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = 0  # 0: all cores
+    log_every: int = 20  # steps
+    save_every: int = 200  # steps
+    valid_every: int = 1  # epochs

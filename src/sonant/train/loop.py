@@ -1,0 +1,282 @@
+"""Joint CTC and transducer training, on a CPU or one GPU."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sonant import audio, text
+from sonant.data import Batch, Loader, Utterance, WaveAugment, WaveCache, epoch_batches, read_corpus
+from sonant.errors import ManifestError, TrainingError
+from sonant.losses import ctc_loss, transducer_loss, uniform_alignment_loss
+from sonant.nn import Fbank, Network
+from sonant.search import ctc_greedy
+from sonant.text import Tokens
+from sonant.train import checkpoint
+from sonant.train.checkpoint import Position
+from sonant.train.config import OptimizerConfig, TrainConfig
+
+
+def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Linear warm-up, the peak, then a cosine down to zero at the last step."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    start = (1 - config.decay) * steps
+    done = (step - start) / max(1.0, steps - start)
+    return config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0.0, done))))
+
+
+def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utterance]]:
+    """The training and the validation set."""
+    data = config.data
+    everything = [u for corpus in data.train for u in read_corpus(corpus)]
+    if data.valid is not None:
+        train, valid = everything, read_corpus(data.valid)
+    else:
+        held = set(np.random.default_rng(config.seed).permutation(len(everything))[: data.held_out].tolist())
+        train = [u for i, u in enumerate(everything) if i not in held]
+        valid = [everything[i] for i in sorted(held)]
+    train = [u for u in train if data.min_duration <= u.duration <= data.max_duration and u.text.strip()]
+    if not train:
+        raise ManifestError(
+            f"{', '.join(map(str, data.train))}: no utterance of {data.min_duration} to {data.max_duration} s with a text"
+        )
+    return train, valid
+
+
+class Trainer:
+    """One run: `Trainer(config).run()` trains to the end, from the last checkpoint in `config.exp` if there is one."""
+
+    def __init__(self, config: TrainConfig):
+        self.config = config
+        kind = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(kind)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.last = config.exp / "last"
+
+        self.train_set, self.valid_set = read_utterances(config)
+        self.tokens = self._tokens()
+        cache = WaveCache(int(config.fbank.sample_frequency), config.data.cache_gb * 1e9)
+        self.train_loader = Loader(
+            self.train_set, self._encode, cache, self._augment(), seed=config.seed, threads=config.data.threads
+        )
+        self.valid_loader = Loader(self.valid_set, self._encode, cache, None, threads=config.data.threads)
+
+        self.network = Network(replace(config.network, tokens=len(self.tokens))).to(self.device)
+        self.fbank = Fbank(config.fbank).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True
+        )
+        self.position = Position()
+        self.steps = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
+        self._resume()
+
+    def _tokens(self) -> Tokens:
+        path = self.last / checkpoint.TOKENS
+        if path.exists():
+            return Tokens.load(path)
+        sentences = [self._text(u.text) for u in self.train_set]
+        return Tokens.train(sentences, self.config.tokens.size, kind=self.config.tokens.kind)
+
+    def _text(self, said: str) -> str:
+        return text.spoken(said) if self.config.data.upper else said
+
+    def _encode(self, said: str) -> list[int]:
+        return self.tokens.encode(self._text(said))
+
+    def _augment(self) -> WaveAugment:
+        data = self.config.data
+        rate = int(self.config.fbank.sample_frequency)
+
+        def waves(corpus: Any) -> tuple[np.ndarray, ...]:
+            return tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus)) if corpus else ()
+
+        return WaveAugment(
+            noises=waves(data.noise),
+            responses=waves(data.responses),
+            noise_probability=data.noise_probability,
+            reverb_probability=data.reverb_probability,
+        )
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Matrices decay, biases and norms do not."""
+        parameters = list(self.network.parameters())
+        return [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.optimizer.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+
+    def _batches(self, epoch: int):
+        data = self.config.data
+        return epoch_batches(
+            [u.duration for u in self.train_set],
+            epoch=epoch,
+            seed=self.config.seed,
+            max_duration=data.batch_duration,
+            speeds=data.speeds,
+            ascending=epoch == 0,
+        )
+
+    def _resume(self) -> None:
+        if checkpoint.exists(self.last):
+            state = checkpoint.load_training(self.last)
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average = {name: t.to(self.device) for name, t in state["average"].items()}
+            self.position = Position(*state["position"])
+            torch.set_rng_state(state["random"])
+            if self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["random_cuda"])
+        else:
+            self._measure_features()
+            self.average = {name: t.detach().clone() for name, t in self.network.state_dict().items()}
+
+    def save(self) -> None:
+        state: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "position": (self.position.epoch, self.position.batch, self.position.step),
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state()
+        config = replace(self.config, network=self.network.config)
+        checkpoint.save(self.last, config, self.tokens, self.average, state)
+
+    @torch.no_grad()
+    def _measure_features(self) -> None:
+        """Mean and scale of each feature over a sample of the training set."""
+        chosen = np.random.default_rng(self.config.seed).permutation(len(self._batches(1)))[:20]
+        batches = [self._batches(1)[i] for i in chosen]
+        parts: list[Tensor] = []
+        for batch in self.train_loader(batches, 1):
+            batch = batch.to(self.device)
+            frames = self.fbank(batch.samples)
+            for row, length in zip(frames, self.fbank.lengths(batch.sample_lengths), strict=True):
+                parts.append(row[:length])
+        every = torch.cat(parts).double()
+        self.network.encoder.feature_mean.copy_(every.mean(dim=0))
+        self.network.encoder.feature_scale.copy_(1 / every.std(dim=0).clamp(min=1e-3))
+
+    def _autocast(self):
+        precision = self.config.precision
+        if precision == "auto":
+            precision = "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+    def encode(self, batch: Batch, network: Network, training: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Encoder output, that of the middle layer, and lengths in encoder frames."""
+        encoder = network.encoder
+        with torch.no_grad():
+            features = encoder.normalize(self.fbank(batch.samples))
+            lengths = self.fbank.lengths(batch.sample_lengths)
+            padding = torch.arange(features.shape[1], device=self.device) >= lengths[:, None]
+            features = features.masked_fill(padding[..., None], 0.0)
+            if training:
+                features = self.config.spec_augment(features, lengths)
+        out, middle = encoder(features)
+        return out, middle, encoder.output_lengths(lengths)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Each loss, summed over the batch and divided by its tokens."""
+        config, network = self.config.loss, self.network
+        with self._autocast():
+            out, middle, frames = self.encode(batch, network, training=True)
+            targets, tokens = batch.targets, batch.target_lengths
+            aligned_loss = uniform_alignment_loss if self.position.step < config.uniform_steps else ctc_loss
+            found = {
+                "ctc": aligned_loss(network.ctc(out), targets, frames, tokens),
+                "middle_ctc": aligned_loss(network.middle_ctc(middle), targets, frames, tokens),
+            }
+            if config.transducer and self.position.step >= config.transducer_from * self.steps:
+                predicted = network.predictor(network.predictor.contexts(targets))
+                logits = network.joiner.lattice(out[:, : int(frames.max())], predicted)
+                found["transducer"] = transducer_loss(logits, targets, frames, tokens)
+        return {name: loss.sum() / tokens.sum() for name, loss in found.items()}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One update; gives the losses."""
+        config = self.config.optimizer
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.position.step, self.steps)
+        self.network.train()
+        found = self.losses(batch)
+        scales = self.config.loss
+        total = sum((getattr(scales, name) * loss for name, loss in found.items()), torch.zeros((), device=self.device))
+        self.optimizer.zero_grad()
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        values = {name: float(loss.detach()) for name, loss in found.items()} | {"norm": float(norm)}
+        if not all(math.isfinite(v) for v in values.values()):
+            raise TrainingError(f"step {self.position.step}: {values} on utterances {', '.join(batch.ids)}")
+        self.optimizer.step()
+        # Early weights are soon worthless, so the average starts short.
+        decay = min(config.average, (self.position.step + 1) / (self.position.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - decay)
+        return values
+
+    @torch.no_grad()
+    def validate(self) -> text.ErrorRate:
+        """Word errors of CTC greedy search with the averaged weights."""
+        network = Network(self.network.config).to(self.device).eval()
+        network.load_state_dict(self.average)
+        hypotheses: dict[str, str] = {}
+        for batch in self.valid_loader(self._plain_batches(self.valid_set)):
+            batch = batch.to(self.device)
+            with self._autocast():
+                out, _, frames = self.encode(batch, network, training=False)
+                scores = network.ctc(out).float().log_softmax(dim=-1).cpu().numpy()
+            found = ctc_greedy([s[:n] for s, n in zip(scores, frames.tolist(), strict=True)])
+            for name, hypothesis in zip(batch.ids, found, strict=True):
+                hypotheses[name] = self.tokens.decode(list(hypothesis.tokens))
+        references = [self._text(u.text) for u in self.valid_set]
+        return text.error_rate(references, [hypotheses[u.id] for u in self.valid_set])
+
+    def _plain_batches(self, utterances: Sequence[Utterance]):
+        durations = [u.duration for u in utterances]
+        return epoch_batches(durations, epoch=0, seed=0, max_duration=self.config.data.batch_duration)
+
+    def epoch(self) -> Iterator[tuple[Batch, dict[str, float]]]:
+        """What is left of the current epoch, one update after the other."""
+        batches = self._batches(self.position.epoch)[self.position.batch :]
+        for batch in self.train_loader(batches, self.position.epoch):
+            values = self.step(batch.to(self.device))
+            p = self.position
+            self.position = Position(p.epoch, p.batch + 1, p.step + 1)
+            yield batch, values
+        self.position = Position(self.position.epoch + 1, 0, self.position.step)
+
+    def run(self) -> None:
+        from sonant.train.progress import Progress
+
+        config = self.config
+        config.exp.mkdir(parents=True, exist_ok=True)
+        with Progress(config, self.steps, sum(p.numel() for p in self.network.parameters())) as progress:
+            while self.position.epoch < config.epochs:
+                began = time.perf_counter()
+                for batch, values in self.epoch():
+                    speech = float(batch.sample_lengths.sum()) / config.fbank.sample_frequency
+                    rate = self.optimizer.param_groups[0]["lr"]
+                    progress.update(self.position, values | {"rate": rate}, speech)
+                    if self.position.step % config.save_every == 0:
+                        self.save()
+                self.save()
+                progress.epoch(self.position, time.perf_counter() - began)
+                if self.valid_set and (
+                    self.position.epoch % config.valid_every == 0 or self.position.epoch == config.epochs
+                ):
+                    progress.validated(self.position, self.validate())
+
+
+def train(config: TrainConfig) -> None:
+    """Trains to the end of `config.epochs`, going on from the last checkpoint in `config.exp` if there is one."""
+    Trainer(config).run()
