@@ -172,18 +172,19 @@ def test_file_objects_of_text():
     fails(closed, "cannot be used", "closed file")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
-    st.binary(min_size=1, max_size=200),
-    st.integers(0, 200),
-    st.sampled_from(["WAV", "FLAC", "OGG", "MP3", "AIFF", "AU"]),
+    junk=st.binary(min_size=1, max_size=60),
+    at=st.integers(0, 200),
+    part=st.sampled_from([0.005, 0.02, 0.5, 1.0, 1.0]),
+    form=st.sampled_from(["WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "RF64", "NIST"]),
 )
-def test_damaged_files_never_raise_anything_else(junk, at, form):
+def test_damaged_files_never_raise_anything_else(junk, at, part, form):
     file = io.BytesIO()
     soundfile.write(file, np.sin(np.arange(3000) / 9) * 0.5, 16000, format=form)
     data = bytearray(file.getvalue())
     data[at : at + len(junk)] = junk
     try:
-        assert np.isfinite(load(bytes(data)).samples).all()
+        assert np.isfinite(load(bytes(data[: round(len(data) * part)])).samples).all()
     except AudioError:
         pass

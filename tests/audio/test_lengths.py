@@ -96,6 +96,8 @@ def test_how_far_it_went():
         load(FLAC[: len(FLAC) // 2])
     with pytest.raises(AudioError, match=r"after 5\.00 s of the 10\.00 s that it states \(160044 bytes\)"):
         load(encoded("WAV", "PCM_16")[:160044])
+    with pytest.raises(AudioError, match=r"after 0\.00 s \(44 bytes\)"):
+        load(encoded("WAV", "PCM_16")[:44])
     with pytest.raises(AudioError, match=r"inside a page, after \d\.\d\d s"):
         load(OPUS[: len(OPUS) // 2])
 

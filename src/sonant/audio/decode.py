@@ -116,7 +116,7 @@ def _chunks(data: Data, files: list[Forward], found: Plan, frames: int | None) -
     rate, count = files[0].samplerate, files[0].channels
 
     def state() -> str:
-        promised = "" if frames is None or found.cut else f" of the {frames / rate:.2f} s that it states"
+        promised = "" if not frames or found.cut else f" of the {frames / rate:.2f} s that it states"
         return f"{done / rate:.2f} s{promised} ({data.size} bytes)"
 
     mend = "it is truncated or damaged: fetch it again"

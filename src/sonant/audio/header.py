@@ -7,7 +7,7 @@ no audio; so that nothing is lost silently, the few bytes that matter are read h
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .source import Data
 
@@ -44,7 +44,7 @@ def plan(data: Data) -> Plan:
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
         return _chunked(file, size, head)
     if head[:4] == b".snd" and len(head) >= 12:
-        start, promised = struct.unpack(">II", head[4:12])
+        start, promised = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
         return Plan(present=_present(promised, size - start, 1)) if promised != 0xFFFFFFFF else Plan()
     if head[:7] == b"NIST_1A":
         return _sphere(file, size)
@@ -72,25 +72,25 @@ def _present(promised: int, there: int, unit: int) -> float:
 
 def _chunked(file: Any, size: int, head: bytes) -> Plan:
     """RIFF (little-endian) and AIFF (big-endian): chunks of an id, a size and that many bytes, padded to even."""
-    number = "<I" if head[:4] in (b"RIFF", b"RF64") else ">I"
+    order: Literal["little", "big"] = "little" if head[:4] in (b"RIFF", b"RF64") else "big"
     samples_id = b"SSND" if head[:4] == b"FORM" else b"data"
-    outer = struct.unpack(number, head[4:8])[0]
+    outer = int.from_bytes(head[4:8], order)
     at, unit, wide = 12, 1, None
     while at + 8 <= size:
         chunk = _bytes(file, at, 8)
-        length = struct.unpack(number, chunk[4:])[0]
+        length = int.from_bytes(chunk[4:], order)
         body = at + 8
         if chunk[:4] == b"fmt " and length >= 14:
-            unit = max(1, struct.unpack(number[0] + "H", _bytes(file, body + 12, 2))[0])
+            unit = max(1, int.from_bytes(_bytes(file, body + 12, 2), order))
         elif chunk[:4] == b"ds64" and length >= 16:
-            wide = struct.unpack("<Q", _bytes(file, body + 8, 8))[0]
+            wide = int.from_bytes(_bytes(file, body + 8, 8), "little")
         elif chunk[:4] == samples_id:
             there = size - body
             if length == 0xFFFFFFFF and wide is not None:
                 length = wide
             if length == 0 and there > 0 and outer + 8 != size:
                 # A recorder that could not go back to write the length: the samples are all that follows.
-                prefix = _bytes(file, 0, body - 4) + struct.pack(number, min(there, 0xFFFFFFFF))
+                prefix = _bytes(file, 0, body - 4) + min(there, 0xFFFFFFFF).to_bytes(4, order)
                 return Plan(parts=((prefix, body, size),))
             if _unwritten(length):
                 return Plan()

@@ -39,10 +39,10 @@ def cues(transcript: Transcript) -> list[Cue]:
     return [Cue(part[0].start, part[-1].end, _lines([word.text for word in part])) for part in parts]
 
 
-def shown(cues: list[Cue]) -> list[Cue]:
+def shown(parts: list[Cue]) -> list[Cue]:
     """The cues, none shorter than SHORTEST where there is room before the next."""
     result = []
-    for cue, following in zip_longest(cues, cues[1:]):
+    for cue, following in zip_longest(parts, parts[1:]):
         end = max(cue.end, cue.start + SHORTEST)
         if following is not None:
             end = max(min(end, following.start), cue.end)

@@ -76,14 +76,14 @@ def _value(transcript: Transcript) -> dict[str, Any]:
     value: dict[str, Any] = {
         "name": transcript.name,
         "text": transcript.text,
-        "confidence": round(transcript.confidence, 4),
-        "duration": round(transcript.duration, 3),
+        "confidence": round(float(transcript.confidence), 4),
+        "duration": round(float(transcript.duration), 3),
         "words": [
             {
                 "text": word.text,
-                "start": round(word.start, 3),
-                "end": round(word.end, 3),
-                "confidence": round(word.confidence, 4),
+                "start": round(float(word.start), 3),
+                "end": round(float(word.end), 3),
+                "confidence": round(float(word.confidence), 4),
             }
             for word in transcript.words
         ],
