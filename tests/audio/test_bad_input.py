@@ -1,6 +1,7 @@
 """Whatever is wrong with a recording, the message names it, what was found and what was expected."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -184,7 +185,5 @@ def test_damaged_files_never_raise_anything_else(junk, at, part, form):
     soundfile.write(file, np.sin(np.arange(3000) / 9) * 0.5, 16000, format=form)
     data = bytearray(file.getvalue())
     data[at : at + len(junk)] = junk
-    try:
+    with suppress(AudioError):
         assert np.isfinite(load(bytes(data[: round(len(data) * part)])).samples).all()
-    except AudioError:
-        pass

@@ -33,8 +33,8 @@ def encoded(samples: np.ndarray, rate: int, form: str, subtype: str) -> bytes:
 def test_real_recordings(row):
     path = SPEECH / row["audio"]
     audio, info = load(path), describe(path)
-    assert audio.samples.dtype == np.float32 and audio.samples.ndim == 1
-    assert audio.sample_rate == 16000 and audio.name == str(path)
+    assert (audio.samples.dtype, audio.samples.ndim) == (np.float32, 1)
+    assert (audio.sample_rate, audio.name) == (16000, str(path))
     assert audio.duration == pytest.approx(row["duration"], abs=0.01)
     assert info.duration == pytest.approx(row["duration"], abs=0.01)
     assert (info.sample_rate, info.channels) == (row["sample_rate"], 1)
@@ -99,12 +99,24 @@ def test_a_named_pipe(tmp_path):
 @pytest.mark.parametrize(
     ("form", "subtype", "kind"),
     [
-        ("WAV", "PCM_16", "wav"), ("WAV", "PCM_24", "wav"), ("WAV", "FLOAT", "wav"), ("WAV", "ULAW", "wav"),
-        ("WAV", "IMA_ADPCM", "wav"), ("RF64", "PCM_16", "wav"), ("WAVEX", "PCM_16", "wav"), ("AIFF", "PCM_16", "aiff"),
-        ("AU", "PCM_16", "au"), ("W64", "PCM_16", "w64"), ("NIST", "PCM_16", "nist"), ("CAF", "PCM_16", "caf"),
-        ("FLAC", "PCM_16", "flac"), ("OGG", "VORBIS", "ogg"), ("OGG", "OPUS", "ogg"), ("MP3", "MPEG_LAYER_III", "mp3"),
+        ("WAV", "PCM_16", "wav"),
+        ("WAV", "PCM_24", "wav"),
+        ("WAV", "FLOAT", "wav"),
+        ("WAV", "ULAW", "wav"),
+        ("WAV", "IMA_ADPCM", "wav"),
+        ("RF64", "PCM_16", "wav"),
+        ("WAVEX", "PCM_16", "wav"),
+        ("AIFF", "PCM_16", "aiff"),
+        ("AU", "PCM_16", "au"),
+        ("W64", "PCM_16", "w64"),
+        ("NIST", "PCM_16", "nist"),
+        ("CAF", "PCM_16", "caf"),
+        ("FLAC", "PCM_16", "flac"),
+        ("OGG", "VORBIS", "ogg"),
+        ("OGG", "OPUS", "ogg"),
+        ("MP3", "MPEG_LAYER_III", "mp3"),
     ],
-)  # fmt: skip
+)
 def test_every_format(form, subtype, kind):
     samples = tone(1.5, 16000, 2)
     data = encoded(samples, 16000, form, subtype)
@@ -188,7 +200,9 @@ def test_raw_pcm_of_two_channels_and_of_telephones():
     assert load(pair.tobytes(), channel=1, **options).samples.tolist() == [-1000 / 32768, -2000 / 32768]
     assert np.abs(load(pair.tobytes(), **options).samples).max() == 0
     law = load(bytes([0xFF, 0x80, 0x00]), encoding="mulaw", sample_rate=8000, target_rate=8000).samples
-    assert law[0] == 0 and law[1] > 0.9 and law[2] < -0.9
+    assert law[0] == 0
+    assert law[1] > 0.9
+    assert law[2] < -0.9
 
 
 def test_one_sample():

@@ -30,9 +30,15 @@ def make(path: Path, form: str, codec: str, samples: np.ndarray = SAMPLES, **opt
 
 @pytest.mark.parametrize(
     ("suffix", "form", "codec", "kind"),
-    [("m4a", "ipod", "aac", "mp4"), ("mp4", "mp4", "aac", "mp4"), ("webm", "webm", "libopus", "webm"), ("aac", "adts", "aac", "aac"),
-     ("ts", "mpegts", "aac", "mpegts"), ("avi", "avi", "pcm_s16le", "avi")],
-)  # fmt: skip
+    [
+        ("m4a", "ipod", "aac", "mp4"),
+        ("mp4", "mp4", "aac", "mp4"),
+        ("webm", "webm", "libopus", "webm"),
+        ("aac", "adts", "aac", "aac"),
+        ("ts", "mpegts", "aac", "mpegts"),
+        ("avi", "avi", "pcm_s16le", "avi"),
+    ],
+)
 def test_containers(tmp_path, suffix, form, codec, kind):
     path = tmp_path / f"talk.{suffix}"
     data = make(path, form, codec)

@@ -13,7 +13,7 @@ from sonant.text import FORMATS, Transcript, Word, render, write
 def spoken(
     text: str, name: str = "talk", step: float = 0.4, pauses: dict[int, float] | None = None
 ) -> Transcript:
-    """A transcript whose words last 0.75 of `step` each; pauses: seconds of silence before the word of that index."""
+    """A transcript whose words last 0.75 of `step` each; pauses: seconds before the word of that index."""
     words, now = [], 0.0
     for index, word in enumerate(text.split()):
         now += (pauses or {}).get(index, 0.0)
@@ -44,7 +44,8 @@ def test_json():
         1.0,
         "café",
     )
-    assert value["alternatives"][0]["text"] == "hello word" and "alternatives" not in value["alternatives"][0]
+    assert value["alternatives"][0]["text"] == "hello word"
+    assert "alternatives" not in value["alternatives"][0]
     assert [one["text"] for one in json.loads(render([first, other], "json"))] == ["hello", "hello word"]
     assert len(json.loads(render([first], "json"))) == 1
 
@@ -58,22 +59,28 @@ def test_srt():
 
 def test_vtt():
     assert render(spoken("a <b> & c", step=4000), "vtt").splitlines()[:5] == [
-        "WEBVTT", "", "00:00:00.000 --> 00:50:00.000", "a", "",
-    ]  # fmt: skip
+        "WEBVTT",
+        "",
+        "00:00:00.000 --> 00:50:00.000",
+        "a",
+        "",
+    ]
     assert "00:00:00.000 --> 00:00:01.500\na &lt;b&gt; &amp; c\n" in render(spoken("a <b> & c"), "vtt")
     assert render(spoken(""), "vtt") == "WEBVTT\n\n"
 
 
 def test_tsv():
     assert render(ASK, "tsv") == (
-        "start\tend\ttext\n0\t3500\task not what your country can do for you\n5100\t8200\task what you can do for your country\n"
+        "start\tend\ttext\n0\t3500\task not what your country can do for you\n5100\t8200\task what you can "
+        "do for your country\n"
     )
 
 
 def test_ctm():
     transcripts = [spoken("hello world", "my talk"), spoken("yes", "")]
     assert render(transcripts, "ctm") == (
-        "my_talk 1 0.000 0.300 hello 0.900\nmy_talk 1 0.400 0.300 world 0.900\nunnamed 1 0.000 0.300 yes 0.900\n"
+        "my_talk 1 0.000 0.300 hello 0.900\nmy_talk 1 0.400 0.300 world 0.900\nunnamed 1 0.000 0.300 yes "
+        "0.900\n"
     )
 
 
@@ -95,7 +102,8 @@ def test_no_word_times():
     text = " ".join(["word"] * 30)
     cue = render(Transcript(text, (), 0.5, 12.5), "srt")
     assert cue.startswith("1\n00:00:00,000 --> 00:00:12,500\nword")
-    assert max(map(len, cue.splitlines())) <= 42 and cue.split("\n", 2)[2].split() == text.split()
+    assert max(map(len, cue.splitlines())) <= 42
+    assert cue.split("\n", 2)[2].split() == text.split()
     assert render(Transcript("", (), 0, 1), "srt") == ""
     assert render(Transcript("a b", (), 0, 1), "ctm") == ""
 
@@ -103,10 +111,15 @@ def test_no_word_times():
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.text("abcdefgh.,", min_size=1, max_size=14), st.floats(0.05, 0.8), st.sampled_from([0, 0.1, 0.3, 2.0])),
-        min_size=1, max_size=80,
+        st.tuples(
+            st.text("abcdefgh.,", min_size=1, max_size=14),
+            st.floats(0.05, 0.8),
+            st.sampled_from([0, 0.1, 0.3, 2.0]),
+        ),
+        min_size=1,
+        max_size=80,
     )
-)  # fmt: skip
+)
 def test_cues_hold_every_word_in_readable_pieces(said):
     words, now = [], 0.0
     for text, length, pause in said:
@@ -124,13 +137,14 @@ def test_cues_hold_every_word_in_readable_pieces(said):
         start, end = clocks
         assert previous_end - 0.0011 <= start < end <= start + 6.01
         previous_end = end
-        assert 1 <= len(lines) <= 2 and all(len(line) <= 42 for line in lines)
+        assert 1 <= len(lines) <= 2
+        assert all(len(line) <= 42 for line in lines)
         found += " ".join(lines).split()
     assert found == transcript.text.split()
 
 
 def test_cues_are_cut_at_the_end_of_a_sentence():
-    text = "this is the first sentence of a talk. and this one here is the second sentence of that very same talk"
+    text = "this is the first sentence of a talk. and this is the second sentence of that very same talk"
     rows = render(spoken(text, step=0.25), "tsv").splitlines()[1:]
     assert rows[0].endswith("this is the first sentence of a talk.")
 

@@ -3,7 +3,7 @@
     source -> opened bytes -> decoded chunks (samples, channels) -> mono -> resampled -> blocks
 
 `load` gives a whole recording, `blocks` the same samples piece by piece in bounded memory, `describe` what a
-file says about itself. Nothing here is heavy to import: soundfile, soxr and PyAV are imported when first used.
+file says about itself. soundfile, soxr and PyAV are imported when first used.
 """
 
 from .recording import Audio, AudioInfo, Source, blocks, describe, load

@@ -27,8 +27,8 @@ UNKNOWN_FRAMES = 1 << 40  # libsndfile's "no idea" is 2**63 - 1; so many frames 
 
 
 class Forward(soundfile.SoundFile):
-    """A SoundFile that only reads on. (SoundFile seeks after every block, which is slow, inexact in an mp3, and
-    fails at the end of a flac that does not state its length.)"""
+    """A SoundFile that only reads on. (SoundFile seeks after every block, which is slow, inexact in an mp3,
+    and fails at the end of a flac that does not state its length.)"""
 
     def seekable(self) -> bool:
         return False
@@ -71,7 +71,8 @@ def decode(data: Data, sample_rate: int | None, encoding: str | None, channels: 
 def _agree(name: str, wanted: int | None, found: int) -> None:
     if wanted is not None and wanted != found:
         raise AudioError(
-            f"{name}: its header says {found} Hz, but sample_rate={wanted!r}; leave sample_rate out for a file that states its own"
+            f"{name}: its header says {found} Hz, but sample_rate={wanted!r}; leave sample_rate out for a "
+            "file that states its own"
         )
 
 
@@ -97,7 +98,10 @@ def _unreadable(data: Data, found: Plan, error: Exception) -> str:
     start = data.file.read(16)
     said = str(getattr(error, "error_string", error)).rstrip(".")
     if found.cut:
-        return f"{data.name}: truncated: the file ends ({data.size} bytes) before any sample; expected whole ogg pages"
+        return (
+            f"{data.name}: truncated: the file ends ({data.size} bytes) before any sample; "
+            "expected whole ogg pages"
+        )
     if start.startswith((b"ID3", b"\xff")) and "not recognised" not in said:
         said = "no mp3 frame was found; it may be truncated"  # libsndfile says that the file does not exist
     if "not recognised" in said:
@@ -123,8 +127,8 @@ def _chunks(data: Data, files: list[Forward], found: Plan, frames: int | None) -
     for file in files:
         if (file.samplerate, file.channels) != (rate, count):
             raise AudioError(
-                f"{data.name}: changes from {rate} Hz, {count} channel(s) to {file.samplerate} Hz, {file.channels} "
-                f"channel(s) after {done / rate:.2f} s; split it there"
+                f"{data.name}: changes from {rate} Hz, {count} channel(s) to {file.samplerate} Hz, "
+                f"{file.channels} channel(s) after {done / rate:.2f} s; split it there"
             )
         while True:
             try:

@@ -1,8 +1,8 @@
 """What a file's header promises, held against the bytes that are there.
 
-libsndfile shortens what it reports to what it finds, stops at a length that it guessed, and reads a length of 0 as
-no audio; so that nothing is lost silently, the few bytes that matter are read here. Formats: RIFF WAVE and RF64
-(EBU Tech 3306), AIFF, Sun au, NIST SPHERE, Ogg (RFC 3533), MPEG audio with Xing/Info headers.
+libsndfile shortens what it reports to what it finds, stops at a length that it guessed, and reads a length of
+0 as no audio; so that nothing is lost silently, the few bytes that matter are read here. Formats: RIFF WAVE
+and RF64 (EBU Tech 3306), AIFF, Sun au, NIST SPHERE, Ogg (RFC 3533), MPEG audio with Xing/Info headers.
 """
 
 import struct
@@ -24,8 +24,8 @@ MEDIA = {  # containers that libsndfile does not know: where the mark is, what i
 
 @dataclass(frozen=True)
 class Plan:
-    """How to decode a file. parts: (prefix, start, end) each to be decoded as a file of its own, one after the
-    other: `prefix`, then the bytes from `start` to `end`; empty for the file as it is."""
+    """How to decode a file. parts: (prefix, start, end) each to be decoded as a file of its own, one after
+    the other: `prefix`, then the bytes from `start` to `end`; empty for the file as it is."""
 
     parts: tuple[tuple[bytes, int, int], ...] = ()
     media: str = ""  # the container's name, where PyAV must read it
@@ -71,7 +71,7 @@ def _present(promised: int, there: int, unit: int) -> float:
 
 
 def _chunked(file: Any, size: int, head: bytes) -> Plan:
-    """RIFF (little-endian) and AIFF (big-endian): chunks of an id, a size and that many bytes, padded to even."""
+    """RIFF (little-endian) and AIFF (big-endian): chunks of id, size and that many bytes, padded to even."""
     order: Literal["little", "big"] = "little" if head[:4] in (b"RIFF", b"RF64") else "big"
     samples_id = b"SSND" if head[:4] == b"FORM" else b"data"
     outer = int.from_bytes(head[4:8], order)
@@ -117,8 +117,8 @@ def _sphere(file: Any, size: int) -> Plan:
 
 
 def _ogg(file: Any, size: int) -> Plan:
-    """Walk the pages: where logical streams begin (libsndfile decodes only the first of a chain), and whether the
-    last page is whole. A page is 27 bytes, a table of segment lengths, and the segments."""
+    """Walk the pages: where logical streams begin (libsndfile decodes only the first of a chain), and whether
+    the last page is whole. A page is 27 bytes, a table of segment lengths, and the segments."""
     starts: list[int] = []
     at, opening = 0, False
     while at < size:
@@ -142,8 +142,8 @@ def _links(starts: list[int], size: int) -> tuple[tuple[bytes, int, int], ...]:
 
 
 def _mpeg(file: Any, size: int, head: bytes) -> Plan:
-    """MPEG audio. A Xing or Info frame states the length; where it is missing, or the file goes on after it (files
-    joined end to end), mpg123 would stop at a guess, so a frame that states no end is put in front."""
+    """MPEG audio. A Xing or Info frame states the length; where it is missing, or the file goes on after it
+    (files joined end to end), mpg123 would stop at a guess, so a frame that states no end is put in front."""
     at = 0
     while head[:3] == b"ID3" and len(head) >= 10:
         at += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
@@ -171,7 +171,8 @@ def _mpeg(file: Any, size: int, head: bytes) -> Plan:
 
 
 def _endless_frame(head: bytes) -> bytes:
-    """A layer III frame of silence like the one that begins with `head`, whose Info header counts frames without end."""
+    """A layer III frame of silence like the one that begins with `head`, whose Info header counts frames
+    without end."""
     newest = head[1] & 0x18 == 0x18  # MPEG 1, not 2 or 2.5
     halvings = {0x18: 0, 0x10: 1, 0x00: 2}.get(head[1] & 0x18, 0)
     rate = (44100, 48000, 32000)[head[2] >> 2 & 3] >> halvings

@@ -1,4 +1,4 @@
-"""Decoding through PyAV (FFmpeg): the audio track of mp4, m4a, webm, mkv, aac, ... The extra `media` brings it."""
+"""Decoding through PyAV (FFmpeg), the extra `media`: the audio track of mp4, m4a, webm, mkv, aac, ..."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ SLACK = 0.5  # s: encoders pad, and containers count the padding or not
 
 @contextmanager
 def decode_media(data: Data, kind: str) -> Iterator[Decoded]:
-    """Decode the (best) audio track of an open container. Raises MissingExtraError where PyAV is not installed."""
+    """Decode the (best) audio track of an open container. Raises MissingExtraError without PyAV."""
     try:
         import av
         import av.error
@@ -26,7 +26,8 @@ def decode_media(data: Data, kind: str) -> Iterator[Decoded]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         _check(data)
         raise AudioError(
-            f"{data.name}: cannot be decoded as {kind} ({data.size} bytes): {_said(error)}; it may be truncated"
+            f"{data.name}: cannot be decoded as {kind} ({data.size} bytes): {_said(error)}; "
+            "it may be truncated"
         ) from error
     with container:
         if not container.streams.audio:
@@ -71,7 +72,8 @@ def _next(data: Data, frames: Iterator[Any], state: str) -> Any:
     except (av.error.FFmpegError, OSError) as error:
         _check(data)
         raise AudioError(
-            f"{data.name}: decoding failed after {state}: {_said(error)}; it is truncated or damaged: fetch it again"
+            f"{data.name}: decoding failed after {state}: {_said(error)}; it is truncated or damaged: "
+            "fetch it again"
         ) from error
 
 
@@ -103,6 +105,7 @@ def _chunks(
     _check(data)
     if count is not None and done < count - SLACK * rate:
         raise AudioError(
-            f"{data.name}: the samples end after {done / rate:.2f} s of the {count / rate:.2f} s that it states "
+            f"{data.name}: the samples end after {done / rate:.2f} s of the {count / rate:.2f} s "
+            "that it states "
             f"({data.size} bytes); it is truncated or damaged: fetch it again"
         )

@@ -36,7 +36,7 @@ Source = Bytes | np.ndarray | Audio
 @dataclass(frozen=True)
 class AudioInfo:
     """What a recording says of itself. sample_rate: Hz. duration: seconds, None where the file does not say
-    (a live stream, an mp3 without a length header). format: `wav`, `flac`, `ogg`, `mp3`, `mp4`, `raw`, `array`..."""
+    (a live stream, an mp3 without a length header). format: wav, flac, ogg, mp3, mp4, raw, array, ..."""
 
     sample_rate: int
     channels: int
@@ -123,7 +123,8 @@ def _decoded(
     if isinstance(source, Audio):
         if sample_rate is not None and sample_rate != source.sample_rate:
             raise AudioError(
-                f"{source.name}: this Audio is at {source.sample_rate} Hz, but sample_rate={sample_rate}; leave it out"
+                f"{source.name}: this Audio is at {source.sample_rate} Hz, but sample_rate={sample_rate}; "
+                "leave it out"
             )
         yield decode_array(source.samples, source.sample_rate, source.name)
     elif hasattr(source, "__array__"):
@@ -181,5 +182,6 @@ def _blocks(
             raise failure
         if position == 0:
             raise AudioError(
-                f"{name}: holds no samples ({decoded.format}, {decoded.sample_rate} Hz); expected at least one"
+                f"{name}: holds no samples ({decoded.format}, {decoded.sample_rate} Hz); "
+                "expected at least one"
             )

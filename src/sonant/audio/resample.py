@@ -9,8 +9,8 @@ from .samples import check_rate
 class StreamResampler:
     """Resamples a stream; the output does not depend on how the input is cut into pieces.
 
-    After `finish`, round(fed * to_rate / from_rate) samples have come out in all, give or take one, and at least
-    one where any was fed. The delay of the filter is compensated: sample k is at k / to_rate seconds.
+    After `finish`, round(fed * to_rate / from_rate) samples have come out in all, give or take one, and at
+    least one where any was fed. The delay of the filter is compensated: sample k is at k / to_rate seconds.
     """
 
     def __init__(self, from_rate: int, to_rate: int):
@@ -27,7 +27,7 @@ class StreamResampler:
         self._produced = False
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
-        """samples: (samples,) float32 at from_rate, any number. Returns what is ready, (samples,) at to_rate."""
+        """samples: (samples,) float32 at from_rate, any number. Returns what is ready, at to_rate."""
         if self._finished:
             raise AudioError("StreamResampler: fed after finish(); make a new one for the next recording")
         if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype != np.float32:

@@ -34,13 +34,14 @@ def check_rate(rate: Any, what: str, name: str) -> int:
     if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE or int(rate) != rate:
         mend = f"; did you mean {int(rate * 1000)}?" if number and 1 <= rate <= 200 else ""
         raise AudioError(
-            f"{name}: {what} is {rate!r}; expected a whole number of Hz, {LOWEST_RATE} to {HIGHEST_RATE}{mend}"
+            f"{name}: {what} is {rate!r}; expected a whole number of Hz, {LOWEST_RATE} to "
+            f"{HIGHEST_RATE}{mend}"
         )
     return int(rate)
 
 
 def check_chunk(chunk: np.ndarray, position: int, name: str) -> None:
-    """Raise AudioError unless every sample is finite and near [-1, 1]. position: of the first one, in frames."""
+    """Raise AudioError unless every sample is finite and near [-1, 1]. position: of the first."""
     if len(chunk) == 0 or float(np.abs(chunk).max()) <= LARGEST_SAMPLE:
         return
     bad = ~(np.abs(chunk) <= LARGEST_SAMPLE)
@@ -81,7 +82,8 @@ def decode_array(source: Any, sample_rate: int | None, name: str) -> Decoded:
         raise AudioError(f"{name}: {type(source).__name__} cannot become an array: {error}") from error
     if array.dtype.kind + str(array.dtype.itemsize) not in {"f2", "f4", "f8", "i2", "i4", "u1"}:
         raise AudioError(
-            f"{name}: samples are {array.dtype}; expected float32 in [-1, 1] (float16, float64), int16, int32 or uint8"
+            f"{name}: samples are {array.dtype}; expected float32 in [-1, 1] (float16, float64), int16, "
+            "int32 or uint8"
         )
     if sample_rate is None:
         raise AudioError(f"{name}: an array does not know its sample rate; pass sample_rate=, in Hz")
@@ -96,13 +98,15 @@ def decode_array(source: Any, sample_rate: int | None, name: str) -> Decoded:
         array = array[:, None]
     elif array.shape[0] == array.shape[1] > 1:
         raise AudioError(
-            f"{name}: shape {array.shape} does not tell samples from channels; pass one channel, of shape (samples,)"
+            f"{name}: shape {array.shape} does not tell samples from channels; pass one channel, of shape "
+            "(samples,)"
         )
     elif array.shape[0] < array.shape[1]:
         array = array.T
     if array.shape[1] > MOST_CHANNELS:
         raise AudioError(
-            f"{name}: shape {array.shape} would be {array.shape[1]} channels; expected {MOST_CHANNELS} at most"
+            f"{name}: shape {array.shape} would be {array.shape[1]} channels; expected {MOST_CHANNELS} "
+            "at most"
         )
     return Decoded(rate, array.shape[1], "array", len(array), _array_chunks(array))
 

@@ -59,7 +59,8 @@ def opened(source: Any) -> Iterator[Data]:
                 yield _sized(name, View(spooled))
     else:
         raise AudioError(
-            f"a {type(source).__name__} is no recording; expected a path, bytes, a binary file object or an array"
+            f"a {type(source).__name__} is no recording; expected a path, bytes, a binary file object or "
+            "an array"
         )
 
 
@@ -119,8 +120,8 @@ def _sized(name: str, file: Any, path: str | None = None) -> Data:
 class View(io.RawIOBase):
     """`prefix`, then the bytes `start` to `end` of a file, as one file that a C library can read through.
 
-    A library's callbacks print exceptions and go on, so none is raised here: the first one is kept, the file then
-    reads as ended, and `check` raises it as an AudioError. A seek to before the start goes to the start.
+    A library's callbacks print exceptions and go on, so none is raised here: the first one is kept, the file
+    then reads as ended, and `check` raises it as an AudioError. A seek to before the start goes to the start.
     """
 
     def __init__(self, file: Any, prefix: bytes = b"", start: int = 0, end: int | None = None):
@@ -138,7 +139,7 @@ class View(io.RawIOBase):
     def _guard(self, action: Any, otherwise: Any) -> Any:
         try:
             return action()
-        except Exception as error:  # noqa: BLE001  whatever the caller's file object raises
+        except Exception as error:  # whatever the caller's file object raises
             self.failure = self.failure or error
             return otherwise
 

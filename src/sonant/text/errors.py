@@ -72,14 +72,15 @@ class ErrorRate:
 
     @property
     def rate(self) -> float:
-        """Errors over reference_length: 0.05 is 5 %. May exceed 1; inf for insertions against empty references."""
+        """Errors over reference_length: 0.05 is 5 %. May exceed 1; inf where references are empty."""
         return _rate(self.errors, self.reference_length)
 
     def __str__(self) -> str:
         name = "WER" if self.unit == "word" else "CER"
         return (
-            f"{name} {100 * self.rate:.2f} % ({self.substitutions} substitutions, {self.deletions} deletions, "
-            f"{self.insertions} insertions in {self.reference_length} {self.unit}s)"
+            f"{name} {100 * self.rate:.2f} % ({self.substitutions} substitutions, "
+            f"{self.deletions} deletions, {self.insertions} insertions in {self.reference_length} "
+            f"{self.unit}s)"
         )
 
 
@@ -110,7 +111,8 @@ def error_rate(
     names = [str(number) for number in range(1, len(references) + 1)] if names is None else names
     if not len(references) == len(hypotheses) == len(names):
         raise ConfigError(
-            f"{len(references)} references, {len(hypotheses)} hypotheses and {len(names)} names; expected as many of each"
+            f"{len(references)} references, {len(hypotheses)} hypotheses and {len(names)} names; expected "
+            "as many of each"
         )
     utterances = tuple(
         UtteranceErrors(

@@ -1,4 +1,4 @@
-"""Text as it is compared: Whisper's English normaliser (Radford et al. 2022, arXiv:2212.04356, appendix C)."""
+"""Text as it is compared: Whisper's English normaliser (Radford et al. 2022, arXiv:2212.04356)."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,8 +9,8 @@ NORMALIZERS = ("none", "whisper")
 
 
 def normalize(text: str, normalizer: str = "whisper") -> str:
-    """`none`: as it is. `whisper`: lower case, no punctuation or brackets, American spelling, numbers as digits,
-    contractions spelled out. Raises ConfigError for another name."""
+    """`none`: as it is. `whisper`: lower case, no punctuation or brackets, American spelling, numbers as
+    digits, contractions spelled out. Raises ConfigError for another name."""
     if normalizer == "none":
         return text
     if normalizer == "whisper":

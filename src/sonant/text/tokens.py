@@ -17,7 +17,7 @@ THREADS = 4  # fixed: the sums of unigram training depend on how they are split
 
 
 class Tokens:
-    """A token model: id 0 is the blank, `<blk>`; id 1 the unknown piece, `<unk>`; there is no start or end of sentence.
+    """A token model: id 0 is the blank, `<blk>`; id 1 the unknown piece, `<unk>`; no sentence marks.
 
     Make one with `train`, `load` or `from_bytes`. Tokens can be pickled, and compared.
     """
@@ -66,9 +66,9 @@ class Tokens:
     ) -> "Tokens":
         """Learn pieces from sentences; the same sentences give the same model, byte for byte.
 
-        vocab_size: pieces in all, with `<blk>` and `<unk>`; for kind="char", None takes every character. Text is
-        normalised as SentencePiece does by default (NFKC, runs of spaces to one); case is kept. Raises TokenError
-        where so many pieces cannot be learned from these sentences, with the number that can.
+        vocab_size: pieces in all, with `<blk>` and `<unk>`; for kind="char", None takes every character.
+        Text is normalised as SentencePiece does by default (NFKC, runs of spaces to one); case is kept.
+        Raises TokenError where so many pieces cannot be learned, with the number that can.
         """
         import sentencepiece
 
@@ -109,8 +109,8 @@ class Tokens:
         tokens = cls(model.getvalue())
         if not whole and len(tokens) != vocab_size:
             raise TokenError(
-                f"{kind} tokens, vocab_size={vocab_size}: these sentences have {len(tokens) - 2} different characters; "
-                f"expected vocab_size of {len(tokens)} at most"
+                f"{kind} tokens, vocab_size={vocab_size}: these sentences have {len(tokens) - 2} different "
+                f"characters; expected vocab_size of {len(tokens)} at most"
             )
         return tokens
 
@@ -158,8 +158,8 @@ class Tokens:
     ) -> tuple[Word, ...]:
         """Pieces with times to words: a piece that begins with `▁` begins a word.
 
-        starts, ends: seconds of each piece. A word lasts from its first piece's start to its last one's end; its
-        confidence is their mean. `" ".join` of the words' texts equals `decode(ids)`.
+        starts, ends: seconds of each piece. A word lasts from its first piece's start to its last one's end;
+        its confidence is their mean. `" ".join` of the words' texts equals `decode(ids)`.
         """
         checked = self._checked(ids)
         lengths = (len(checked), len(starts), len(ends), len(confidences))
@@ -214,5 +214,8 @@ def _mend(error: Exception) -> str:
     if most := re.search(r"value <= (\d+)", text):
         return f"these sentences give {most[1]} pieces; expected vocab_size of {most[1]} at most"
     if least := re.search(r"(\d+) vs (\d+)\.", text):
-        return f"these sentences need {least[2]} pieces for their characters alone; expected vocab_size of at least {least[2]}"
+        return (
+            f"these sentences need {least[2]} pieces for their characters alone; expected vocab_size of at "
+            f"least {least[2]}"
+        )
     return _said(error)

@@ -23,8 +23,8 @@ FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm")
 def render(transcripts: Transcript | Iterable[Transcript], format: str) -> str:
     """The contents of a file: one of FORMATS, of one transcript or several.
 
-    Raises ConfigError for another format, and for several transcripts in srt, vtt or tsv, whose times are those
-    of one recording.
+    Raises ConfigError for another format, and for several transcripts in srt, vtt or tsv, whose times are
+    those of one recording.
     """
     if format not in FORMATS:
         raise ConfigError(f"format={format!r}; expected one of {', '.join(FORMATS)}")
@@ -39,8 +39,8 @@ def render(transcripts: Transcript | Iterable[Transcript], format: str) -> str:
         return "".join(map(_ctm, several))
     if len(several) != 1:
         raise ConfigError(
-            f"{format} holds one recording, but {len(several)} transcripts were given; write a file for each, "
-            "or use txt, json or ctm"
+            f"{format} holds one recording, but {len(several)} transcripts were given; "
+            "write a file for each, or use txt, json or ctm"
         )
     return {"srt": _srt, "vtt": _vtt, "tsv": _tsv}[format](several[0])
 
@@ -48,8 +48,8 @@ def render(transcripts: Transcript | Iterable[Transcript], format: str) -> str:
 def write(
     transcripts: Transcript | Iterable[Transcript], format: str, file: str | os.PathLike[str] | TextIO
 ) -> None:
-    """Write `render(transcripts, format)` to a path, which then holds all of it or what it held before, or to an
-    open text file. Raises ConfigError as `render` does, and where the path cannot be written."""
+    """Write `render(transcripts, format)` to a path, which then holds all of it or what it held before, or to
+    an open text file. Raises ConfigError as `render` does, and where the path cannot be written."""
     text = render(transcripts, format)
     if not isinstance(file, str | os.PathLike):
         file.write(text)
