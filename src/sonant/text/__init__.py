@@ -1,0 +1,29 @@
+"""Tokens in and out of a network, and the text that comes of them.
+
+    Tokens (SentencePiece) -> Word, Transcript -> render, write (txt json srt vtt tsv ctm)
+                                               -> error_rate, report (word and character error rates)
+
+SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used.
+"""
+
+from .errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
+from .normalize import NORMALIZERS, normalize
+from .tokens import Tokens
+from .transcript import Transcript, Word
+from .writers import FORMATS, render, write
+
+__all__ = [
+    "FORMATS",
+    "NORMALIZERS",
+    "Edit",
+    "ErrorRate",
+    "Tokens",
+    "Transcript",
+    "UtteranceErrors",
+    "Word",
+    "error_rate",
+    "normalize",
+    "render",
+    "report",
+    "write",
+]
