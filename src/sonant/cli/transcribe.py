@@ -57,6 +57,7 @@ def run(options: Transcribe) -> int:
         options.output_dir.mkdir(parents=True, exist_ok=True)
 
     import sonant
+    from sonant.text import render
 
     model = sonant.load(options.model)
     failures: list[tuple[Path, str]] = []
@@ -68,7 +69,7 @@ def run(options: Transcribe) -> int:
                 failures.append((path, describe(error)))
             else:
                 for format in formats:
-                    _write(sonant.text.render(transcript, format), path, format, options.output_dir, bar)
+                    _write(render(transcript, format), path, format, options.output_dir, bar)
             if bar:
                 bar.update()
     report_failures(failures, len(options.files), "recordings could not be transcribed")
