@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sonant.cli import main
-from sonant.cli.train import parse_overrides
+from sonant.cli.train import configure, recipe
 from sonant.errors import ConfigError
 
 # Python as it is where torch is not installed.
@@ -21,34 +23,104 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_overrides_are_literals_where_they_read_as_one():
-    arguments = (
-        "--epochs 40 --optimizer.lr 7e-4 --name=mini --amp --no-tensorboard --warm-up None --corpus /data/a"
+TOY = """
+from dataclasses import dataclass
+from pathlib import Path
+
+@dataclass(frozen=True)
+class Optimizer:
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+
+@dataclass(frozen=True)
+class Config:
+    data: tuple[Path, ...]
+    optimizer: Optimizer = Optimizer()
+    epochs: int = 30
+    precise: bool = True
+
+def config(data: tuple[Path, ...], epochs: int = 40) -> Config:
+    return Config(data, epochs=epochs)
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.py"
+    path.write_text(TOY)
+    return path
+
+
+def configured(path: Path, *arguments: str) -> dict[str, Any]:
+    return asdict(configure(recipe(str(path)), arguments, prog="sonant train"))
+
+
+def test_the_parameters_of_the_recipe_are_options(toy: Path):
+    found = configured(toy, "--data", "a", "b", "--epochs", "3")
+    assert found["data"] == (Path("a"), Path("b"))
+    assert found["epochs"] == 3
+    assert found["optimizer"]["learning_rate"] == 1e-3
+
+
+def test_every_field_of_the_configuration_is_an_option(toy: Path):
+    found = configured(
+        toy,
+        "--data",
+        "a",
+        "--optimizer.learning-rate",
+        "7e-4",
+        "--optimizer.betas",
+        "0.8",
+        "0.9",
+        "--no-precise",
     )
-    assert parse_overrides(arguments.split()) == {
-        "epochs": 40,
-        "optimizer.lr": 7e-4,
-        "name": "mini",
-        "amp": True,
-        "tensorboard": False,
-        "warm_up": None,
-        "corpus": "/data/a",
+    assert found == {
+        "data": (Path("a"),),
+        "optimizer": {"learning_rate": 7e-4, "betas": (0.8, 0.9)},
+        "epochs": 40,  # the recipe's, not the configuration's
+        "precise": False,
     }
 
 
-def test_a_negative_number_is_a_value():
-    assert parse_overrides(["--gain", "-3"]) == {"gain": -3}
+@pytest.mark.parametrize(
+    "arguments", [["--data", "a", "--epoch", "4"], ["--data", "a", "--epochs", "many"], ["--epochs", "3"]]
+)
+def test_an_option_that_makes_no_sense_is_a_usage_error(toy: Path, arguments: list[str]):
+    with pytest.raises(SystemExit) as caught:
+        configured(toy, *arguments)
+    assert caught.value.code == 2
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["epochs", "4"], "'epochs': expected an option"),
-    (["--epochs", "4", "5"], "'5': expected an option"),
-    (["--epochs", "4", "--epochs", "5"], "--epochs is given twice: 4 and 5"),
-    (["--"], "'--': expected an option"),
-])  # fmt: skip
-def test_what_is_no_override_is_named(arguments: list[str], message: str):
-    with pytest.raises(ConfigError, match=message):
-        parse_overrides(arguments)
+def test_a_name_is_looked_up_in_recipes(toy: Path, monkeypatch: pytest.MonkeyPatch):
+    (toy.parent / "recipes").mkdir()
+    toy.rename(toy.parent / "recipes" / "toy.py")
+    monkeypatch.chdir(toy.parent)
+    assert recipe("toy").__name__ == "config"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("config = 3", "the recipe has no function 'config'"),
+        ("def config(:", "the recipe cannot be imported: SyntaxError"),
+        (
+            "import nothing_of_this_name",
+            "cannot be imported: ModuleNotFoundError: No module named 'nothing_of",
+        ),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str):
+    (tmp_path / "bad.py").write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        recipe(str(tmp_path / "bad.py"))
+    assert str(caught.value).startswith(str(tmp_path / "bad.py"))
+
+
+def test_a_recipe_that_is_nowhere_is_named():
+    with pytest.raises(
+        ConfigError, match="nowhere: no such recipe; expected a Python file, or the name of one"
+    ):
+        recipe("nowhere")
 
 
 def test_no_recipe_is_a_usage_error(capsys: pytest.CaptureFixture[str]):
