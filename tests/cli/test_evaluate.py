@@ -30,7 +30,7 @@ def test_the_numbers_add_up(manifest: Path, tmp_path: Path, capsys: pytest.Captu
     assert "WER" in printed
     assert "CER" in printed
     assert "RTF" in printed
-    assert set(os.listdir(folder)) == {"summary.json", "utterances.jsonl"}
+    assert set(os.listdir(folder)) == {"summary.json", "utterances.jsonl", "errors.txt"}
     summary = json.loads((folder / "summary.json").read_text())
     rows = [json.loads(line) for line in (folder / "utterances.jsonl").read_text().splitlines()]
     assert {row["id"] for row in rows} == set(NAMES)

@@ -37,8 +37,10 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.Import):
             yield from ((name.name, top) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: a relative import; write sonant.<room>"
-            yield from ((f"{node.module}.{name.name}", top) for name in node.names)
+            folder = ["sonant", *path.relative_to(SOURCE).parts[:-1]]
+            start = folder[: len(folder) + 1 - node.level] if node.level else []
+            module = ".".join([*start, *filter(None, [node.module])])
+            yield from ((f"{module}.{name.name}", top) for name in node.names)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             return
         inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)

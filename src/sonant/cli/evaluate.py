@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -13,6 +13,9 @@ from sonant.cli import describe
 from sonant.cli.output import whole_file
 from sonant.cli.transcribe import progress, report_failures, search_options
 from sonant.errors import ManifestError, SonantError
+
+if TYPE_CHECKING:
+    from sonant.text import ErrorRate, UtteranceErrors
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Evaluate:
     """Hypotheses that the search keeps."""
 
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """A folder for summary.json and utterances.jsonl (the errors of each utterance, the worst first)."""
+    """A folder for summary.json, utterances.jsonl (the worst first) and errors.txt (alignments, to read)."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,7 @@ def run(options: Evaluate) -> int:
             if bar:
                 bar.update()
     if readings:
-        summary, utterances = score(readings, seconds, options)
-        print(report(summary), flush=True)
-        if options.output:
-            with whole_file(options.output / "summary.json") as file:
-                file.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
-            with whole_file(options.output / "utterances.jsonl") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in utterances)
+        _report(readings, seconds, options)
     report_failures(failures, len(entries), "utterances could not be transcribed and are not in the numbers")
     return 1 if failures else 0
 
@@ -123,31 +120,29 @@ def read_manifest(path: Path) -> Iterator[tuple[str, Path, str]]:
         raise ManifestError(f"{path}: the manifest has no utterance; expected one JSON object a line")
 
 
-def score(
-    readings: Sequence[Reading], seconds: float, options: Evaluate
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The summary, and a row for each utterance, the one with most word errors first."""
+def _report(readings: Sequence[Reading], seconds: float, options: Evaluate) -> None:
+    """Print the numbers, and write them and the errors of each utterance where that was asked for."""
     import sonant
-    from sonant.text import error_rate
+    from sonant.text import error_rate, report
 
     references = [reading.reference for reading in readings]
     hypotheses = [reading.hypothesis for reading in readings]
-    words = error_rate(references, hypotheses, unit="word", normalizer=options.normalizer)
-    characters = error_rate(references, hypotheses, unit="char", normalizer=options.normalizer)
+    names = [reading.id for reading in readings]
+    words, characters = (
+        error_rate(references, hypotheses, unit=unit, normalizer=options.normalizer, names=names)
+        for unit in ("word", "char")
+    )
     audio_seconds = sum(reading.duration for reading in readings)
-    summary = {
-        "manifest": str(options.manifest),
-        "model": "bundled" if options.model is None else str(options.model),
-        "decoder": options.decoder,
-        "beam": options.beam,
-        "normalizer": options.normalizer,
-        "utterances": len(readings),
-        "audio_seconds": round(audio_seconds, 3),
-        "real_time_factor": round(seconds / audio_seconds, 5) if audio_seconds else None,
-        "word": _counts(words),
-        "character": _counts(characters),
-        "version": sonant.__version__,
-    }
+    factor = seconds / audio_seconds if audio_seconds else None
+    model = "bundled" if options.model is None else str(options.model)
+    print(f"{len(readings)} utterances, {audio_seconds / 3600:.3f} h")
+    print(f"model {model}, normalizer {options.normalizer}")
+    print(words)
+    print(characters)
+    print(f"RTF {factor:.4f}" if factor is not None else "RTF unknown: no audio", flush=True)
+    if options.output is None:
+        return
+
     rows = [
         {
             "id": reading.id,
@@ -160,32 +155,32 @@ def score(
         for reading, word, character in zip(readings, words.utterances, characters.utterances, strict=True)
     ]
     rows.sort(key=lambda row: -row["word"]["errors"])  # stable: the order of the manifest among equals
-    return summary, rows
+    summary = {
+        "manifest": str(options.manifest),
+        "model": model,
+        "decoder": options.decoder,
+        "beam": options.beam,
+        "normalizer": options.normalizer,
+        "utterances": len(readings),
+        "audio_seconds": round(audio_seconds, 3),
+        "real_time_factor": None if factor is None else round(factor, 5),
+        "word": _counts(words),
+        "character": _counts(characters),
+        "version": sonant.__version__,
+    }
+    with whole_file(options.output / "summary.json") as file:
+        file.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+    with whole_file(options.output / "utterances.jsonl") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with whole_file(options.output / "errors.txt") as file:
+        file.write(report(words))
 
 
-def report(summary: dict[str, Any]) -> str:
-    """The summary as the lines that a person reads."""
-    lines = [
-        f"{summary['utterances']} utterances, {summary['audio_seconds'] / 3600:.3f} h, "
-        f"model {summary['model']}, normalizer {summary['normalizer']}"
-    ]
-    for name, key in (("WER", "word"), ("CER", "character")):
-        counts = summary[key]
-        lines.append(
-            f"{name} {100 * counts['rate']:6.2f} %   "
-            f"{counts['errors']} errors in {counts['reference_length']} {key}s: "
-            f"{counts['substitutions']} substitutions, {counts['deletions']} deletions, "
-            f"{counts['insertions']} insertions"
-        )
-    if summary["real_time_factor"] is not None:
-        lines.append(f"RTF {summary['real_time_factor']:.4f}")
-    return "\n".join(lines)
-
-
-def _counts(rate: Any) -> dict[str, Any]:
+def _counts(rate: "ErrorRate | UtteranceErrors") -> dict[str, Any]:
     return {
-        "rate": round(rate.rate, 6),
-        "errors": rate.substitutions + rate.deletions + rate.insertions,
+        # JSON has no infinity: insertions against nothing have no rate.
+        "rate": round(rate.rate, 6) if rate.reference_length else None,
+        "errors": rate.errors,
         "substitutions": rate.substitutions,
         "deletions": rate.deletions,
         "insertions": rate.insertions,

@@ -1,7 +1,7 @@
 """sonant train: a model from a recipe.
 
-A recipe is a Python file with a function `config(...) -> TrainConfig`. The command line is made from both: first
-the parameters of that function, then every field of the configuration that it returns.
+A recipe is a Python file with a function `config(...) -> TrainConfig`. The command line is made from
+both: the parameters of that function come first, then every field of the configuration that it returns.
 """
 
 import sys
@@ -62,7 +62,10 @@ def recipe(name: str) -> Callable[..., Any]:
 
 
 def configure(function: Callable[..., Any], arguments: Sequence[str], prog: str) -> Any:
-    """What a recipe's function returns for these arguments; those that are none of its parameters change fields."""
+    """What a recipe's function returns for these arguments.
+
+    Those that are none of its parameters change fields of what it returns.
+    """
     import tyro
 
     config, others = tyro.cli(function, prog=prog, args=arguments, return_unknown_args=True)

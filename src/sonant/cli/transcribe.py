@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from sonant.cli import describe
-from sonant.cli.output import whole_file
 from sonant.errors import ConfigError, SonantError
+
+if TYPE_CHECKING:
+    from sonant.text import Transcript
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv", "ctm"]
 
@@ -51,13 +53,12 @@ def main(argv: Sequence[str]) -> int:
 def run(options: Transcribe) -> int:
     if not options.files:
         raise ConfigError("no recording was given: sonant transcribe FILES...")
-    formats = tuple(dict.fromkeys(options.format)) or ("txt",)
+    formats: tuple[Format, ...] = tuple(dict.fromkeys(options.format)) or ("txt",)
     if options.output_dir:
         _check_names(options.files)
         options.output_dir.mkdir(parents=True, exist_ok=True)
 
     import sonant
-    from sonant.text import render
 
     model = sonant.load(options.model)
     failures: list[tuple[Path, str]] = []
@@ -69,14 +70,14 @@ def run(options: Transcribe) -> int:
                 failures.append((path, describe(error)))
             else:
                 for format in formats:
-                    _write(render(transcript, format), path, format, options.output_dir, bar)
+                    _write(transcript, path, format, options.output_dir, bar)
             if bar:
                 bar.update()
     report_failures(failures, len(options.files), "recordings could not be transcribed")
     return 1 if failures else 0
 
 
-def search_options(decoder: str | None, beam: int | None) -> dict:
+def search_options(decoder: str | None, beam: int | None) -> dict[str, Any]:
     """The keywords of Model.transcribe that were given; the model decides about the others."""
     given = {"decoder": decoder, "beam": beam}
     return {name: value for name, value in given.items() if value is not None}
@@ -104,18 +105,17 @@ def _check_names(files: Sequence[Path]) -> None:
         seen[path.stem] = path
 
 
-def _write(text: str, recording: Path, format: str, folder: Path | None, bar) -> None:
-    if not text.endswith("\n"):
-        text += "\n"
-    if folder is None:
-        with bar.external_write_mode() if bar else nullcontext():
-            print(text, end="", flush=True)
-    else:
-        with whole_file(folder / f"{recording.stem}.{format}") as file:
-            file.write(text)
+def _write(transcript: "Transcript", recording: Path, format: Format, folder: Path | None, bar: Any) -> None:
+    from sonant.text import render, write
+
+    if folder is not None:
+        write(transcript, format, folder / f"{recording.stem}.{format}")
+        return
+    with bar.external_write_mode() if bar else nullcontext():
+        print(render(transcript, format), end="", flush=True)
 
 
-def progress(total: int):
+def progress(total: int) -> Any:
     """A progress bar on standard error if a person can see it, else nothing."""
     if not sys.stderr.isatty():
         return nullcontext()
