@@ -11,7 +11,7 @@ ARGS ?=
 PIP := -m pip --disable-pip-version-check --no-input install -qq
 
 build := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
-package := README.md LICENSE $(shell find src/sonant -type f -not -name '*.py[ci]')
+package := README.md LICENSE $(shell find src/sonant -type f -not -name '*.pyc' -not -name _native.pyi)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
