@@ -29,19 +29,19 @@ class Evaluate:
     """A file of one JSON object a line with `audio` (a path, relative to the manifest) and `text`, and `id`
     where known; or a folder that holds such a file as manifest.jsonl."""
 
-    model: Path | None = None
+    model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of a model; without it the bundled English model."""
 
     normalizer: Literal["none", "whisper"] = "none"
     """How both texts are made comparable: `none`, or Whisper's English normaliser."""
 
-    decoder: str | None = None
+    decoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """How to search: the names are those of `Model.transcribe`; without it the model's own choice."""
 
-    beam: int | None = None
+    beam: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Hypotheses that the search keeps."""
 
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """A folder for summary.json, utterances.jsonl (the worst first) and errors.txt (alignments, to read)."""
 
 

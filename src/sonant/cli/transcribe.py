@@ -25,10 +25,10 @@ class Transcribe:
     A recording that cannot be used is left out and named at the end; the exit status is then 1.
     """
 
-    files: tyro.conf.Positional[tuple[Path, ...]]
+    files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILES")]
     """Recordings: wav, flac, ogg, opus, mp3; with the extra `media` also m4a, mp4, webm."""
 
-    model: Path | None = None
+    model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of a model; without it the bundled English model."""
 
     format: Annotated[
@@ -36,13 +36,13 @@ class Transcribe:
     ] = ()
     """txt, json, srt, vtt, tsv or ctm; may be given more than once; without it txt."""
 
-    output_dir: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output_dir: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """Write DIR/NAME.FORMAT for each recording; without it to standard output."""
 
-    decoder: str | None = None
+    decoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """How to search: the names are those of `Model.transcribe`; without it the model's own choice."""
 
-    beam: int | None = None
+    beam: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Hypotheses that the search keeps."""
 
 
