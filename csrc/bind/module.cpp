@@ -1,5 +1,7 @@
 #include <nanobind/nanobind.h>
 
+#include "pool.h"
+
 namespace nb = nanobind;
 
 void bind_features(nb::module_& m);
@@ -7,6 +9,8 @@ void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "The native core of sonant: flat arrays in, flat arrays out; every call drops the GIL.";
+  m.def("hardware_threads", &sonant::hardware_threads,
+        "Threads that a call without num_threads uses: the cores that this process may run on.");
   bind_features(m);
   bind_search(m);
 }

@@ -1,0 +1,7 @@
+"""`python -m sonant`: the same as the program `sonant`."""
+
+import sys
+
+from sonant.cli import main
+
+sys.exit(main())

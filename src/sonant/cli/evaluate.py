@@ -1,0 +1,188 @@
+"""sonant evaluate: how many words and characters a model gets wrong, and how fast it is."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from sonant.cli import describe
+from sonant.cli.output import whole_file
+from sonant.cli.transcribe import progress, report_failures, search_options
+from sonant.errors import ManifestError, SonantError
+
+if TYPE_CHECKING:
+    from sonant.text import ErrorRate, UtteranceErrors
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Word and character error rates of a model on a manifest.
+
+    A recording that cannot be used is not counted, and is named at the end; the exit status is then 1.
+    """
+
+    manifest: tyro.conf.Positional[Path]
+    """A file of one JSON object a line with `audio` (a path, relative to the manifest) and `text`, and `id`
+    where known; or a folder that holds such a file as manifest.jsonl."""
+
+    model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of a model; without it the bundled English model."""
+
+    normalizer: Literal["none", "whisper"] = "none"
+    """How both texts are made comparable: `none`, or Whisper's English normaliser."""
+
+    decoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """How to search: the names are those of `Model.transcribe`; without it the model's own choice."""
+
+    beam: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Hypotheses that the search keeps."""
+
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
+    """A folder for summary.json, utterances.jsonl (the worst first) and errors.txt (alignments, to read)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One utterance of the manifest and what the model made of it."""
+
+    id: str
+    audio: Path
+    reference: str
+    hypothesis: str
+    duration: float  # seconds
+
+
+def main(argv: Sequence[str]) -> int:
+    return run(tyro.cli(Evaluate, prog="sonant evaluate", args=argv))
+
+
+def run(options: Evaluate) -> int:
+    import sonant
+
+    entries = list(read_manifest(options.manifest))
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+    model = sonant.load(options.model)
+    search = search_options(options.decoder, options.beam)
+
+    readings: list[Reading] = []
+    failures: list[tuple[str, str]] = []
+    seconds = 0.0
+    with progress(len(entries)) as bar:
+        for id, audio, text in entries:
+            started = time.perf_counter()
+            try:
+                transcript = model.transcribe(audio, **search)
+            except (SonantError, OSError) as error:
+                failures.append((id, describe(error)))
+            else:
+                seconds += time.perf_counter() - started
+                readings.append(Reading(id, audio, text, transcript.text, transcript.duration))
+            if bar:
+                bar.update()
+    if readings:
+        _report(readings, seconds, options)
+    report_failures(failures, len(entries), "utterances could not be transcribed and are not in the numbers")
+    return 1 if failures else 0
+
+
+def read_manifest(path: Path) -> Iterator[tuple[str, Path, str]]:
+    """The id, recording and text of each utterance.
+
+    Raises ManifestError naming the line where one is not what it should be, or if there is none.
+    """
+    if path.is_dir():
+        path = path / "manifest.jsonl"
+    if not path.is_file():
+        raise ManifestError(f"{path}: there is no such manifest")
+    found = False
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ManifestError(f"{where}: expected a JSON object on the line: {error}") from None
+        if not isinstance(row, dict):
+            raise ManifestError(f"{where}: expected a JSON object, found {type(row).__name__}")
+        for key in ("audio", "text"):
+            if not isinstance(row.get(key), str):
+                raise ManifestError(f"{where}: '{key}' is {row.get(key)!r}, expected a string")
+        audio = path.parent / row["audio"]
+        found = True
+        yield str(row.get("id", audio.stem)), audio, row["text"]
+    if not found:
+        raise ManifestError(f"{path}: the manifest has no utterance; expected one JSON object a line")
+
+
+def _report(readings: Sequence[Reading], seconds: float, options: Evaluate) -> None:
+    """Print the numbers, and write them and the errors of each utterance where that was asked for."""
+    import sonant
+    from sonant.text import error_rate, report
+
+    references = [reading.reference for reading in readings]
+    hypotheses = [reading.hypothesis for reading in readings]
+    names = [reading.id for reading in readings]
+    words, characters = (
+        error_rate(references, hypotheses, unit=unit, normalizer=options.normalizer, names=names)
+        for unit in ("word", "char")
+    )
+    audio_seconds = sum(reading.duration for reading in readings)
+    factor = seconds / audio_seconds if audio_seconds else None
+    model = "bundled" if options.model is None else str(options.model)
+    print(f"{len(readings)} utterances, {audio_seconds / 3600:.3f} h")
+    print(f"model {model}, normalizer {options.normalizer}")
+    print(words)
+    print(characters)
+    print(f"RTF {factor:.4f}" if factor is not None else "RTF unknown: no audio", flush=True)
+    if options.output is None:
+        return
+
+    rows = [
+        {
+            "id": reading.id,
+            "audio": str(reading.audio),
+            "reference": reading.reference,
+            "hypothesis": reading.hypothesis,
+            "word": _counts(word),
+            "character": _counts(character),
+        }
+        for reading, word, character in zip(readings, words.utterances, characters.utterances, strict=True)
+    ]
+    rows.sort(key=lambda row: -row["word"]["errors"])  # stable: the order of the manifest among equals
+    summary = {
+        "manifest": str(options.manifest),
+        "model": model,
+        "decoder": options.decoder,
+        "beam": options.beam,
+        "normalizer": options.normalizer,
+        "utterances": len(readings),
+        "audio_seconds": round(audio_seconds, 3),
+        "real_time_factor": None if factor is None else round(factor, 5),
+        "word": _counts(words),
+        "character": _counts(characters),
+        "version": sonant.__version__,
+    }
+    with whole_file(options.output / "summary.json") as file:
+        file.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+    with whole_file(options.output / "utterances.jsonl") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with whole_file(options.output / "errors.txt") as file:
+        file.write(report(words))
+
+
+def _counts(rate: "ErrorRate | UtteranceErrors") -> dict[str, Any]:
+    return {
+        # JSON has no infinity: insertions against nothing have no rate.
+        "rate": round(rate.rate, 6) if rate.reference_length else None,
+        "errors": rate.errors,
+        "substitutions": rate.substitutions,
+        "deletions": rate.deletions,
+        "insertions": rate.insertions,
+        "reference_length": rate.reference_length,
+    }
