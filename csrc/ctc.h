@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "hypothesis.h"
+#include "beam.h"
 
 namespace sonant {
 
@@ -31,14 +31,17 @@ class CtcGreedy {
 // prefixes that can be reached are kept, and no token is left out of the comparison.
 class CtcPrefixBeam {
  public:
-  CtcPrefixBeam(std::int64_t beam, std::int32_t blank);
+  // Every `settle_after` frames (0: never), hypotheses go that disagree with the best on tokens older than that.
+  CtcPrefixBeam(std::int64_t beam, std::int32_t blank, std::int32_t settle_after);
 
   void advance(const Scores& scores);  // throws SearchError, and is then unchanged
   // The best `nbest` of the live hypotheses, best first, each from its token number `start` on.
-  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const;
-  std::int64_t stable() const;  // leading tokens shared by all live hypotheses
+  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const {
+    return beam_.hypotheses(nbest, start);
+  }
+  std::int64_t stable() const { return beam_.stable(); }
   std::int64_t frames() const { return frame_; }
-  std::size_t capacity() const { return prefixes_.capacity() + traces_.capacity(); }
+  std::size_t capacity() const { return beam_.capacity(); }  // slots in the pools
 
  private:
   // Sums over all paths, then the best single path (Viterbi) with its times, each for paths whose last frame is blank
@@ -52,6 +55,14 @@ class CtcPrefixBeam {
     bool ends_in_token() const { return best_nonblank > best_blank; }
     double best() const { return ends_in_token() ? best_nonblank : best_blank; }
     std::int32_t trace() const { return ends_in_token() ? trace_nonblank : trace_blank; }
+    void retain(Traces& traces) const {
+      traces.retain(trace_blank);
+      traces.retain(trace_nonblank);
+    }
+    void release(Traces& traces) const {
+      traces.release(trace_blank);
+      traces.release(trace_nonblank);
+    }
   };
   struct Stay {
     double total, blank, nonblank;
@@ -64,13 +75,10 @@ class CtcPrefixBeam {
   Live grow(const Candidate& candidate, const float* row);
 
   Vocabulary vocabulary_;
-  std::size_t beam_;
+  std::size_t width_;
+  std::int32_t settle_after_;
   std::int32_t frame_ = 0;
-  bool impossible_ = false;  // a frame allowed no token at all
-  Prefixes prefixes_;
-  Traces traces_;
-  std::vector<Live> live_, next_;  // best first
-  Candidates candidates_;
+  Beam<Live> beam_;
   // Scratch, kept so that a frame allocates nothing.
   std::vector<Stay> stays_;
   std::vector<std::int32_t> promising_;

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "scores.h"
@@ -42,12 +41,15 @@ class Prefixes {
 
   std::int32_t add_child(std::int32_t parent, std::int32_t token);
   std::int32_t find_child(std::int32_t parent, std::int32_t token) const;
-  // Gives back the node, and those above it, that no live hypothesis needs.
+  // Gives back the node, and those above it, that no live hypothesis needs. Harmless on a node that went back already
+  // with one below it.
   void release(std::int32_t node);
   std::int32_t common_ancestor(std::int32_t a, std::int32_t b) const;
+  bool is_below(std::int32_t node, std::int32_t ancestor) const;  // or the same
   std::size_t capacity() const { return nodes_.size(); }
 
  private:
+  static constexpr std::int32_t kFree = -2;  // as `live`
   struct Node {
     std::int32_t parent, token, depth, live, child, next, previous;
   };
@@ -79,33 +81,5 @@ class Traces {
 // The hypothesis at a node with the times of a chain, from its token number `start` on.
 Hypothesis read_hypothesis(const Prefixes& prefixes, const Traces& traces, std::int32_t node, std::int32_t trace,
                            double score, std::int32_t start);
-
-// One way to go on from a live hypothesis: with a token, or as it is.
-struct Candidate {
-  static constexpr std::int32_t kStay = -1;
-  double score;
-  std::int32_t source;  // index of the live hypothesis
-  std::int32_t token;   // or kStay
-  std::int32_t node;    // the node it leads to, Prefixes::kNone if it has none yet
-};
-
-// The best `beam` candidates of a frame, found without sorting them all.
-class Candidates {
- public:
-  explicit Candidates(std::int64_t beam);
-
-  void clear();
-  // What a score must exceed to be pushed: once there are `beam` candidates, the worst of the best.
-  double threshold() const { return threshold_; }
-  void push(const Candidate& candidate);
-  // Drops all but the best and raises the threshold; pushing does this by itself now and then.
-  void prune();
-  std::span<const Candidate> best();  // best first
-
- private:
-  std::size_t beam_;
-  double threshold_ = kImpossible;
-  std::vector<Candidate> items_;
-};
 
 }  // namespace sonant

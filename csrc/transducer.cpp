@@ -59,18 +59,17 @@ std::vector<Hypothesis> TransducerGreedy::hypotheses(std::int64_t, std::int32_t 
   return {so_far_.from(start)};
 }
 
-TransducerBeam::TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank)
-    : TransducerSearch(context_size, blank), candidates_(beam) {
-  prefixes_.set_live(Prefixes::kRoot, 0);
-  live_.push_back({Prefixes::kRoot, Prefixes::kNone, 0.0, 0.0, Traces::kNone});
-}
+TransducerBeam::TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank,
+                               std::int32_t settle_after)
+    : TransducerSearch(context_size, blank), settle_after_(settle_after),
+      beam_(beam, {Prefixes::kRoot, Prefixes::kNone, 0.0, 0.0, Traces::kNone}) {}
 
 void TransducerBeam::write_contexts(std::int64_t* out) const {
-  for (const Live& here : live_) {
+  for (const Live& here : beam_.live) {
     std::int32_t node = here.node;
     for (std::int64_t i = context_size_; i-- > 0;) {
-      out[i] = node == Prefixes::kRoot ? vocabulary_.blank() : prefixes_.token(node);
-      if (node != Prefixes::kRoot) node = prefixes_.parent(node);
+      out[i] = node == Prefixes::kRoot ? vocabulary_.blank() : beam_.prefixes.token(node);
+      if (node != Prefixes::kRoot) node = beam_.prefixes.parent(node);
     }
     out += context_size_;
   }
@@ -78,93 +77,70 @@ void TransducerBeam::write_contexts(std::int64_t* out) const {
 
 bool TransducerBeam::advance(const Scores& scores) {
   find_candidates(scores);
-  const std::span<const Candidate> best = candidates_.best();
+  const std::span<const Candidate> best = beam_.candidates.best();
   if (best.empty()) {  // only where no hypothesis can go on: pass over the frame, and say so in the score
-    impossible_ = true;
-    ++frame_;
-    return true;
+    beam_.impossible = true;
+  } else {
+    beam_.next.clear();
+    for (const Candidate& candidate : best) {
+      beam_.next.push_back(candidate.token == Candidate::kStay ? stay(candidate, scores) : grow(candidate, scores));
+    }
+    beam_.turn();
   }
-  next_.clear();
-  for (const Candidate& candidate : best) {
-    next_.push_back(candidate.token == Candidate::kStay ? stay(candidate, scores) : grow(candidate, scores));
-  }
-  for (const Live& old : live_) {
-    traces_.release(old.trace);
-    prefixes_.set_live(old.node, Prefixes::kNone);
-  }
-  for (std::size_t i = 0; i < next_.size(); ++i) prefixes_.set_live(next_[i].node, static_cast<std::int32_t>(i));
-  for (const Live& old : live_) prefixes_.release(old.node);
-  live_.swap(next_);
   ++frame_;
+  if (settle_after_ > 0 && frame_ % settle_after_ == 0) beam_.settle(frame_ - settle_after_);
   return true;
 }
 
 // As in the CTC prefix beam: what grows into a prefix that is live already is summed with its staying, so every
 // candidate is a different prefix with its whole sum.
 void TransducerBeam::find_candidates(const Scores& scores) {
-  candidates_.clear();
+  beam_.candidates.clear();
   const std::int32_t blank = vocabulary_.blank();
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    const Live& here = live_[i];
+  for (std::size_t i = 0; i < beam_.live.size(); ++i) {
+    const Live& here = beam_.live[i];
     double total = here.total + scores.row(i)[blank];
-    if (const std::int32_t parent = prefixes_.live(prefixes_.parent(here.node)); parent != Prefixes::kNone) {
-      total = log_add(total, live_[parent].total + scores.row(parent)[here.token]);
+    if (const std::int32_t parent = beam_.prefixes.live(beam_.prefixes.parent(here.node)); parent != Prefixes::kNone) {
+      total = log_add(total, beam_.live[parent].total + scores.row(parent)[here.token]);
     }
-    if (total > kImpossible) candidates_.push({total, static_cast<std::int32_t>(i), Candidate::kStay, here.node});
+    if (total > kImpossible) beam_.candidates.push({total, static_cast<std::int32_t>(i), Candidate::kStay, here.node});
   }
-  candidates_.prune();
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    const Live& here = live_[i];
+  beam_.candidates.prune();
+  for (std::size_t i = 0; i < beam_.live.size(); ++i) {
+    const Live& here = beam_.live[i];
     const float* row = scores.row(i);
     for (std::int32_t token = 0; token < static_cast<std::int32_t>(scores.tokens); ++token) {
       const double score = here.total + row[token];
-      if (!(score > candidates_.threshold()) || token == blank) continue;
-      const std::int32_t node = prefixes_.find_child(here.node, token);
-      if (prefixes_.live(node) == Prefixes::kNone) {
-        candidates_.push({score, static_cast<std::int32_t>(i), token, node});
+      if (!(score > beam_.candidates.threshold()) || token == blank) continue;
+      const std::int32_t node = beam_.prefixes.find_child(here.node, token);
+      if (beam_.prefixes.live(node) == Prefixes::kNone) {
+        beam_.candidates.push({score, static_cast<std::int32_t>(i), token, node});
       }
     }
   }
 }
 
 TransducerBeam::Live TransducerBeam::stay(const Candidate& candidate, const Scores& scores) {
-  const Live& here = live_[candidate.source];
+  const Live& here = beam_.live[candidate.source];
   const double stayed = here.best + scores.row(candidate.source)[vocabulary_.blank()];
-  if (const std::int32_t parent = prefixes_.live(prefixes_.parent(here.node)); parent != Prefixes::kNone) {
+  if (const std::int32_t parent = beam_.prefixes.live(beam_.prefixes.parent(here.node)); parent != Prefixes::kNone) {
     const float log_prob = scores.row(parent)[here.token];
-    const double begun = live_[parent].best + log_prob;
+    const double begun = beam_.live[parent].best + log_prob;
     if (begun > stayed) {
       return {here.node, here.token, candidate.score, begun,
-              traces_.add(live_[parent].trace, frame_, frame_ + 1, log_prob)};
+              beam_.traces.add(beam_.live[parent].times, frame_, frame_ + 1, log_prob)};
     }
   }
-  return {here.node, here.token, candidate.score, stayed, traces_.retain(here.trace)};
+  return {here.node, here.token, candidate.score, stayed, beam_.traces.retain(here.times)};
 }
 
 TransducerBeam::Live TransducerBeam::grow(const Candidate& candidate, const Scores& scores) {
-  const Live& from = live_[candidate.source];
+  const Live& from = beam_.live[candidate.source];
   const float log_prob = scores.row(candidate.source)[candidate.token];
   const std::int32_t node =
-      candidate.node != Prefixes::kNone ? candidate.node : prefixes_.add_child(from.node, candidate.token);
+      candidate.node != Prefixes::kNone ? candidate.node : beam_.prefixes.add_child(from.node, candidate.token);
   return {node, candidate.token, candidate.score, from.best + log_prob,
-          traces_.add(from.trace, frame_, frame_ + 1, log_prob)};
-}
-
-std::vector<Hypothesis> TransducerBeam::hypotheses(std::int64_t nbest, std::int32_t start) const {
-  const std::size_t count = std::min(live_.size(), static_cast<std::size_t>(nbest));
-  std::vector<Hypothesis> result;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Live& here = live_[i];
-    result.push_back(
-        read_hypothesis(prefixes_, traces_, here.node, here.trace, impossible_ ? kImpossible : here.total, start));
-  }
-  return result;
-}
-
-std::int64_t TransducerBeam::stable() const {
-  std::int32_t shared = live_.front().node;
-  for (const Live& here : live_) shared = prefixes_.common_ancestor(shared, here.node);
-  return prefixes_.depth(shared);
+          beam_.traces.add(from.times, frame_, frame_ + 1, log_prob)};
 }
 
 }  // namespace sonant

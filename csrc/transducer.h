@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "hypothesis.h"
+#include "beam.h"
 
 namespace sonant {
 
@@ -25,7 +25,7 @@ class TransducerSearch {
   // The best `nbest` of the live hypotheses, best first, each from its token number `start` on.
   virtual std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const = 0;
   virtual std::int64_t stable() const = 0;  // leading tokens shared by all live hypotheses
-  virtual std::size_t capacity() const = 0;
+  virtual std::size_t capacity() const = 0;  // slots in the pools
 
   std::int64_t context_size() const { return context_size_; }
   std::int64_t frames() const { return frame_; }
@@ -58,31 +58,35 @@ class TransducerGreedy final : public TransducerSearch {
 // before the best are kept. Every frame is one step.
 class TransducerBeam final : public TransducerSearch {
  public:
-  TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank);
+  // Every `settle_after` frames (0: never), hypotheses go that disagree with the best on tokens older than that.
+  TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int32_t settle_after);
 
-  std::int64_t live() const override { return static_cast<std::int64_t>(live_.size()); }
+  std::int64_t live() const override { return static_cast<std::int64_t>(beam_.live.size()); }
   void write_contexts(std::int64_t* out) const override;
   bool advance(const Scores& scores) override;
-  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const override;
-  std::int64_t stable() const override;
-  std::size_t capacity() const override { return prefixes_.capacity() + traces_.capacity(); }
+  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const override {
+    return beam_.hypotheses(nbest, start);
+  }
+  std::int64_t stable() const override { return beam_.stable(); }
+  std::size_t capacity() const override { return beam_.capacity(); }
 
  private:
   struct Live {
     std::int32_t node, token;
     double total, best;  // summed over all paths; of the best single path, whose times the trace holds
-    std::int32_t trace;
+    std::int32_t times;
+
+    std::int32_t trace() const { return times; }
+    void retain(Traces& traces) const { traces.retain(times); }
+    void release(Traces& traces) const { traces.release(times); }
   };
 
   void find_candidates(const Scores& scores);
   Live stay(const Candidate& candidate, const Scores& scores);
   Live grow(const Candidate& candidate, const Scores& scores);
 
-  bool impossible_ = false;  // a frame allowed no hypothesis to go on
-  Prefixes prefixes_;
-  Traces traces_;
-  std::vector<Live> live_, next_;  // best first
-  Candidates candidates_;
+  std::int32_t settle_after_;
+  Beam<Live> beam_;
 };
 
 }  // namespace sonant

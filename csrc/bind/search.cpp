@@ -196,8 +196,8 @@ void bind_search(nb::module_& m) {
     return search_all(scores, 1, threads, [&] { return CtcGreedy(blank); });
   });
   m.def("ctc_prefix_beam", [](const std::vector<ScoreArray>& scores, std::int64_t beam, std::int64_t nbest,
-                              std::int32_t blank, int threads) {
-    return search_all(scores, nbest, threads, [&] { return CtcPrefixBeam(beam, blank); });
+                              std::int32_t blank, std::int32_t settle_after, int threads) {
+    return search_all(scores, nbest, threads, [&] { return CtcPrefixBeam(beam, blank, settle_after); });
   });
 
   nb::class_<Guarded<CtcGreedy>> greedy(m, "CtcGreedy");
@@ -207,8 +207,9 @@ void bind_search(nb::module_& m) {
   bind_ctc(greedy);
 
   nb::class_<Guarded<CtcPrefixBeam>> beam(m, "CtcPrefixBeam");
-  beam.def("__init__", [](Guarded<CtcPrefixBeam>* self, std::int64_t beam, std::int32_t blank) {
-    new (self) Guarded<CtcPrefixBeam>(CtcPrefixBeam(beam, blank));
+  beam.def("__init__", [](Guarded<CtcPrefixBeam>* self, std::int64_t beam, std::int32_t blank,
+                          std::int32_t settle_after) {
+    new (self) Guarded<CtcPrefixBeam>(CtcPrefixBeam(beam, blank, settle_after));
   });
   beam.def("capacity", [](Guarded<CtcPrefixBeam>& self) {
     return self.run([](CtcPrefixBeam& search) { return search.capacity(); });
@@ -222,8 +223,9 @@ void bind_search(nb::module_& m) {
                         std::make_unique<TransducerGreedy>(context_size, blank, max_symbols));
                   })
       .def_static("beam",
-                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank) {
-                    return std::make_unique<Transducer>(std::make_unique<TransducerBeam>(beam, context_size, blank));
+                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int32_t settle_after) {
+                    return std::make_unique<Transducer>(
+                        std::make_unique<TransducerBeam>(beam, context_size, blank, settle_after));
                   })
       .def("contexts",
            [](Transducer& self) {

@@ -68,7 +68,9 @@ def plain_prefix_beam(scores, beam, blank):
     return [(prefix, np.logaddexp(*parts)) for prefix, parts in live.items()]
 
 
-@pytest.mark.parametrize(("frames", "tokens", "blank"), [(1, 2, 0), (3, 3, 0), (5, 3, 2), (6, 4, 1), (7, 3, 0)])
+@pytest.mark.parametrize(
+    ("frames", "tokens", "blank"), [(1, 2, 0), (3, 3, 0), (5, 3, 2), (6, 4, 1), (7, 3, 0)]
+)
 def test_prefix_beam_with_room_for_all_is_the_sum_over_all_alignments(frames, tokens, blank):
     for seed in range(5):
         scores = random_scores(seed, frames, tokens)
@@ -125,14 +127,17 @@ def cut(scores, cuts):
     beam=st.integers(1, 12),
     sharpness=st.sampled_from([0.3, 1.0, 5.0]),
     holes=st.sampled_from([0.0, 0.2, 0.9]),
+    settle_after=st.sampled_from([0, 0, 1, 3, 10]),
     data=st.data(),
 )
-def test_any_chunking_and_well_formed_hypotheses(seed, frames, tokens, beam, sharpness, holes, data):
+def test_any_chunking_and_well_formed_hypotheses(
+    seed, frames, tokens, beam, sharpness, holes, settle_after, data
+):
     scores = random_scores(seed, frames, tokens, sharpness)
     scores[np.random.default_rng(seed).random(scores.shape) < holes] = -np.inf
     blank = data.draw(st.integers(0, tokens - 1))
     cuts = data.draw(st.lists(st.integers(0, frames), max_size=8))
-    stream, greedy = CtcPrefixBeam(beam, blank), CtcGreedy(blank)
+    stream, greedy = CtcPrefixBeam(beam, blank, settle_after), CtcGreedy(blank)
     stable: tuple[int, ...] = ()
     for part in cut(scores, cuts):
         stream.advance(part)
@@ -144,7 +149,7 @@ def test_any_chunking_and_well_formed_hypotheses(seed, frames, tokens, beam, sha
         assert len(now) >= len(stable)
         stable = now
         assert greedy.stable() == len(greedy.hypotheses()[0].tokens)
-    whole = ctc_prefix_beam([scores], beam=beam, nbest=beam, blank=blank)[0]
+    whole = ctc_prefix_beam([scores], beam=beam, nbest=beam, blank=blank, settle_after=settle_after)[0]
     assert stream.hypotheses(beam) == whole  # bit for bit
     assert greedy.hypotheses() == ctc_greedy([scores], blank=blank)
     assert stream.frames == greedy.frames == frames
@@ -210,7 +215,11 @@ def test_a_frame_without_any_token_is_passed_over_and_the_score_says_so():
     for search in (lambda s: ctc_greedy([s]), lambda s: ctc_prefix_beam([s], beam=5, nbest=5)[0]):
         for holed, blanked in zip(search(with_hole), search(with_blank), strict=True):
             assert holed.score == -math.inf
-            assert (holed.tokens, holed.frames, holed.log_probs) == (blanked.tokens, blanked.frames, blanked.log_probs)
+            assert (holed.tokens, holed.frames, holed.log_probs) == (
+                blanked.tokens,
+                blanked.frames,
+                blanked.log_probs,
+            )
     assert ctc_prefix_beam([np.concatenate([silent, silent])])[0][0].tokens == ()
 
 
@@ -236,17 +245,31 @@ def test_padded_batches_and_transposed_arrays():
     assert ctc_prefix_beam([turned]) == ctc_prefix_beam([batch[0]])
 
 
+def long_stream(seed, frames, tokens):
+    """Mostly blank and mostly sure, as CTC output is, with doubts here and there."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(frames, tokens)) * 6
+    logits[rng.random(frames) < 0.8, 0] += 20
+    return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+
+
 def test_memory_follows_the_tokens_alive_not_the_frames():
-    rng = np.random.default_rng(0)
-    search = CtcPrefixBeam(10)
-    block = random_scores(2, 2000, 20, 6.0)
-    block[rng.random(2000) < 0.8, 0] = 6.0  # mostly blank, as real CTC output is
-    block -= np.logaddexp.reduce(block, axis=1, keepdims=True)
-    for _ in range(25):
-        search.advance(block)
-    tokens = len(search.hypotheses()[0].tokens)
+    search = CtcPrefixBeam(10, settle_after=100)
+    for block in range(25):
+        search.advance(long_stream(block, 2000, 20))
+        (best,) = search.hypotheses()
+        # What was said more than twice settle_after ago is settled.
+        assert search.stable() >= sum(frame < search.frames - 200 for frame in best.frames)
     assert search.frames == 50_000
-    assert tokens > 1000
-    assert tokens - search.stable() < 200
+    assert len(best.tokens) > 5000
     # Two slots for each token of the shared past (trie and times), and a few per live hypothesis.
-    assert search._search.capacity() < 2 * tokens + 2000
+    assert search._search.capacity() < 2 * len(best.tokens) + 2000
+
+
+def test_settling_keeps_the_best_hypothesis():
+    scores = long_stream(1, 3000, 20)
+    exact, settled = CtcPrefixBeam(10), CtcPrefixBeam(10, settle_after=50)
+    for search in (exact, settled):
+        search.advance(scores)
+    assert settled.hypotheses()[0].tokens == exact.hypotheses()[0].tokens
+    assert settled.stable() > exact.stable()

@@ -38,7 +38,9 @@ def spoiled(value, frame=2, token=3, **shape):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctc_names_utterance_frame_and_token(value, search, threads):
     batch = [scores(), scores(0), spoiled(value), spoiled(value, 0, 0)]
-    with pytest.raises(SearchError, match=f"utterance 2: frame 2, token 3: found the score {value}, expected a log-prob"):
+    with pytest.raises(
+        SearchError, match=f"utterance 2: frame 2, token 3: found the score {value}, expected a log-prob"
+    ):
         search(batch, num_threads=threads)
 
 
@@ -85,6 +87,7 @@ def test_arrays_that_do_not_fit(bad, message):
         ({"beam": 2**40}, "beam: found 1099511627776"),
         ({"nbest": 0}, "nbest: found 0, expected 1 or more"),
         ({"blank": -1}, "blank: found -1, expected 0 or more"),
+        ({"settle_after": -1}, "settle_after: found -1, expected 0 or more"),
         ({"blank": "a"}, "blank: found 'a', expected an integer"),
     ],
 )
@@ -114,7 +117,9 @@ def test_other_options():
         ctc_greedy([scores()], num_threads=-1)
     with pytest.raises(SearchError, match="start: found -1"):
         CtcGreedy().hypotheses(start=-1)
-    assert isinstance(ctc_prefix_beam([scores()], beam=np.int64(3), nbest=np.int32(2))[0], list)  # any integer will do
+    assert isinstance(
+        ctc_prefix_beam([scores()], beam=np.int64(3), nbest=np.int32(2))[0], list
+    )  # any integer will do
 
 
 @pytest.mark.parametrize("search", [transducer_greedy, transducer_beam])
@@ -146,7 +151,9 @@ def test_steps_that_return_nan_name_the_place(search, value):
             out[-1, 4] = value
         return out
 
-    with pytest.raises(SearchError, match=f"utterance 1: frame 2, hypothesis [0-9]+, token 4: found the score {value}"):
+    with pytest.raises(
+        SearchError, match=f"utterance 1: frame 2, hypothesis [0-9]+, token 4: found the score {value}"
+    ):
         search(step, [scores(2), scores(5)])
 
 
@@ -177,7 +184,9 @@ def test_lists_that_do_not_go_together():
         advance_transducers(flat_step, [search, search], [scores(), scores()])
     with pytest.raises(SearchError, match=r"context sizes \[1, 2\]"):
         advance_transducers(flat_step, [search, TransducerBeam(context_size=1)], [scores(), scores()])
-    with pytest.raises(SearchError, match=r"utterance 1: encoder frames: found 6 dim \(columns\), expected 5"):
+    with pytest.raises(
+        SearchError, match=r"utterance 1: encoder frames: found 6 dim \(columns\), expected 5"
+    ):
         transducer_beam(flat_step, [scores(), scores(4, 6)])
 
 
@@ -188,7 +197,9 @@ def test_a_search_by_hand_wants_a_row_per_live_hypothesis():
         search.advance(scores(1))
     with pytest.raises(SearchError, match="frame 1, hypothesis 2, token 1: found the score nan"):
         search.advance(spoiled(np.nan, 2, 1, frames=3))
-    with pytest.raises(SearchError, match=r"log_probs: found shape \(5,\), expected two dimensions \(live hypotheses"):
+    with pytest.raises(
+        SearchError, match=r"log_probs: found shape \(5,\), expected two dimensions \(live hypotheses"
+    ):
         search.advance(scores(1)[0])
     assert search.frames == 1
 

@@ -20,12 +20,20 @@ def ctc_greedy(scores: Sequence[Floats], *, blank: int = 0, num_threads: int = 0
     Raises SearchError, naming utterance, frame and token, on NaN or +inf; on another dtype or shape; on a blank out of range.
     """
     arrays = check_matrices(scores, "scores", "tokens")
-    results = _native.ctc_greedy(arrays, check_count(blank, "blank", 0), check_count(num_threads, "num_threads", 0))
+    results = _native.ctc_greedy(
+        arrays, check_count(blank, "blank", 0), check_count(num_threads, "num_threads", 0)
+    )
     return [best for result in results for best in from_native(result)]
 
 
 def ctc_prefix_beam(
-    scores: Sequence[Floats], *, beam: int = 8, nbest: int = 1, blank: int = 0, num_threads: int = 0
+    scores: Sequence[Floats],
+    *,
+    beam: int = 8,
+    nbest: int = 1,
+    blank: int = 0,
+    settle_after: int = 0,
+    num_threads: int = 0,
 ) -> list[list[Hypothesis]]:
     """CTC prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014), no language model.
 
@@ -34,6 +42,7 @@ def ctc_prefix_beam(
     scores are those of the full sum over all alignments.
 
     scores, num_threads, errors: as for `ctc_greedy`.
+    settle_after: see `CtcPrefixBeam`; 0 for the exact search.
     Returns per utterance up to `nbest` hypotheses, best first, all different.
     """
     arrays = check_matrices(scores, "scores", "tokens")
@@ -42,6 +51,7 @@ def ctc_prefix_beam(
         check_count(beam, "beam"),
         check_count(nbest, "nbest"),
         check_count(blank, "blank", 0),
+        check_count(settle_after, "settle_after", 0),
         check_count(num_threads, "num_threads", 0),
     )
     return [from_native(result) for result in results]
@@ -67,7 +77,9 @@ class _CtcStream:
         With `start`, the tokens before that position are left out (scores stay whole), so that the cost is that of the
         new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown` stable tokens.
         """
-        return from_native(self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0)))
+        return from_native(
+            self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
+        )
 
     def stable(self) -> int:
         """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their times may,
@@ -94,9 +106,17 @@ class CtcPrefixBeam(_CtcStream):
 
     Memory grows with the tokens of the hypotheses alive, not with frames; a frame allocates nothing and costs the same
     after an hour as at the start.
+
+    settle_after: every so many frames, hypotheses are dropped that disagree with the best one on tokens it emitted more
+    than so many frames ago. Without it (0), a doubt of long ago lives on in some hypothesis, and `stable` waits for it;
+    with it, `stable` is never more than twice so many frames behind. A function of the frames alone, whatever the chunks.
     """
 
     __slots__ = ()
 
-    def __init__(self, beam: int = 8, blank: int = 0):
-        self._search = _native.CtcPrefixBeam(check_count(beam, "beam"), check_count(blank, "blank", 0))
+    def __init__(self, beam: int = 8, blank: int = 0, settle_after: int = 0):
+        self._search = _native.CtcPrefixBeam(
+            check_count(beam, "beam"),
+            check_count(blank, "blank", 0),
+            check_count(settle_after, "settle_after", 0),
+        )

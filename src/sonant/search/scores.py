@@ -24,7 +24,9 @@ def check_matrix(array: Any, what: str, columns: str = "tokens", rows: str = "fr
     if array.dtype != np.float32:
         raise SearchError(f"{what}: found {array.dtype}, expected float32; convert with .astype(np.float32)")
     if array.shape[1] == 0:
-        raise SearchError(f"{what}: found shape {array.shape}, expected at least one column ({rows}, {columns})")
+        raise SearchError(
+            f"{what}: found shape {array.shape}, expected at least one column ({rows}, {columns})"
+        )
     return np.ascontiguousarray(array)
 
 

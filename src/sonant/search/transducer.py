@@ -47,7 +47,9 @@ class _TransducerStream:
         With `start`, the tokens before that position are left out (scores stay whole), so that the cost is that of the
         new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown` stable tokens.
         """
-        return from_native(self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0)))
+        return from_native(
+            self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
+        )
 
     def stable(self) -> int:
         """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their times may,
@@ -77,14 +79,21 @@ class TransducerBeam(_TransducerStream):
     """Modified beam search: at most one token a frame, hypotheses with equal tokens summed before the best are kept.
 
     Memory grows with the tokens of the hypotheses alive, not with frames.
+
+    settle_after: every so many frames, hypotheses are dropped that disagree with the best one on tokens it emitted more
+    than so many frames ago. Without it (0), a doubt of long ago lives on in some hypothesis, and `stable` waits for it;
+    with it, `stable` is never more than twice so many frames behind. A function of the frames alone, whatever the chunks.
     """
 
     __slots__ = ()
 
-    def __init__(self, beam: int = 4, context_size: int = 2, blank: int = 0):
+    def __init__(self, beam: int = 4, context_size: int = 2, blank: int = 0, settle_after: int = 0):
         self.context_size = check_count(context_size, "context_size")
         self._search = _native.TransducerSearch.beam(
-            check_count(beam, "beam"), self.context_size, check_count(blank, "blank", 0)
+            check_count(beam, "beam"),
+            self.context_size,
+            check_count(blank, "blank", 0),
+            check_count(settle_after, "settle_after", 0),
         )
 
 
@@ -101,12 +110,16 @@ def advance_transducers(
     searches = list(searches)
     frames = check_matrices(encoder_frames, "encoder frames", "dim")
     if len(frames) != len(searches):
-        raise SearchError(f"found encoder frames for {len(frames)} utterances, expected {len(searches)}: one per search")
+        raise SearchError(
+            f"found encoder frames for {len(frames)} utterances, expected {len(searches)}: one per search"
+        )
     if len({id(search) for search in searches}) != len(searches):
         raise SearchError("found the same search twice in the list, expected one search per utterance")
     sizes = {search.context_size for search in searches}
     if len(sizes) > 1:
-        raise SearchError(f"found searches with context sizes {sorted(sizes)}, expected one size: that of the predictor")
+        raise SearchError(
+            f"found searches with context sizes {sorted(sizes)}, expected one size: that of the predictor"
+        )
     if not searches:
         return
     natives = np.array([search._search for search in searches], dtype=object)  # pyright: ignore[reportPrivateUsage]
@@ -158,12 +171,14 @@ def transducer_beam(
     nbest: int = 1,
     context_size: int = 2,
     blank: int = 0,
+    settle_after: int = 0,
 ) -> list[list[Hypothesis]]:
     """Modified beam search over whole utterances in lockstep: at most one token a frame, equal token sequences summed.
 
-    encoder_out: one (frames, dim) float32 array per utterance. Errors: as for `advance_transducers`.
+    encoder_out: one (frames, dim) float32 array per utterance.
+    settle_after: see `TransducerBeam`; 0 to drop nothing. Errors: as for `advance_transducers`.
     Returns per utterance up to `nbest` hypotheses, best first, all different.
     """
-    searches = [TransducerBeam(beam, context_size, blank) for _ in encoder_out]
+    searches = [TransducerBeam(beam, context_size, blank, settle_after) for _ in encoder_out]
     advance_transducers(step, searches, encoder_out)
     return [search.hypotheses(nbest) for search in searches]
