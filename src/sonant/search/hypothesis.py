@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Hypothesis:
     """A token sequence, when each token was said, and how sure the network was.
 
-    All tuples have one entry per token. Frames are the frames of the scores (encoder frames). Times are those of the best
-    single path of the hypothesis (Viterbi), also where the score sums many.
+    All tuples have one entry per token. Frames are the frames of the scores (encoder frames). Times are those
+    of the best single path of the hypothesis (Viterbi), also where the score sums many.
     """
 
     tokens: tuple[int, ...]
@@ -18,12 +18,14 @@ class Hypothesis:
     frames: tuple[int, ...]
     """The frame at which each token was emitted, not decreasing."""
     end_frames: tuple[int, ...]
-    """Exclusive end of each token's evidence: for CTC the end of its run of frames, for a transducer its frame + 1."""
+    """Exclusive end of each token's evidence: for CTC the end of its run of frames, for a transducer its
+    frame + 1."""
     log_probs: tuple[float, ...]
-    """Natural logarithm of each token's probability when it was emitted (CTC: the highest in its run), at most 0."""
+    """Natural logarithm of each token's probability when it was emitted (CTC: the highest in its run), at
+    most 0."""
     score: float
-    """Natural logarithm of the hypothesis's total probability: greedy, that of its one path; beam, summed over the paths
-    that the beam kept. -inf where some frame allowed no token at all."""
+    """Natural logarithm of the hypothesis's total probability: greedy, that of its one path; beam, summed
+    over the paths that the beam kept. -inf where some frame allowed no token at all."""
 
     @property
     def confidences(self) -> tuple[float, ...]:

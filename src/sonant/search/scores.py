@@ -14,7 +14,8 @@ LARGEST = 2**31 - 1  # the native core counts tokens and frames in 32 bits
 
 
 def check_matrix(array: Any, what: str, columns: str = "tokens", rows: str = "frames") -> Floats:
-    """`array` as a contiguous (rows, columns) float32 array; only the contiguity is mended, everything else is an error."""
+    """`array` as a contiguous (rows, columns) float32 array; only the contiguity is mended, everything else
+    is an error."""
     if not isinstance(array, np.ndarray):
         raise SearchError(
             f"{what}: found a {type(array).__name__}, expected a numpy array ({rows}, {columns}) of float32"

@@ -1,7 +1,8 @@
-"""Transducer searches (Graves 2012) with a stateless predictor: the context is the last few tokens (Ghodsi et al. 2020).
+"""Transducer searches (Graves 2012) with a stateless predictor: the context is the last few tokens (Ghodsi et
+al. 2020).
 
-The network stays outside. Either give a step function that scores many (encoder frame, context) pairs at once, or drive
-a search object: read `.contexts`, score them, `.advance` with the scores.
+The network stays outside. Either give a step function that scores many (encoder frame, context) pairs at
+once, or drive a search object: read `.contexts`, score them, `.advance` with the scores.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ from sonant.search.hypothesis import Hypothesis, from_native
 from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
 
 Step: TypeAlias = Callable[[Floats, npt.NDArray[np.int64]], Floats]
-"""step(encoder_frames (n, dim) float32, contexts (n, context_size) int64) -> (n, tokens) float32 log-probabilities.
-A context holds the last tokens of a hypothesis, oldest first, blanks before its first token."""
+"""step(encoder_frames (n, dim) float32, contexts (n, context_size) int64) -> (n, tokens) float32
+log-probabilities. A context holds the last tokens of a hypothesis, oldest first, blanks before its first
+token."""
 
 
 class _TransducerStream:
@@ -36,24 +38,25 @@ class _TransducerStream:
         """Take (live hypotheses, tokens) float32 log-probabilities, rows in the order of `contexts`.
 
         Returns True when the frame is done and the next encoder frame is due (always, for the beam search).
-        Raises SearchError on NaN or +inf, naming frame, hypothesis and token, and on another dtype or shape; the search
-        is then as it was before the call.
+        Raises SearchError on NaN or +inf, naming frame, hypothesis and token, and on another dtype or shape;
+        the search is then as it was before the call.
         """
         return self._search.advance(check_matrix(log_probs, "log_probs", rows="live hypotheses"))
 
     def hypotheses(self, nbest: int = 1, *, start: int = 0) -> list[Hypothesis]:
         """Up to `nbest` hypotheses of all frames so far, best first. Changes nothing.
 
-        With `start`, the tokens before that position are left out (scores stay whole), so that the cost is that of the
-        new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown` stable tokens.
+        With `start`, the tokens before that position are left out (scores stay whole), so that the cost is
+        that of the new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown`
+        stable tokens.
         """
         return from_native(
             self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
         )
 
     def stable(self) -> int:
-        """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their times may,
-        by a few frames, as long as paths compete). It never decreases."""
+        """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their
+        times may, by a few frames, as long as paths compete). It never decreases."""
         return self._search.stable()
 
     @property
@@ -63,8 +66,8 @@ class _TransducerStream:
 
 
 class TransducerGreedy(_TransducerStream):
-    """Takes the best token at every step; a blank, or `max_symbols` tokens in one frame, lead to the next frame.
-    All its tokens are stable."""
+    """Takes the best token at every step; a blank, or `max_symbols` tokens in one frame, lead to the next
+    frame. All its tokens are stable."""
 
     __slots__ = ()
 
@@ -76,13 +79,15 @@ class TransducerGreedy(_TransducerStream):
 
 
 class TransducerBeam(_TransducerStream):
-    """Modified beam search: at most one token a frame, hypotheses with equal tokens summed before the best are kept.
+    """Modified beam search: at most one token a frame, hypotheses with equal tokens summed before the best
+    are kept.
 
     Memory grows with the tokens of the hypotheses alive, not with frames.
 
-    settle_after: every so many frames, hypotheses are dropped that disagree with the best one on tokens it emitted more
-    than so many frames ago. Without it (0), a doubt of long ago lives on in some hypothesis, and `stable` waits for it;
-    with it, `stable` is never more than twice so many frames behind. A function of the frames alone, whatever the chunks.
+    settle_after: every so many frames, hypotheses are dropped that disagree with the best one on tokens it
+    emitted more than so many frames ago. Without it (0), a doubt of long ago lives on in some hypothesis, and
+    `stable` waits for it; with it, `stable` is never more than twice so many frames behind. A function of the
+    frames alone, whatever the chunks.
     """
 
     __slots__ = ()
@@ -102,10 +107,12 @@ def advance_transducers(
 ) -> None:
     """Advance each search over its own new encoder frames, all in lockstep.
 
-    step is called once for every round, with one row for each live hypothesis of all searches that still have frames.
+    step is called once for every round, with one row for each live hypothesis of all searches that still have
+    frames.
     encoder_frames: one (frames, dim) float32 array per search, zero frames allowed.
-    Raises SearchError where `step` returns scores of another shape or dtype, or NaN or +inf (naming utterance, frame,
-    hypothesis and token); what `step` itself raises passes through. Each search has then taken whole rounds only.
+    Raises SearchError where `step` returns scores of another shape or dtype, or NaN or +inf (naming
+    utterance, frame, hypothesis and token); what `step` itself raises passes through. Each search has then
+    taken whole rounds only.
     """
     searches = list(searches)
     frames = check_matrices(encoder_frames, "encoder frames", "dim")
@@ -145,7 +152,8 @@ def _check_step(scores: Floats, rows: int) -> Floats:
     scores = check_matrix(scores, "what the step function returned", rows="live hypotheses")
     if len(scores) != rows:
         raise SearchError(
-            f"what the step function returned: found {len(scores)} rows, expected {rows}: one for each row it was given"
+            f"what the step function returned: found {len(scores)} rows, expected {rows}: "
+            "one for each row it was given"
         )
     return scores
 
@@ -173,7 +181,7 @@ def transducer_beam(
     blank: int = 0,
     settle_after: int = 0,
 ) -> list[list[Hypothesis]]:
-    """Modified beam search over whole utterances in lockstep: at most one token a frame, equal token sequences summed.
+    """Modified beam search over whole utterances in lockstep: see `TransducerBeam`.
 
     encoder_out: one (frames, dim) float32 array per utterance.
     settle_after: see `TransducerBeam`; 0 to drop nothing. Errors: as for `advance_transducers`.
