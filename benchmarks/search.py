@@ -1,15 +1,18 @@
 """CTC prefix beam search, one thread, against flashlight-text and ctc-beam-decoder in the same run.
 
-    python benchmarks/search.py            (pip install flashlight-text ctc-beam-decoder; a peer that is not
-    there is left out)
+    pip install flashlight-text ctc-beam-decoder        (a peer that is not there is left out)
+    python benchmarks/search.py
 
 The scores are synthetic, shaped as CTC output is: mostly blank, tokens in short peaks, a doubt between two
 tokens now and then. All decode without a language model. sonant and flashlight-text compare every token;
 flashlight-text keeps paths that end in blank and those that do not as two entries of its beam, so that its
 beam holds fewer different sequences. ctc-beam-decoder runs as it comes: tokens under e^-5 and beams 10 below
 the best are pruned; of its equal texts the scores are added, since it lists paths that end in blank and those
-that do not as two. "Same" says whether the best sequence is the same, and by how much the scores differ in
-nats.
+that do not as two.
+
+After sonant's time: how far its score is from the sum over all alignments of its sequence, in nats (what the
+beam dropped). After each peer's: its time as a multiple of sonant's; whether its best sequence is the same,
+and if not, how much more (+) or less (-) probable it is over all alignments; its score less sonant's.
 """
 
 import time
@@ -38,6 +41,20 @@ def ctc_like(tokens: int, doubt: float, seed: int = 0) -> npt.NDArray[np.float32
         if rng.random() < 0.3:
             logits[at - 1, token] += 10
     return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+
+
+def full_sum(scores: npt.NDArray[np.float32], tokens: tuple[int, ...]) -> float:
+    """The log-probability of a sequence over all its alignments: Graves et al. 2006, equations 5 to 8."""
+    labels = np.zeros(2 * len(tokens) + 1, np.int64)
+    labels[1::2] = tokens
+    may_skip = np.zeros(len(labels), bool)
+    may_skip[2:] = (labels[2:] != 0) & (labels[2:] != labels[:-2])
+    alpha = np.full(len(labels), -np.inf)
+    alpha[:2] = scores[0, labels[:2]]
+    for row in scores[1:].astype(np.float64):
+        one, two = (np.concatenate([np.full(n, -np.inf), alpha[:-n]]) for n in (1, 2))
+        alpha = np.logaddexp(np.logaddexp(alpha, one), np.where(may_skip, two, -np.inf)) + row[labels]
+    return float(np.logaddexp(alpha[-1], alpha[-2]))
 
 
 def sonant(scores: npt.NDArray[np.float32], beam: int) -> Callable[[], Result]:
@@ -112,12 +129,20 @@ def main() -> None:
                         times[name].append(time.perf_counter() - begin)
                 mine = median(times["sonant"])
                 best, score = results["sonant"]
-                print(f"tokens {tokens:3d}  beam {beam:3d}  doubt {doubt}   sonant {mine * 1e3:8.2f}", end="")
+                exact = full_sum(scores, best)
+                assert score <= exact + 1e-6, "a beam cannot hold more than all paths"
+                print(
+                    f"tokens {tokens:3d}  beam {beam:3d}  doubt {doubt}   sonant {mine * 1e3:5.2f} ({score - exact:.1g})",
+                    end="",
+                )
                 for name in list(rows)[1:]:
                     took = median(times[name])
-                    same = "same" if results[name][0] == best else "other"
-                    off = results[name][1] - score
-                    print(f" | {name} {took * 1e3:8.2f} ({took / mine:5.1f}x, {same}, {off:+.2g})", end="")
+                    found, claimed = results[name]
+                    same = "same" if found == best else f"other {full_sum(scores, found) - exact:+.2g}"
+                    print(
+                        f" | {name} {took * 1e3:7.2f} ({took / mine:5.1f}x, {same}, {claimed - score:+.2g})",
+                        end="",
+                    )
                 print()
 
 
