@@ -1,5 +1,257 @@
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "ctc.h"
+#include "pool.h"
+#include "transducer.h"
 
 namespace nb = nanobind;
+using namespace sonant;
 
-void bind_search(nb::module_&) {}
+namespace {
+
+using ScoreArray = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+Scores view(const ScoreArray& array) {
+  return {array.data(), static_cast<std::int64_t>(array.shape(0)), static_cast<std::int64_t>(array.shape(1))};
+}
+
+// ---- Results: tuples (tokens, frames, end_frames, log_probs, score), which Python makes frozen dataclasses of.
+
+template <class T, class Convert>
+nb::object to_tuple(const std::vector<T>& values, Convert convert) {
+  PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(values.size()));
+  if (!tuple) nb::raise_python_error();
+  nb::object result = nb::steal(tuple);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    PyObject* item = convert(values[i]);
+    if (!item) nb::raise_python_error();
+    PyTuple_SetItem(tuple, static_cast<Py_ssize_t>(i), item);
+  }
+  return result;
+}
+
+nb::object to_python(const Hypothesis& h) {
+  const auto integer = [](std::int32_t value) { return PyLong_FromLong(value); };
+  const auto real = [](float value) { return PyFloat_FromDouble(value); };
+  return nb::make_tuple(to_tuple(h.tokens, integer), to_tuple(h.frames, integer), to_tuple(h.end_frames, integer),
+                        to_tuple(h.log_probs, real), h.score);
+}
+
+nb::list to_python(const std::vector<Hypothesis>& hypotheses) {
+  nb::list result;
+  for (const Hypothesis& h : hypotheses) result.append(to_python(h));
+  return result;
+}
+
+// ---- Streaming searches. One search may be asked from several threads; each call drops the GIL first, then locks.
+
+template <class Search>
+class Guarded {
+ public:
+  explicit Guarded(Search search) : search_(std::move(search)) {}
+
+  template <class Body>
+  auto run(Body body) {
+    nb::gil_scoped_release release;
+    return run_released(body);
+  }
+
+  template <class Body>
+  auto run_released(Body body) {
+    std::lock_guard lock(mutex_);
+    return body(search_);
+  }
+
+ private:
+  std::mutex mutex_;
+  Search search_;
+};
+
+template <class Search>
+void bind_ctc(nb::class_<Guarded<Search>>& c) {
+  using Self = Guarded<Search>;
+  c.def(
+       "advance",
+       [](Self& self, const ScoreArray& scores) {
+         self.run([&](Search& search) { search.advance(view(scores)); });
+       },
+       nb::arg("scores").noconvert())
+      .def("hypotheses",
+           [](Self& self, std::int64_t nbest, std::int32_t start) {
+             return to_python(self.run([&](Search& search) { return search.hypotheses(nbest, start); }));
+           })
+      .def("stable", [](Self& self) { return self.run([](Search& search) { return search.stable(); }); })
+      .def("frames", [](Self& self) { return self.run([](Search& search) { return search.frames(); }); });
+}
+
+using Transducer = Guarded<std::unique_ptr<TransducerSearch>>;
+using Owned = std::unique_ptr<TransducerSearch>;
+
+using ContextArray = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<2>>;
+
+ContextArray to_contexts(std::vector<std::int64_t> values, std::size_t context_size) {
+  auto* kept = new std::vector<std::int64_t>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int64_t>*>(p); });
+  return ContextArray(kept->data(), {kept->size() / context_size, context_size}, owner);
+}
+
+// Appends the contexts of one search; returns how many rows.
+std::int64_t append_contexts(const Owned& search, std::vector<std::int64_t>& out) {
+  const std::size_t before = out.size();
+  const std::int64_t live = search->live();
+  out.resize(before + static_cast<std::size_t>(live * search->context_size()));
+  search->write_contexts(out.data() + before);
+  return live;
+}
+
+std::pair<ContextArray, std::vector<std::int64_t>> contexts_of(const std::vector<Transducer*>& searches,
+                                                               std::size_t context_size) {
+  std::vector<std::int64_t> contexts, rows;
+  {
+    nb::gil_scoped_release release;
+    for (Transducer* search : searches) {
+      search->run_released([&](const Owned& owned) { rows.push_back(append_contexts(owned, contexts)); });
+    }
+  }
+  return {to_contexts(std::move(contexts), context_size), std::move(rows)};
+}
+
+// What went wrong, and in which of the list's entries.
+[[noreturn]] void fail(std::size_t utterance, const SearchError& error) {
+  throw SearchError("utterance " + std::to_string(utterance) + ": " + error.what());
+}
+
+// `rows` and `scores` as contexts_of and the step function gave them. All is checked before any search moves.
+std::vector<bool> advance_all(const std::vector<Transducer*>& searches, const std::vector<std::int64_t>& rows,
+                              const std::vector<std::size_t>& names, const ScoreArray& array) {
+  nb::gil_scoped_release release;
+  const Scores scores = view(array);
+  const auto each = [&](auto body) {
+    std::int64_t begin = 0;
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      const Scores part{scores.row(begin), rows[i], scores.tokens};
+      searches[i]->run_released([&](Owned& search) {
+        try {
+          body(search, part);
+        } catch (const SearchError& error) {
+          fail(names[i], error);
+        }
+      });
+      begin += rows[i];
+    }
+  };
+  std::vector<bool> done;
+  each([](Owned& search, const Scores& part) { search->check(part); });
+  each([&](Owned& search, const Scores& part) { done.push_back(search->advance(part)); });
+  return done;
+}
+
+// ---- A list of whole utterances: the streaming search on each, in parallel.
+
+template <class Make>
+nb::list search_all(const std::vector<ScoreArray>& arrays, std::int64_t nbest, int threads, Make make) {
+  std::vector<std::vector<Hypothesis>> results(arrays.size());
+  {
+    nb::gil_scoped_release release;
+    std::vector<std::optional<SearchError>> errors(arrays.size());
+    parallel_for(arrays.size(), threads, [&](std::size_t i) {
+      try {
+        auto search = make();
+        search.advance(view(arrays[i]));
+        results[i] = search.hypotheses(nbest, 0);
+      } catch (const SearchError& error) {
+        errors[i] = error;
+      }
+    });
+    for (std::size_t i = 0; i < errors.size(); ++i) {  // the first in the list, whichever thread came first
+      if (errors[i]) fail(i, *errors[i]);
+    }
+  }
+  nb::list list;
+  for (const std::vector<Hypothesis>& result : results) list.append(to_python(result));
+  return list;
+}
+
+}  // namespace
+
+void bind_search(nb::module_& m) {
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const SearchError& error) {
+      PyErr_SetString(nb::module_::import_("sonant.errors").attr("SearchError").ptr(), error.what());
+    }
+  });
+
+  m.def("ctc_greedy", [](const std::vector<ScoreArray>& scores, std::int32_t blank, int threads) {
+    return search_all(scores, 1, threads, [&] { return CtcGreedy(blank); });
+  });
+  m.def("ctc_prefix_beam", [](const std::vector<ScoreArray>& scores, std::int64_t beam, std::int64_t nbest,
+                              std::int32_t blank, std::int32_t settle_after, int threads) {
+    return search_all(scores, nbest, threads, [&] { return CtcPrefixBeam(beam, blank, settle_after); });
+  });
+
+  nb::class_<Guarded<CtcGreedy>> greedy(m, "CtcGreedy");
+  greedy.def("__init__", [](Guarded<CtcGreedy>* self, std::int32_t blank) {
+    new (self) Guarded<CtcGreedy>(CtcGreedy(blank));
+  });
+  bind_ctc(greedy);
+
+  nb::class_<Guarded<CtcPrefixBeam>> beam(m, "CtcPrefixBeam");
+  beam.def("__init__", [](Guarded<CtcPrefixBeam>* self, std::int64_t beam, std::int32_t blank,
+                          std::int32_t settle_after) {
+    new (self) Guarded<CtcPrefixBeam>(CtcPrefixBeam(beam, blank, settle_after));
+  });
+  beam.def("capacity", [](Guarded<CtcPrefixBeam>& self) {
+    return self.run([](CtcPrefixBeam& search) { return search.capacity(); });
+  });
+  bind_ctc(beam);
+
+  nb::class_<Transducer>(m, "TransducerSearch")
+      .def_static("greedy",
+                  [](std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols) {
+                    return std::make_unique<Transducer>(
+                        std::make_unique<TransducerGreedy>(context_size, blank, max_symbols));
+                  })
+      .def_static("beam",
+                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int32_t settle_after) {
+                    return std::make_unique<Transducer>(
+                        std::make_unique<TransducerBeam>(beam, context_size, blank, settle_after));
+                  })
+      .def("contexts",
+           [](Transducer& self) {
+             std::vector<std::int64_t> contexts;
+             const std::int64_t size = self.run([&](const Owned& search) {
+               append_contexts(search, contexts);
+               return search->context_size();
+             });
+             return to_contexts(std::move(contexts), static_cast<std::size_t>(size));
+           })
+      .def(
+          "advance",
+          [](Transducer& self, const ScoreArray& scores) {
+            return self.run([&](Owned& search) {
+              search->check(view(scores));
+              return search->advance(view(scores));
+            });
+          },
+          nb::arg("scores").noconvert())
+      .def("hypotheses",
+           [](Transducer& self, std::int64_t nbest, std::int32_t start) {
+             return to_python(self.run([&](Owned& search) { return search->hypotheses(nbest, start); }));
+           })
+      .def("stable", [](Transducer& self) { return self.run([](Owned& search) { return search->stable(); }); })
+      .def("frames", [](Transducer& self) { return self.run([](Owned& search) { return search->frames(); }); })
+      .def("capacity", [](Transducer& self) { return self.run([](Owned& search) { return search->capacity(); }); });
+  m.def("transducer_contexts", &contexts_of);
+  m.def("transducer_advance", &advance_all);
+}

@@ -1,0 +1,33 @@
+"""Search: a network's scores in, hypotheses out. No network lives here.
+
+CTC        greedy or prefix beam search over (frames, tokens) log-probabilities
+transducer greedy or modified beam search over a step function, or over scores given one step at a time
+
+Each search comes as a function over whole utterances and as an object that takes an utterance in pieces; the
+functions are built on the objects, so any chunking gives the same result, bit for bit.
+"""
+
+from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.hypothesis import Hypothesis
+from sonant.search.transducer import (
+    Step,
+    TransducerBeam,
+    TransducerGreedy,
+    advance_transducers,
+    transducer_beam,
+    transducer_greedy,
+)
+
+__all__ = [
+    "CtcGreedy",
+    "CtcPrefixBeam",
+    "Hypothesis",
+    "Step",
+    "TransducerBeam",
+    "TransducerGreedy",
+    "advance_transducers",
+    "ctc_greedy",
+    "ctc_prefix_beam",
+    "transducer_beam",
+    "transducer_greedy",
+]

@@ -1,0 +1,126 @@
+"""CTC searches over (frames, tokens) natural-log probabilities.
+
+CTC (Graves et al. 2006): each frame emits a token or the blank; equal tokens in a row are one unless a blank
+stands between them.
+"""
+
+from collections.abc import Sequence
+
+from sonant import _native
+from sonant.search.hypothesis import Hypothesis, from_native
+from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
+
+
+def ctc_greedy(scores: Sequence[Floats], *, blank: int = 0, num_threads: int = 0) -> list[Hypothesis]:
+    """The best token of every frame, repeats and blanks taken out.
+
+    scores: one (frames, tokens) float32 array of log-probabilities per utterance; -inf is allowed, zero
+    frames are too.
+    num_threads: utterances searched at a time; 0 for as many as there are cores.
+    Returns one hypothesis per utterance. Ties go to the lowest token id.
+    Raises SearchError, naming utterance, frame and token, on NaN or +inf; on another dtype or shape; on a
+    blank out of range.
+    """
+    arrays = check_matrices(scores, "scores", "tokens")
+    results = _native.ctc_greedy(
+        arrays, check_count(blank, "blank", 0), check_count(num_threads, "num_threads", 0)
+    )
+    return [best for result in results for best in from_native(result)]
+
+
+def ctc_prefix_beam(
+    scores: Sequence[Floats],
+    *,
+    beam: int = 8,
+    nbest: int = 1,
+    blank: int = 0,
+    settle_after: int = 0,
+    num_threads: int = 0,
+) -> list[list[Hypothesis]]:
+    """CTC prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014), no language model.
+
+    Sums the paths of each token sequence, and keeps the `beam` best sequences at each frame. The pruning of
+    tokens is exact: the result is that of comparing every extension of every kept sequence. With a beam that
+    is never full the scores are those of the full sum over all alignments.
+
+    scores, num_threads, errors: as for `ctc_greedy`.
+    settle_after: see `CtcPrefixBeam`; 0 for the exact search.
+    Returns per utterance up to `nbest` hypotheses, best first, all different.
+    """
+    arrays = check_matrices(scores, "scores", "tokens")
+    results = _native.ctc_prefix_beam(
+        arrays,
+        check_count(beam, "beam"),
+        check_count(nbest, "nbest"),
+        check_count(blank, "blank", 0),
+        check_count(settle_after, "settle_after", 0),
+        check_count(num_threads, "num_threads", 0),
+    )
+    return [from_native(result) for result in results]
+
+
+class _CtcStream:
+    """What both streaming CTC searches do. Calls from several threads wait for each other."""
+
+    __slots__ = ("_search",)
+    _search: "_native.CtcGreedy | _native.CtcPrefixBeam"
+
+    def advance(self, scores: Floats) -> None:
+        """Take the next (frames, tokens) float32 log-probabilities; any number of frames, zero too.
+
+        Raises SearchError as `ctc_greedy` does, frames counted from the beginning of the stream; the search
+        is then as it was before the call.
+        """
+        self._search.advance(check_matrix(scores, "scores"))
+
+    def hypotheses(self, nbest: int = 1, *, start: int = 0) -> list[Hypothesis]:
+        """Up to `nbest` hypotheses of all frames so far, best first. Changes nothing.
+
+        With `start`, the tokens before that position are left out (scores stay whole), so that the cost is
+        that of the new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown`
+        stable tokens.
+        """
+        return from_native(
+            self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
+        )
+
+    def stable(self) -> int:
+        """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their
+        times may, by a few frames, as long as paths compete). It never decreases."""
+        return self._search.stable()
+
+    @property
+    def frames(self) -> int:
+        """Frames taken so far."""
+        return self._search.frames()
+
+
+class CtcGreedy(_CtcStream):
+    """`ctc_greedy` for an utterance that comes in pieces. All its tokens are stable."""
+
+    __slots__ = ()
+
+    def __init__(self, blank: int = 0):
+        self._search = _native.CtcGreedy(check_count(blank, "blank", 0))
+
+
+class CtcPrefixBeam(_CtcStream):
+    """`ctc_prefix_beam` for an utterance that comes in pieces.
+
+    Memory grows with the tokens of the hypotheses alive, not with frames; a frame allocates nothing and costs
+    the same after an hour as at the start.
+
+    settle_after: every so many frames, hypotheses are dropped that disagree with the best one on tokens it
+    emitted more than so many frames ago. Without it (0), a doubt of long ago lives on in some hypothesis, and
+    `stable` waits for it; with it, `stable` is never more than twice so many frames behind. A function of the
+    frames alone, whatever the chunks.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, beam: int = 8, blank: int = 0, settle_after: int = 0):
+        self._search = _native.CtcPrefixBeam(
+            check_count(beam, "beam"),
+            check_count(blank, "blank", 0),
+            check_count(settle_after, "settle_after", 0),
+        )
