@@ -131,10 +131,8 @@ def main() -> None:
                 best, score = results["sonant"]
                 exact = full_sum(scores, best)
                 assert score <= exact + 1e-6, "a beam cannot hold more than all paths"
-                print(
-                    f"tokens {tokens:3d}  beam {beam:3d}  doubt {doubt}   sonant {mine * 1e3:5.2f} ({score - exact:.1g})",
-                    end="",
-                )
+                mark = f"tokens {tokens:3d}  beam {beam:3d}  doubt {doubt}"
+                print(f"{mark}   sonant {mine * 1e3:5.2f} ({score - exact:.1g})", end="")
                 for name in list(rows)[1:]:
                     took = median(times[name])
                     found, claimed = results[name]
