@@ -7,7 +7,7 @@ SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used
 """
 
 from .errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
-from .normalize import NORMALIZERS, normalize
+from .normalize import NORMALIZERS, normalize, spoken
 from .tokens import Tokens
 from .transcript import Transcript, Word
 from .writers import FORMATS, render, write
@@ -25,5 +25,6 @@ __all__ = [
     "normalize",
     "render",
     "report",
+    "spoken",
     "write",
 ]

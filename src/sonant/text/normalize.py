@@ -1,5 +1,6 @@
 """Text as it is compared: Whisper's English normaliser (Radford et al. 2022, arXiv:2212.04356)."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -23,3 +24,13 @@ def _whisper() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer
 
     return EnglishTextNormalizer()
+
+
+def spoken(text: str) -> str:
+    """English text as LibriSpeech writes it: upper case, letters, apostrophes and single spaces alone.
+
+    >>> spoken("Ask her: isn’t it   well-known?")
+    "ASK HER ISN'T IT WELL KNOWN"
+    """
+    letters = re.sub(r"[^A-Z']", " ", text.replace("’", "'").upper())
+    return " ".join(letters.split())

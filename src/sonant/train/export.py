@@ -1,0 +1,221 @@
+"""From a checkpoint to a bundle: ONNX graphs in float and int8, weights, tokens, configuration, card."""
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sonant.errors import ConfigError, TrainingError
+from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
+from sonant.nn import BLANK, ConformerState, Network
+from sonant.nn.conformer import SUBSAMPLING
+from sonant.train import checkpoint
+from sonant.train.config import TrainConfig
+from sonant.train.shared_weights import share_weights
+
+# ONNX against torch, on every output (issue of the float graphs; 8-bit weights are not held to it).
+TOLERANCE = 1e-3
+CARD = "README.md"
+
+
+class EncoderStep(nn.Module):
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, features: Tensor, tail: Tensor, keys: Tensor, values: Tensor, gated: Tensor, seen: Tensor
+    ) -> tuple[Tensor, ...]:
+        state = ConformerState(tail, keys, values, gated, seen)
+        out, after = self.network.encoder.step(features, state)
+        return out, self.network.ctc(out).log_softmax(dim=-1), *after
+
+
+class JoinerStep(nn.Module):
+    def __init__(self, network: Network):
+        super().__init__()
+        self.joiner = network.joiner
+
+    def forward(self, encoder_out: Tensor, predictor_out: Tensor) -> Tensor:
+        return self.joiner(encoder_out, predictor_out).log_softmax(dim=-1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graph: a module with example inputs, names, and the axis that holds the batch in each input."""
+
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: Sequence[str]
+    batch_axes: dict[str, int]
+
+
+def parts(network: Network, batch: int = 2) -> dict[str, Part]:
+    config = network.config
+    state = network.encoder.initial_state(batch)._asdict()
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    features = noise(batch, config.encoder.step, config.encoder.features)
+    contexts = torch.randint(BLANK, config.tokens, (batch, config.context), generator=generator)
+    frames = {
+        "encoder_out": noise(batch, config.encoder.dim),
+        "predictor_out": noise(batch, config.predictor_dim),
+    }
+    return {
+        "encoder": Part(
+            EncoderStep(network),
+            {"features": features, **state},
+            ["encoder_out", "ctc", *(f"next_{name}" for name in state)],
+            {"features": 0, "tail": 0, "keys": 1, "values": 1, "gated": 1, "seen": 0},
+        ),
+        "predictor": Part(network.predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
+        "joiner": Part(JoinerStep(network), frames, ["log_probs"], dict.fromkeys(frames, 0)),
+    }
+
+
+def to_onnx(part: Part) -> onnx.ModelProto:
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "part.onnx"
+        torch.onnx.export(
+            part.module.eval(),
+            tuple(part.inputs.values()),
+            path,
+            input_names=list(part.inputs),
+            output_names=list(part.outputs),
+            dynamic_shapes=tuple({part.batch_axes[name]: batch} for name in part.inputs),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+        model = onnx.load(path)
+    # Stack traces of the machine it was made on are nobody's business.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return model
+
+
+def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Matrices as 8-bit integers with a scale for each 64 values.
+
+    Activations are quantised row by row, so that a frame's result does not depend on what shares its batch or chunk.
+    """
+    from onnxruntime.quantization.matmul_nbits_quantizer import (
+        DefaultWeightOnlyQuantConfig,
+        MatMulNBitsQuantizer,
+    )
+
+    config = DefaultWeightOnlyQuantConfig(block_size=64, is_symmetric=True, accuracy_level=4, bits=8)
+    logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer").setLevel(logging.ERROR)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    quantizer = MatMulNBitsQuantizer(copy, algo_config=config)
+    quantizer.process()
+    return quantizer.model.model
+
+
+def largest_difference(part: Part, path: Path) -> float:
+    """Between torch and ONNX Runtime, over all outputs."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {name: t.numpy() for name, t in part.inputs.items()})
+    with torch.no_grad():
+        expected = part.module(*part.inputs.values())
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
+
+
+def export(
+    source: str | Path, folder: str | Path, *, name: str = "", language: str = "en", head: Head = "transducer"
+) -> None:
+    """Writes a bundle.
+
+    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must not hold
+    anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError where there is no
+    checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch disagree.
+    """
+    source, folder = Path(source), Path(folder)
+    config, tokens, network = checkpoint.load(source / "last" if (source / "last").is_dir() else source)
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty: give a new folder, or remove it first")
+    # The weights are kept in half precision; the float graphs are made of the same rounded numbers.
+    state = {n: t.half() if t.is_floating_point() else t for n, t in network.state_dict().items()}
+    network.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        new.chmod(0o755)
+        weights = {n: t.contiguous() for n, t in state.items() if not n.startswith("middle_ctc.")}
+        save_file(weights, new / WEIGHTS)
+        tokens.save(new / TOKENS)
+        for part_name, part in parts(network).items():
+            model = to_onnx(part)
+            onnx.save(quantize(model), new / onnx_name(part_name, "int8"))
+            path = new / onnx_name(part_name, "float")
+            onnx.save(share_weights(model, new / WEIGHTS), path)
+            difference = largest_difference(part, path)
+            if not difference < TOLERANCE:
+                raise TrainingError(f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}")
+        (new / CARD).write_text(card(config, network, name or source.name), encoding="utf-8")
+        bundle = bundle_config(config, network, new, name or source.name, language, head)
+        (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
+        if folder.exists():
+            folder.rmdir()
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def bundle_config(
+    config: TrainConfig, network: Network, folder: Path, name: str, language: str, head: Head
+) -> BundleConfig:
+    shape = network.config
+    files = [WEIGHTS, TOKENS, *(onnx_name(p, precision) for p in PARTS for precision in ("int8", "float"))]
+    mean: Any = network.encoder.feature_mean
+    return BundleConfig(
+        name=name,
+        language=language,
+        features=config.fbank,
+        step=shape.encoder.step,
+        subsampling=SUBSAMPLING,
+        padding=tuple(mean.tolist()),
+        tokens=shape.tokens,
+        context=shape.context,
+        head=head,
+        sha256={file: checksum(folder / file) for file in files},
+    )
+
+
+def card(config: TrainConfig, network: Network, name: str) -> str:
+    parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("middle_ctc."))
+    corpora = ", ".join(path.name for path in config.data.train)
+    encoder = config.network.encoder
+    return f"""# {name}
+
+A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a CTC head
+and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on: {corpora}.
+
+Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}). Input: {config.fbank.num_mel_bins} log-mel
+features at {config.fbank.sample_frequency:.0f} Hz. It decides every {encoder.chunk * 40} ms.
+
+Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the data.
+Licence: that of your data; write it here.
+"""
