@@ -19,17 +19,19 @@ def config(
     valid: Path | None = None,
     noise: Path | None = None,
     responses: Path | None = None,
-    epochs: int = 40,
+    epochs: int = 30,
     seed: int = 0,
 ) -> TrainConfig:
     return TrainConfig(
         exp=exp,
-        data=DataConfig(train=data, valid=valid, noise=noise, responses=responses, noise_probability=0.15, batch_duration=48.0),
-        tokens=TokensConfig(kind="bpe", size=128),
-        network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=256, feedforward=640)),
-        spec_augment=SpecAugment(frequency_width=20, time_masks=5, time_width=25),
-        loss=LossConfig(uniform_steps=500, transducer=0.5, transducer_from=0.7),
-        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=500, decay=0.4),
+        data=DataConfig(
+            train=data, valid=valid, noise=noise, responses=responses, noise_probability=0.15, batch_duration=32.0
+        ),
+        tokens=TokensConfig(kind="char", size=30),
+        network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=192, feedforward=576)),
+        spec_augment=SpecAugment(frequency_masks=1, frequency_width=20, time_masks=3, time_width=25),
+        loss=LossConfig(middle_ctc=0.5, transducer=0.5, transducer_from=0.7),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=300, decay=0.4),
         epochs=epochs,
         seed=seed,
     )

@@ -102,14 +102,14 @@ class FeedForward(nn.Sequential):
 
 
 def rotation_table(length: int, dim: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, dim / 2) of rotary position embedding (Su et al. 2021)."""
+    """Cosines and sines (length, 1, dim / 2) of rotary position embedding (Su et al. 2021)."""
     frequency = 10000.0 ** (-torch.arange(0, dim, 2, device=device) / dim)
-    angle = torch.arange(length, device=device)[:, None] * frequency
+    angle = torch.arange(length, device=device)[:, None, None] * frequency
     return angle.cos(), angle.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotates the halves of the last axis of x (..., length, dim) by its position."""
+    """Rotates the halves of the last axis of x (batch, length, heads, dim) by its position."""
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
@@ -129,9 +129,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (batch, chunks * chunk, dim), keys and values (batch, left_context, dim) of the frames before.
 
-        mask, broadcast to (batch, chunks, left_context + chunk): which frames of each chunk's window exist. Positions are
-        counted within the window, which is all that rotary embedding needs. Gives the output and the last `left_context`
-        keys and values.
+        mask, broadcast to (batch, chunks, left_context + chunk): which frames of each chunk's window exist. Gives the output
+        and the last `left_context` keys and values.
         """
         left, chunk, heads = self.config.left_context, self.config.chunk, self.config.heads
         query, key, value = self.project_in(self.norm(x)).chunk(3, dim=-1)
@@ -147,8 +146,11 @@ class Attention(nn.Module):
             count = left // chunk + 1
             return torch.cat([t[:, i : t.shape[1] - count + 1 + i] for i in range(count)], dim=3)
 
-        cos, sin = rotation_table(left + chunk, x.shape[2] // heads, x.device)
-        scores = rotate(blocks(query), cos[left:], sin[left:]) @ rotate(windows(key), cos, sin).transpose(-1, -2)
+        # Rotated before the windows overlap: positions count from the first key here, only differences matter.
+        cos, sin = rotation_table(key.shape[1], x.shape[2] // heads, x.device)
+        query = rotate(query.unflatten(-1, (heads, -1)), cos[left:], sin[left:]).flatten(2)
+        rotated = rotate(key.unflatten(-1, (heads, -1)), cos, sin).flatten(2)
+        scores = blocks(query) @ windows(rotated).transpose(-1, -2)
         scores = scores.float() * (x.shape[2] // heads) ** -0.5
         weights = scores.masked_fill(~mask[:, :, None, None, :], -torch.inf).softmax(dim=-1)
         out = weights.to(value.dtype) @ windows(value)

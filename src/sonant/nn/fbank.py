@@ -42,8 +42,8 @@ class Fbank(nn.Module):
         if config.preemphasis_coefficient:
             before = torch.cat((frames[..., :1], frames[..., :-1]), dim=-1)
             frames = frames - config.preemphasis_coefficient * before
-        spectrum = torch.fft.rfft(frames * self.window, n=self.size).abs()
-        if config.use_power:
-            spectrum = spectrum.square()
+        # Not abs(): its square root is slow and has no gradient at zero.
+        power = torch.view_as_real(torch.fft.rfft(frames * self.window, n=self.size)).square().sum(dim=-1)
+        spectrum = power if config.use_power else power.sqrt()
         mel = F.linear(spectrum, self.filters)
         return mel.clamp(min=torch.finfo(torch.float32).eps).log() if config.use_log_fbank else mel
