@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sonant.data import SpecAugment
 from sonant.nn import ConformerConfig, NetworkConfig
-from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
+from sonant.train import AlignmentConfig, DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
 
 
 def config(
@@ -30,8 +30,9 @@ def config(
         tokens=TokensConfig(kind="char", size=30),
         network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=192, feedforward=576)),
         spec_augment=SpecAugment(frequency_masks=1, frequency_width=20, time_masks=3, time_width=25),
-        loss=LossConfig(middle_ctc=0.5, transducer=0.5, transducer_from=0.7),
-        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=300, decay=0.4),
+        alignment=AlignmentConfig(),
+        loss=LossConfig(middle=0.5, transducer=0.5, transducer_from=0.7),
+        optimizer=OptimizerConfig(learning_rate=8e-4, warmup=300, decay=0.4),
         epochs=epochs,
         seed=seed,
     )

@@ -1,7 +1,7 @@
 """sonant: a speech-recognition workbench.
 
-    model = sonant.load()
-    model.transcribe("talk.flac").text
+model = sonant.load()
+model.transcribe("talk.flac").text
 """
 
 import os

@@ -75,7 +75,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 def copied(tmp_path: Path) -> Path:
     """A copy of the package whose imports a test may spoil."""
     shutil.copytree(
-        SOURCE, tmp_path / "sonant", ignore=shutil.ignore_patterns("__pycache__", "*.so", "models")
+        SOURCE, tmp_path / "sonant", ignore=shutil.ignore_patterns("__pycache__", "*.so", "bundles")
     )
     return tmp_path
 

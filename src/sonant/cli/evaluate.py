@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ import tyro
 
 from sonant.cli import describe
 from sonant.cli.output import whole_file
-from sonant.cli.transcribe import progress, report_failures, search_options
+from sonant.cli.transcribe import SearchOptions, progress, report_failures
 from sonant.errors import ManifestError, SonantError
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ class Evaluate:
     normalizer: Literal["none", "whisper"] = "none"
     """How both texts are made comparable: `none`, or Whisper's English normaliser."""
 
-    decoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """How to search: the names are those of `Model.transcribe`; without it the model's own choice."""
-
-    beam: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Hypotheses that the search keeps."""
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """A folder for summary.json, utterances.jsonl (the worst first) and errors.txt (alignments, to read)."""
@@ -67,7 +63,6 @@ def run(options: Evaluate) -> int:
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
     model = sonant.load(options.model)
-    search = search_options(options.decoder, options.beam)
 
     readings: list[Reading] = []
     failures: list[tuple[str, str]] = []
@@ -76,7 +71,7 @@ def run(options: Evaluate) -> int:
         for id, audio, text in entries:
             started = time.perf_counter()
             try:
-                transcript = model.transcribe(audio, **search)
+                transcript = model.transcribe(audio, **asdict(options.search))
             except (SonantError, OSError) as error:
                 failures.append((id, describe(error)))
             else:
@@ -158,8 +153,7 @@ def _report(readings: Sequence[Reading], seconds: float, options: Evaluate) -> N
     summary = {
         "manifest": str(options.manifest),
         "model": model,
-        "decoder": options.decoder,
-        "beam": options.beam,
+        **asdict(options.search),
         "normalizer": options.normalizer,
         "utterances": len(readings),
         "audio_seconds": round(audio_seconds, 3),

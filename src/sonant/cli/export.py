@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -19,9 +20,20 @@ class Export:
     folder: tyro.conf.Positional[Path]
     """The folder of the bundle; it is made where it does not exist."""
 
+    name: str = ""
+    """What the model is called; without it as the checkpoint's folder."""
+
+    language: str = "en"
+    """BCP 47."""
+
+    head: Literal["ctc", "transducer"] = "transducer"
+    """What the model searches with unless told otherwise."""
+
 
 def main(argv: Sequence[str]) -> int:
     options = tyro.cli(Export, prog="sonant export", args=argv)
-    training_tier("sonant export").export(options.checkpoint, options.folder)
+    training_tier("sonant export").export(
+        options.checkpoint, options.folder, name=options.name, language=options.language, head=options.head
+    )
     print(options.folder)
     return 0

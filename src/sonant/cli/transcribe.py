@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from sonant.text import Transcript
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv", "ctm"]
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a model searches, for every command that runs one."""
+
+    decoder: Literal["greedy", "beam"] = "greedy"
+    """The best token at every step, or a beam of hypotheses."""
+
+    beam: int = 4
+    """Hypotheses that the beam keeps."""
+
+    head: Literal["ctc", "transducer"] | None = None
+    """The scores to search; without it the model's own choice."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +53,7 @@ class Transcribe:
     output_dir: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """Write DIR/NAME.FORMAT for each recording; without it to standard output."""
 
-    decoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """How to search: the names are those of `Model.transcribe`; without it the model's own choice."""
-
-    beam: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Hypotheses that the search keeps."""
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,7 +75,7 @@ def run(options: Transcribe) -> int:
     with progress(len(options.files)) as bar:
         for path in options.files:
             try:
-                transcript = model.transcribe(path, **search_options(options.decoder, options.beam))
+                transcript = model.transcribe(path, **asdict(options.search))
             except (SonantError, OSError) as error:
                 failures.append((path, describe(error)))
             else:
@@ -75,12 +85,6 @@ def run(options: Transcribe) -> int:
                 bar.update()
     report_failures(failures, len(options.files), "recordings could not be transcribed")
     return 1 if failures else 0
-
-
-def search_options(decoder: str | None, beam: int | None) -> dict[str, Any]:
-    """The keywords of Model.transcribe that were given; the model decides about the others."""
-    given = {"decoder": decoder, "beam": beam}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def report_failures(failures: Sequence[tuple[object, str]], total: int, what: str) -> None:

@@ -1,6 +1,6 @@
 """From utterances to batches of waveforms and targets, prepared by threads while the network computes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -22,10 +22,12 @@ class Batch:
     sample_lengths: Tensor  # (batch,) int64
     targets: Tensor  # (batch, tokens) int64, zero beyond each one's end
     target_lengths: Tensor  # (batch,) int64
+    alignment: Tensor | None = None  # (batch, frames of 10 ms) int64 labels, -1 beyond each one's end
 
     def to(self, device: torch.device) -> "Batch":
         tensors = (self.samples, self.sample_lengths, self.targets, self.target_lengths)
-        return Batch(self.ids, *(t.to(device, non_blocking=True) for t in tensors))
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(self.ids, *(t.to(device, non_blocking=True) for t in tensors), alignment=alignment)
 
 
 class WaveCache:
@@ -55,7 +57,7 @@ class WaveCache:
 class Loader:
     """Makes the batches that a list of items names.
 
-    encode: from text to token ids. The random numbers of an utterance depend on the seed, the epoch and its place in the
+    encode: from text to token ids. alignments: labels (frames of 10 ms,) by id. The random numbers of an utterance depend on the seed, the epoch and its place in the
     corpus alone, not on the threads.
     """
 
@@ -66,12 +68,14 @@ class Loader:
         cache: WaveCache,
         augment: WaveAugment | None,
         *,
+        alignments: Mapping[str, np.ndarray] | None = None,
         seed: int = 0,
         threads: int = 2,
     ):
         self.utterances = utterances
         self._targets = [np.asarray(encode(u.text), dtype=np.int64) for u in utterances]
         self._cache = cache
+        self._alignments = alignments
         self._augment = augment
         self._seed = seed
         self._threads = threads
@@ -86,7 +90,11 @@ class Loader:
         samples, sample_lengths = _pad([self._wave(item, epoch) for item in items])
         targets, target_lengths = _pad([self._targets[item.index] for item in items])
         ids = tuple(self.utterances[item.index].id for item in items)
-        return Batch(ids, samples, sample_lengths, targets, target_lengths)
+        alignment = None
+        if self._alignments is not None:
+            played = [_play(self._alignments[i], item.speed) for i, item in zip(ids, items, strict=True)]
+            alignment, _ = _pad(played, value=-1)
+        return Batch(ids, samples, sample_lengths, targets, target_lengths, alignment)
 
     def __call__(self, batches: Sequence[Sequence[Item]], epoch: int = 0) -> Iterator[Batch]:
         """The batches in order, made ahead of their use."""
@@ -100,9 +108,14 @@ class Loader:
                 yield ahead.pop(0).result()
 
 
-def _pad(arrays: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+def _play(labels: np.ndarray, speed: float) -> np.ndarray:
+    """Labels of a recording played `speed` times as fast."""
+    return labels[(np.arange(int(len(labels) / speed)) * speed).astype(np.int64)].astype(np.int64)
+
+
+def _pad(arrays: Sequence[np.ndarray], value: int = 0) -> tuple[Tensor, Tensor]:
     lengths = [len(a) for a in arrays]
-    out = np.zeros((len(arrays), max(lengths)), dtype=arrays[0].dtype)
+    out = np.full((len(arrays), max(lengths)), value, dtype=arrays[0].dtype)
     for row, array in zip(out, arrays, strict=True):
         row[: len(array)] = array
     return torch.from_numpy(out), torch.tensor(lengths)

@@ -1,13 +1,13 @@
 """The bundle: a model as a folder.
 
-    config.json           features, shapes, what to decode with, and the SHA-256 of every file below
-    tokens.model          SentencePiece
-    encoder.onnx          chunk of features and state in; encoder frames, CTC log-probabilities and state out
-    predictor.onnx        contexts in, predictor frames out
-    joiner.onnx           an encoder frame and a predictor frame in, log-probabilities out
-    *.int8.onnx           the same three with 8-bit weights
-    weights.safetensors   the weights, from which encoder.onnx and its fellows read theirs, and training goes on
-    README.md             model card
+config.json           features, shapes, what to decode with, and the SHA-256 of every file below
+tokens.model          SentencePiece
+encoder.onnx          chunk of features and state in; encoder frames, CTC log-probabilities and state out
+predictor.onnx        contexts in, predictor frames out
+joiner.onnx           an encoder frame and a predictor frame in, log-probabilities out
+*.int8.onnx           the same three with 8-bit weights
+weights.safetensors   the weights, from which encoder.onnx and its fellows read theirs, and training goes on
+README.md             model card
 """
 
 import hashlib
@@ -66,13 +66,17 @@ class Bundle:
     def __init__(self, folder: Path):
         self.folder = folder
         if not folder.exists():
-            raise ModelError(f"{folder}: no such model; expected a bundle's folder, as `sonant export` writes it")
+            raise ModelError(
+                f"{folder}: no such model; expected a bundle's folder, as `sonant export` writes it"
+            )
         path = folder / CONFIG
         if not folder.is_dir() or not path.is_file():
-            raise ModelError(f"{folder}: not a model; expected a folder with {CONFIG}, as `sonant export` writes it")
+            raise ModelError(
+                f"{folder}: not a model; expected a folder with {CONFIG}, as `sonant export` writes it"
+            )
         try:
             self.config = msgspec.json.decode(path.read_bytes(), type=BundleConfig)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ModelError(f"{path}: {error}; export the model anew") from None
         if len(self.config.padding) != self.config.features.num_mel_bins:
             raise ModelError(
@@ -88,7 +92,9 @@ class Bundle:
         path = self.folder / name
         expected = self.config.sha256.get(name)
         if expected is None:
-            raise ModelError(f"{self.folder}: this bundle has no {name}; export it again with `sonant export`")
+            raise ModelError(
+                f"{self.folder}: this bundle has no {name}; export it again with `sonant export`"
+            )
         if not path.is_file():
             raise ModelError(f"{path}: missing, though {CONFIG} lists it; install or export the model again")
         found = checksum(path)

@@ -40,7 +40,9 @@ class Model:
         self.fbank = Fbank(self.config.features)
         self.tokens = Tokens.load(bundle.file(TOKENS))
         if len(self.tokens) != self.config.tokens:
-            raise ModelError(f"{bundle.folder}: {TOKENS} has {len(self.tokens)} tokens, expected {self.config.tokens}")
+            raise ModelError(
+                f"{bundle.folder}: {TOKENS} has {len(self.tokens)} tokens, expected {self.config.tokens}"
+            )
         self.network = Network(bundle, precision, threads)
 
     def __repr__(self) -> str:
@@ -150,7 +152,12 @@ class Model:
                 yield self.transcript(recognition, alternatives, name)
 
     def stream(
-        self, *, sample_rate: int | None = None, decoder: Decoder = "greedy", beam: int = 4, head: Head | None = None
+        self,
+        *,
+        sample_rate: int | None = None,
+        decoder: Decoder = "greedy",
+        beam: int = 4,
+        head: Head | None = None,
     ) -> Recognition:
         """A recording that arrives in pieces, at `sample_rate` Hz (None: the model's own)."""
         rate = self.sample_rate if sample_rate is None else sample_rate
@@ -166,7 +173,9 @@ class Model:
     def _step(self, recognitions: Sequence[Recognition]) -> None:
         if not recognitions:
             return
-        scored = self.network.encode([r.next_features() for r in recognitions], [r.state for r in recognitions])
+        scored = self.network.encode(
+            [r.next_features() for r in recognitions], [r.state for r in recognitions]
+        )
         transducers: list[TransducerGreedy | TransducerBeam] = []
         frames: list[np.ndarray] = []
         for recognition, (encoded, ctc, state) in zip(recognitions, scored, strict=True):
@@ -200,7 +209,8 @@ class Model:
     def transcript(self, recognition: Recognition, alternatives: int = 0, name: str = "") -> Transcript:
         """What a recognition has found so far."""
         found = [
-            self._as_transcript(h, recognition.duration, name) for h in recognition.hypotheses(1 + alternatives)
+            self._as_transcript(h, recognition.duration, name)
+            for h in recognition.hypotheses(1 + alternatives)
         ]
         best, *others = found
         return Transcript(
@@ -227,7 +237,9 @@ class Model:
         )
 
 
-def load(path: str | os.PathLike[str] | None = None, *, precision: Precision | None = None, threads: int = 0) -> Model:
+def load(
+    path: str | os.PathLike[str] | None = None, *, precision: Precision | None = None, threads: int = 0
+) -> Model:
     """Loads a model.
 
     path: a bundle's folder; None for the English model in the package. precision: "int8" or "float" weights; None for

@@ -38,7 +38,9 @@ class Network:
             np.zeros([1 if n == "batch" else n for n in s.shape], kinds[s.type]) for s in self._states
         )
 
-    def encode(self, features: Sequence[Floats], states: Sequence[State]) -> list[tuple[Floats, Floats, State]]:
+    def encode(
+        self, features: Sequence[Floats], states: Sequence[State]
+    ) -> list[tuple[Floats, Floats, State]]:
         """One step of several streams.
 
         features: each (step, bins); states: each stream's own. Gives for each stream the encoder's frames (frames, dim),
@@ -51,7 +53,9 @@ class Network:
         frames, ctc, *after = self._encoder.run(None, inputs)
         if len(features) == 1:
             return [(frames[0], ctc[0], tuple(after))]
-        split = [np.split(a, len(features), axis=axis) for a, axis in zip(after, self._batch_axis, strict=True)]
+        split = [
+            np.split(a, len(features), axis=axis) for a, axis in zip(after, self._batch_axis, strict=True)
+        ]
         return list(zip(frames, ctc, zip(*split, strict=True), strict=True))
 
     def step(self, encoder_frames: Floats, contexts: npt.NDArray[np.int64]) -> Floats:
@@ -72,5 +76,3 @@ def _session(path: Path, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
-
-

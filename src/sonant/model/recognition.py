@@ -21,11 +21,11 @@ Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam
 class Recognition:
     """Made by `Model.stream()`. Feed it samples in pieces of any size; the pieces do not change the text.
 
-        with model.stream() as stream:
-            for piece in pieces:
-                stream.feed(piece)
-                print(stream.partial().text)
-            print(stream.finish().text)
+    with model.stream() as stream:
+        for piece in pieces:
+            stream.feed(piece)
+            print(stream.partial().text)
+        print(stream.finish().text)
     """
 
     def __init__(self, model: "Model", search: Search, sample_rate: int):

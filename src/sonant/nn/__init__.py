@@ -1,11 +1,12 @@
 """Networks for training, on torch: features in, scores out. Streaming state is passed in and out explicitly."""
 
-from sonant.nn.conformer import Conformer, ConformerConfig, ConformerState
+from sonant.nn.conformer import SUBSAMPLING, Conformer, ConformerConfig, ConformerState
 from sonant.nn.fbank import Fbank
 from sonant.nn.network import BLANK, Joiner, Network, NetworkConfig, StatelessPredictor
 
 __all__ = [
     "BLANK",
+    "SUBSAMPLING",
     "Conformer",
     "ConformerConfig",
     "ConformerState",

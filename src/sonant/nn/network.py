@@ -18,6 +18,7 @@ class NetworkConfig:
     predictor_dim: int = 256
     context: int = 2  # tokens that the predictor sees
     joiner_dim: int = 256
+    middle: int = 0  # outputs of the head on the middle layer, which serves training alone; 0: as many as tokens
 
 
 class StatelessPredictor(nn.Module):
@@ -67,6 +68,6 @@ class Network(nn.Module):
         self.config = config
         self.encoder = Conformer(config.encoder)
         self.ctc = nn.Linear(config.encoder.dim, config.tokens)
-        self.middle_ctc = nn.Linear(config.encoder.dim, config.tokens)
+        self.middle = nn.Linear(config.encoder.dim, config.middle or config.tokens)
         self.predictor = StatelessPredictor(config)
         self.joiner = Joiner(config)

@@ -2,9 +2,11 @@
 
 from sonant.train.config import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
 from sonant.train.export import export
+from sonant.train.flat_start import AlignmentConfig
 from sonant.train.loop import Trainer, train
 
 __all__ = [
+    "AlignmentConfig",
     "DataConfig",
     "LossConfig",
     "OptimizerConfig",

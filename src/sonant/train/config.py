@@ -7,6 +7,7 @@ from typing import Literal
 from sonant.data import SpecAugment
 from sonant.features import FbankConfig
 from sonant.nn import NetworkConfig
+from sonant.train.flat_start import AlignmentConfig
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ class TokensConfig:
 @dataclass(frozen=True)
 class LossConfig:
     ctc: float = 1.0
-    middle_ctc: float = 0.3  # CTC on the middle layer (Lee and Watanabe 2021)
+    middle: float = 0.3  # on the middle layer: aligned phones if there are any, else CTC (Lee and Watanabe 2021)
     transducer: float = 0.5
-    uniform_steps: int = 0  # first steps, with each text spread evenly over its recording in place of CTC
     transducer_from: float = 0.0  # part of training before which the transducer is left out, in [0, 1]
 
 
@@ -61,6 +61,7 @@ class TrainConfig:
     fbank: FbankConfig = FbankConfig(num_mel_bins=80, dither=0.0, high_freq=-400.0)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     spec_augment: SpecAugment = SpecAugment()
+    alignment: AlignmentConfig | None = None  # phones for the middle layer to learn
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     epochs: int = 30

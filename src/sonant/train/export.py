@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
-from sonant.nn import BLANK, ConformerState, Network
-from sonant.nn.conformer import SUBSAMPLING
+from sonant.nn import BLANK, SUBSAMPLING, ConformerState, Network
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
 from sonant.train.shared_weights import share_weights
@@ -48,7 +47,8 @@ class JoinerStep(nn.Module):
         self.joiner = network.joiner
 
     def forward(self, encoder_out: Tensor, predictor_out: Tensor) -> Tensor:
-        return self.joiner(encoder_out, predictor_out).log_softmax(dim=-1)
+        # A middle axis makes matrix products of what would be fused with the bias, which is not quantised.
+        return self.joiner(encoder_out[:, None], predictor_out[:, None])[:, 0].log_softmax(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def export(
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         new.chmod(0o755)
-        weights = {n: t.contiguous() for n, t in state.items() if not n.startswith("middle_ctc.")}
+        weights = {n: t.contiguous() for n, t in state.items() if not n.startswith("middle.")}
         save_file(weights, new / WEIGHTS)
         tokens.save(new / TOKENS)
         for part_name, part in parts(network).items():
@@ -177,6 +177,8 @@ def export(
         (new / CARD).write_text(card(config, network, name or source.name), encoding="utf-8")
         bundle = bundle_config(config, network, new, name or source.name, language, head)
         (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
+        for path in new.iterdir():
+            path.chmod(0o644)
         if folder.exists():
             folder.rmdir()
         new.rename(folder)
@@ -205,7 +207,7 @@ def bundle_config(
 
 
 def card(config: TrainConfig, network: Network, name: str) -> str:
-    parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("middle_ctc."))
+    parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("middle."))
     corpora = ", ".join(path.name for path in config.data.train)
     encoder = config.network.encoder
     return f"""# {name}

@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from sonant import audio, text
 from sonant.data import Batch, Loader, Utterance, WaveAugment, WaveCache, epoch_batches, read_corpus
 from sonant.errors import ManifestError, TrainingError
-from sonant.losses import ctc_loss, transducer_loss, uniform_alignment_loss
-from sonant.nn import Fbank, Network
+from sonant.losses import ctc_loss, transducer_loss
+from sonant.nn import SUBSAMPLING, Fbank, Network
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
 from sonant.train import checkpoint
 from sonant.train.checkpoint import Position
 from sonant.train.config import OptimizerConfig, TrainConfig
+from sonant.train.flat_start import FlatStart, aligner_features, read_lexicon
+
+ALIGNMENTS = "alignments.safetensors"
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
@@ -64,12 +69,21 @@ class Trainer:
         self.train_set, self.valid_set = read_utterances(config)
         self.tokens = self._tokens()
         cache = WaveCache(int(config.fbank.sample_frequency), config.data.cache_gb * 1e9)
+        config.exp.mkdir(parents=True, exist_ok=True)
+        phones, alignments = self._alignments(cache) if config.alignment else (0, None)
         self.train_loader = Loader(
-            self.train_set, self._encode, cache, self._augment(), seed=config.seed, threads=config.data.threads
+            self.train_set,
+            self._encode,
+            cache,
+            self._augment(),
+            alignments=alignments,
+            seed=config.seed,
+            threads=config.data.threads,
         )
         self.valid_loader = Loader(self.valid_set, self._encode, cache, None, threads=config.data.threads)
 
-        self.network = Network(replace(config.network, tokens=len(self.tokens))).to(self.device)
+        shape = replace(config.network, tokens=len(self.tokens), middle=phones)
+        self.network = Network(shape).to(self.device)
         self.fbank = Fbank(config.fbank).to(self.device)
         self.optimizer = torch.optim.AdamW(
             self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True
@@ -90,6 +104,20 @@ class Trainer:
 
     def _encode(self, said: str) -> list[int]:
         return self.tokens.encode(self._text(said))
+
+    def _alignments(self, cache: WaveCache) -> tuple[int, dict[str, np.ndarray]]:
+        """The number of phones, and a phone for each 10 ms of each recording; made once, kept in the run's folder."""
+        assert self.config.alignment is not None
+        aligner = FlatStart(self.config.alignment, read_lexicon(self.config.alignment.lexicon))
+        path = self.config.exp / ALIGNMENTS
+        if not path.exists():
+            print(f"aligning {len(self.train_set)} recordings from a flat start", flush=True)
+            features = [aligner_features(cache.get(u, 1.0), cache.sample_rate) for u in self.train_set]
+            found = aligner.align(features, [text.spoken(u.text) for u in self.train_set])
+            rows = {u.id: a for u, a in zip(self.train_set, found, strict=True)}
+            save_file(rows, path.with_suffix(".new"))
+            path.with_suffix(".new").rename(path)
+        return len(aligner.phones), load_file(path)
 
     def _augment(self) -> WaveAugment:
         data = self.config.data
@@ -191,16 +219,22 @@ class Trainer:
         with self._autocast():
             out, middle, frames = self.encode(batch, network, training=True)
             targets, tokens = batch.targets, batch.target_lengths
-            aligned_loss = uniform_alignment_loss if self.position.step < config.uniform_steps else ctc_loss
-            found = {
-                "ctc": aligned_loss(network.ctc(out), targets, frames, tokens),
-                "middle_ctc": aligned_loss(network.middle_ctc(middle), targets, frames, tokens),
-            }
+            found = {"ctc": ctc_loss(network.ctc(out), targets, frames, tokens)}
+            if batch.alignment is None:
+                found["middle"] = ctc_loss(network.middle(middle), targets, frames, tokens)
+            else:
+                found["middle"] = self._aligned_loss(network.middle(middle), batch.alignment)
             if config.transducer and self.position.step >= config.transducer_from * self.steps:
                 predicted = network.predictor(network.predictor.contexts(targets))
                 logits = network.joiner.lattice(out[:, : int(frames.max())], predicted)
                 found["transducer"] = transducer_loss(logits, targets, frames, tokens)
         return {name: loss.sum() / tokens.sum() for name, loss in found.items()}
+
+    def _aligned_loss(self, logits: Tensor, alignment: Tensor) -> Tensor:
+        """Cross entropy with the label at the middle of each encoder frame, (batch,)."""
+        labels = alignment[:, ::SUBSAMPLING][:, : logits.shape[1]]
+        labels = F.pad(labels, (0, logits.shape[1] - labels.shape[1]), value=-1)
+        return F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-1, reduction="none").sum(dim=1)
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update; gives the losses."""
@@ -259,7 +293,6 @@ class Trainer:
         from sonant.train.progress import Progress
 
         config = self.config
-        config.exp.mkdir(parents=True, exist_ok=True)
         with Progress(config, self.steps, sum(p.numel() for p in self.network.parameters())) as progress:
             while self.position.epoch < config.epochs:
                 began = time.perf_counter()
