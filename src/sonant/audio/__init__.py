@@ -6,7 +6,7 @@
 file says about itself. soundfile, soxr and PyAV are imported when first used.
 """
 
-from .recording import Audio, AudioInfo, Source, blocks, describe, load
-from .resample import StreamResampler
+from sonant.audio.recording import Audio, AudioInfo, Source, blocks, describe, load
+from sonant.audio.resample import StreamResampler
 
 __all__ = ["Audio", "AudioInfo", "Source", "StreamResampler", "blocks", "describe", "load"]

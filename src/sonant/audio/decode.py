@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from ..errors import AudioError
-from .header import Plan, plan
-from .samples import CHUNK, MOST_CHANNELS, Decoded, check_rate
-from .source import Data, View
+from sonant.audio.header import Plan, plan
+from sonant.audio.samples import CHUNK, MOST_CHANNELS, Decoded, check_rate
+from sonant.audio.source import Data, View
+from sonant.errors import AudioError
 
 RAW = {  # encoding: libsndfile's subtype, its byte order, bytes a sample
     "s16le": ("PCM_16", "LITTLE", 2),
@@ -48,7 +48,7 @@ def decode(data: Data, sample_rate: int | None, encoding: str | None, channels: 
     found = plan(data)
     data.file.seek(0)
     if found.media:
-        from .media import decode_media
+        from sonant.audio.media import decode_media
 
         with decode_media(data, found.media) as decoded:
             _agree(data.name, sample_rate, decoded.sample_rate)

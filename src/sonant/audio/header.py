@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .source import Data
+from sonant.audio.source import Data
 
 MEDIA = {  # containers that libsndfile does not know: where the mark is, what it is, what to call it
     "mp4": (4, b"ftyp"),

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AudioError, MissingExtraError
-from .samples import Decoded, check_rate, to_float
-from .source import Data, View
+from sonant.audio.samples import Decoded, check_rate, to_float
+from sonant.audio.source import Data, View
+from sonant.errors import AudioError, MissingExtraError
 
 SLACK = 0.5  # s: encoders pad, and containers count the padding or not
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import AudioError
-from .resample import StreamResampler
-from .samples import Decoded, check_chunk, check_rate, decode_array, mono
-from .source import Bytes, opened, shown
+from sonant.audio.resample import StreamResampler
+from sonant.audio.samples import Decoded, check_chunk, check_rate, decode_array, mono
+from sonant.audio.source import Bytes, opened, shown
+from sonant.errors import AudioError
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def _decoded(
             raise AudioError(f"<array>: encoding={encoding!r} is for raw bytes; an array has its dtype")
         yield decode_array(source, sample_rate, "<array>")
     else:
-        from .decode import decode
+        from sonant.audio.decode import decode
 
         with opened(source) as data, decode(data, sample_rate, encoding, channels) as decoded:
             yield decoded

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..errors import AudioError
-from .samples import check_rate
+from sonant.audio.samples import check_rate
+from sonant.errors import AudioError
 
 
 class StreamResampler:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AudioError
+from sonant.errors import AudioError
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz: nothing is recorded outside of this
 LARGEST_SAMPLE = (

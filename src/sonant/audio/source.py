@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ..errors import AudioError
+from sonant.errors import AudioError
 
 Bytes = str | os.PathLike[str] | bytes | BinaryIO
 SPOOL = 32 << 20  # bytes of a stream kept in memory; more goes to a temporary file

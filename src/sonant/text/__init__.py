@@ -6,11 +6,11 @@
 SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used.
 """
 
-from .errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
-from .normalize import NORMALIZERS, normalize, spoken
-from .tokens import Tokens
-from .transcript import Transcript, Word
-from .writers import FORMATS, render, write
+from sonant.text.errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
+from sonant.text.normalize import NORMALIZERS, normalize, spoken
+from sonant.text.tokens import Tokens
+from sonant.text.transcript import Transcript, Word
+from sonant.text.writers import FORMATS, render, write
 
 __all__ = [
     "FORMATS",

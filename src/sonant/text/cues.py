@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from .transcript import Transcript, Word
+from sonant.text.transcript import Transcript, Word
 
 LINE = 42  # characters a line, the common limit of subtitles
 SECONDS = 6.0  # the longest cue

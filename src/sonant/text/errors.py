@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ConfigError
-from .normalize import normalize
+from sonant.errors import ConfigError
+from sonant.text.normalize import normalize
 
 Operation = Literal["equal", "substitute", "delete", "insert"]
 

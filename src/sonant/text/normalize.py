@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from ..errors import ConfigError
+from sonant.errors import ConfigError
 
 NORMALIZERS = ("none", "whisper")
 

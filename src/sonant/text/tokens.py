@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import TokenError
-from .transcript import Word
+from sonant.errors import TokenError
+from sonant.text.transcript import Word
 
 SPACE = "▁"  # SentencePiece's mark of the start of a word
 UNKNOWN = "⁇"  # what an unknown piece reads as

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..errors import ConfigError
-from .cues import cues, shown
-from .transcript import Transcript
+from sonant.errors import ConfigError
+from sonant.text.cues import cues, shown
+from sonant.text.transcript import Transcript
 
 FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm")
 
