@@ -2,8 +2,8 @@
 
     sonant train recipes/mini_librispeech.py --data CORPUS
 
-CORPUS is a manifest or folder of `data`'s kinds, such as OpenSLR's LibriSpeech/train-clean-5. The bundled English model
-is this recipe on two CPU cores, with noise and room responses.
+CORPUS is a manifest or folder of `data`'s kinds, such as OpenSLR's LibriSpeech/train-clean-5. The bundled
+English model is this recipe on two CPU cores, with noise and room responses.
 """
 
 from pathlib import Path
@@ -24,7 +24,14 @@ def config(
 ) -> TrainConfig:
     return TrainConfig(
         exp=exp,
-        data=DataConfig(train=data, valid=valid, noise=noise, responses=responses, noise_probability=0.15, batch_duration=48.0),
+        data=DataConfig(
+            train=data,
+            valid=valid,
+            noise=noise,
+            responses=responses,
+            noise_probability=0.15,
+            batch_duration=48.0,
+        ),
         tokens=TokensConfig(kind="bpe", size=128),
         network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=256, feedforward=640)),
         spec_augment=SpecAugment(frequency_width=20, time_masks=5, time_width=25),

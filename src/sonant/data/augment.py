@@ -40,7 +40,7 @@ class SpecAugment:
 
 
 def change_speed(samples: np.ndarray, speed: float, sample_rate: int) -> np.ndarray:
-    """Plays samples (n,) `speed` times as fast: tempo and pitch change together, as with a tape (Ko et al. 2015)."""
+    """Plays samples (n,) `speed` times as fast, as a tape: tempo and pitch change (Ko et al. 2015)."""
     if speed == 1.0:
         return samples
     import soxr

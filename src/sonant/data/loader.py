@@ -29,7 +29,7 @@ class Batch:
 
 
 class WaveCache:
-    """Decoded recordings, kept as 16-bit integers until `limit` bytes are held; what comes later is decoded each time."""
+    """Decoded recordings, as 16-bit integers. Once `limit` bytes are held, others are decoded each time."""
 
     def __init__(self, sample_rate: int, limit: float):
         self.sample_rate = sample_rate
@@ -55,8 +55,8 @@ class WaveCache:
 class Loader:
     """Makes the batches that a list of items names.
 
-    encode: from text to token ids. The random numbers of an utterance depend on the seed, the epoch and its place in the
-    corpus alone, not on the threads.
+    encode: from text to token ids. The random numbers of an utterance depend on the seed, the epoch and its
+    place in the corpus alone, not on the threads.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """Manifests: which recordings there are and what is said in them.
 
-A manifest is a file of one JSON object a line with at least `audio` (a path, relative to the manifest) and `text`; `id`,
-`speaker` and `duration` (seconds) where known. A corpus is a manifest, a folder that holds a manifest.jsonl, or a folder
-of LibriSpeech's layout (speaker/chapter/*.flac with *.trans.txt beside them), as OpenSLR distributes it.
+A manifest is a file of one JSON object a line with at least `audio` (a path, relative to the manifest) and
+`text`; `id`, `speaker` and `duration` (seconds) where known. A corpus is a manifest, a folder that holds a
+manifest.jsonl, or a folder of LibriSpeech's layout (speaker/chapter/*.flac with *.trans.txt beside them), as
+OpenSLR distributes it.
 """
 
 import json
@@ -35,7 +36,9 @@ def read_corpus(path: str | Path) -> list[Utterance]:
     else:
         raise ManifestError(f"{path}: no such manifest or folder")
     if not utterances:
-        raise ManifestError(f"{path}: no utterance found; expected a manifest.jsonl or LibriSpeech's *.trans.txt files")
+        raise ManifestError(
+            f"{path}: no utterance found; expected a manifest.jsonl or LibriSpeech's *.trans.txt files"
+        )
     return utterances
 
 
@@ -47,7 +50,13 @@ def write_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
             source = u.audio.resolve()
             folder = path.parent.resolve()
             name = source.relative_to(folder) if source.is_relative_to(folder) else source
-            row = {"id": u.id, "audio": str(name), "text": u.text, "speaker": u.speaker, "duration": u.duration}
+            row = {
+                "id": u.id,
+                "audio": str(name),
+                "text": u.text,
+                "speaker": u.speaker,
+                "duration": u.duration,
+            }
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -83,7 +92,9 @@ def _utterance(row: Any, folder: Path, where: str) -> Utterance:
         duration = _measure(path, where)
     if not isinstance(duration, int | float) or not 0 < duration < 1e6:
         raise ManifestError(f"{where}: duration {duration!r}, expected seconds above 0")
-    return Utterance(str(row.get("id", path.stem)), path, row["text"], float(duration), str(row.get("speaker", "")))
+    return Utterance(
+        str(row.get("id", path.stem)), path, row["text"], float(duration), str(row.get("speaker", ""))
+    )
 
 
 def _measure(path: Path, where: str) -> float:
@@ -92,7 +103,9 @@ def _measure(path: Path, where: str) -> float:
     except AudioError as error:
         raise ManifestError(f"{where}: {error}") from None
     if duration is None:
-        raise ManifestError(f"{where}: {path} does not tell its duration; add `duration` in seconds to the line")
+        raise ManifestError(
+            f"{where}: {path} does not tell its duration; add `duration` in seconds to the line"
+        )
     return duration
 
 

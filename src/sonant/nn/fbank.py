@@ -1,7 +1,7 @@
 """Kaldi's log-mel filterbank on torch: for batches in training, on any device, differentiable.
 
-The same numbers as `sonant.features.Fbank`, whose window and filters it takes. Energy features, edges that are not
-snipped and dither are left to that one.
+The same numbers as `sonant.features.Fbank`, whose window and filters it takes. Energy features, edges that
+are not snipped and dither are left to that one.
 """
 
 import torch
@@ -16,10 +16,17 @@ from sonant.features import FbankConfig
 class Fbank(nn.Module):
     def __init__(self, config: FbankConfig):
         super().__init__()
-        for option, offered in (("dither", 0.0), ("snip_edges", True), ("use_energy", False), ("htk_mode", False)):
+        for option, offered in (
+            ("dither", 0.0),
+            ("snip_edges", True),
+            ("use_energy", False),
+            ("htk_mode", False),
+        ):
             found = getattr(config, option)
             if found != offered:
-                raise ConfigError(f"{option}={found}: on torch it must be {offered}; sonant.features.Fbank has the rest")
+                raise ConfigError(
+                    f"{option}={found}: on torch it must be {offered}; sonant.features.Fbank has the rest"
+                )
         self.config = config
         self.shift = int(config.sample_frequency * 0.001 * config.frame_shift)
         native = features.Fbank(config)

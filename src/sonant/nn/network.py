@@ -39,12 +39,12 @@ class StatelessPredictor(nn.Module):
         return F.relu(out).unflatten(0, contexts.shape[:-1])
 
     def contexts(self, targets: Tensor) -> Tensor:
-        """targets (batch, tokens) to the contexts (batch, tokens + 1, context) before each and after the last."""
+        """targets (batch, tokens) to what stands before each and after the last: (batch, tokens + 1, context)"""
         return F.pad(targets, (self.context, 0), value=BLANK).unfold(1, self.context, 1)
 
 
 class Joiner(nn.Module):
-    """encoder (..., dim) and predictor (..., predictor_dim), broadcast against each other, to logits (..., tokens)."""
+    """encoder (..., dim) and predictor (..., predictor_dim), broadcast, to logits (..., tokens)."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
@@ -56,7 +56,8 @@ class Joiner(nn.Module):
         return self.output(torch.tanh(self.encoder(encoder) + self.predictor(predictor)))
 
     def lattice(self, encoder: Tensor, predictor: Tensor) -> Tensor:
-        """encoder (batch, frames, dim), predictor (batch, tokens + 1, dim) to (batch, frames, tokens + 1, vocabulary)"""
+        """Every frame with every context: (batch, frames, dim) and (batch, tokens + 1, predictor_dim) to
+        (batch, frames, tokens + 1, vocabulary)."""
         hidden = self.encoder(encoder).unsqueeze(2) + self.predictor(predictor).unsqueeze(1)
         return self.output(torch.tanh(hidden))
 

@@ -1,11 +1,12 @@
-"""Checkpoints: a folder with the averaged weights (safetensors) and all that a resumed run needs to go on exactly.
+"""Checkpoints: folders with the averaged weights and all that a resumed run needs to go on exactly.
 
     weights.safetensors   the running average, what evaluation and export read
     training.pt           weights, optimiser, random state and position, read by a resumed run alone
     tokens.model          SentencePiece
     config.json           the run's configuration
 
-A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one before.
+A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one
+before.
 """
 
 import os
@@ -36,7 +37,9 @@ class Position:
     step: int = 0
 
 
-def save(folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]) -> None:
+def save(
+    folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]
+) -> None:
     new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -76,7 +79,9 @@ def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
     folder = _existing(Path(folder))
     missing = [name for name in (WEIGHTS, TOKENS, CONFIG) if not (folder / name).is_file()]
     if missing:
-        raise CheckpointError(f"{folder}: not a checkpoint, {', '.join(missing)} missing; expected a folder of `sonant train`")
+        raise CheckpointError(
+            f"{folder}: not a checkpoint, {', '.join(missing)} missing; expected a folder of `sonant train`"
+        )
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=TrainConfig, dec_hook=_decode)
     except msgspec.DecodeError as error:

@@ -114,7 +114,8 @@ def to_onnx(part: Part) -> onnx.ModelProto:
 def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
     """Matrices as 8-bit integers with a scale for each 64 values.
 
-    Activations are quantised row by row, so that a frame's result does not depend on what shares its batch or chunk.
+    Activations are quantised row by row, so that a frame's result does not depend on what shares its batch or
+    chunk.
     """
     from onnxruntime.quantization.matmul_nbits_quantizer import (
         DefaultWeightOnlyQuantConfig,
@@ -147,9 +148,10 @@ def export(
 ) -> None:
     """Writes a bundle.
 
-    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must not hold
-    anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError where there is no
-    checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch disagree.
+    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must
+    not hold anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError
+    where there is no checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch
+    disagree.
     """
     source, folder = Path(source), Path(folder)
     config, tokens, network = checkpoint.load(source / "last" if (source / "last").is_dir() else source)
@@ -173,7 +175,9 @@ def export(
             onnx.save(share_weights(model, new / WEIGHTS), path)
             difference = largest_difference(part, path)
             if not difference < TOLERANCE:
-                raise TrainingError(f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}")
+                raise TrainingError(
+                    f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}"
+                )
         (new / CARD).write_text(card(config, network, name or source.name), encoding="utf-8")
         bundle = bundle_config(config, network, new, name or source.name, language, head)
         (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
@@ -210,12 +214,15 @@ def card(config: TrainConfig, network: Network, name: str) -> str:
     encoder = config.network.encoder
     return f"""# {name}
 
-A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a CTC head
-and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on: {corpora}.
+A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
+CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on:
+{corpora}.
 
-Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}). Input: {config.fbank.num_mel_bins} log-mel
-features at {config.fbank.sample_frequency:.0f} Hz. It decides every {encoder.chunk * 40} ms.
+Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}).
+Input: {config.fbank.num_mel_bins} log-mel features at {config.fbank.sample_frequency:.0f} Hz.
+It decides every {encoder.chunk * 40} ms.
 
-Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the data.
+Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the
+data.
 Licence: that of your data; write it here.
 """

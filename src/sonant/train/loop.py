@@ -44,13 +44,14 @@ def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utteranc
     train = [u for u in train if data.min_duration <= u.duration <= data.max_duration and u.text.strip()]
     if not train:
         raise ManifestError(
-            f"{', '.join(map(str, data.train))}: no utterance of {data.min_duration} to {data.max_duration} s with a text"
+            f"{', '.join(map(str, data.train))}: no utterance of {data.min_duration} to {data.max_duration} s "
+            "with a text"
         )
     return train, valid
 
 
 class Trainer:
-    """One run: `Trainer(config).run()` trains to the end, from the last checkpoint in `config.exp` if there is one."""
+    """One run: `Trainer(config).run()` trains on from the last checkpoint in `config.exp`, or from nothing."""
 
     def __init__(self, config: TrainConfig):
         self.config = config
@@ -65,15 +66,18 @@ class Trainer:
         self.tokens = self._tokens()
         cache = WaveCache(int(config.fbank.sample_frequency), config.data.cache_gb * 1e9)
         self.train_loader = Loader(
-            self.train_set, self._encode, cache, self._augment(), seed=config.seed, threads=config.data.threads
+            self.train_set,
+            self._encode,
+            cache,
+            self._augment(),
+            seed=config.seed,
+            threads=config.data.threads,
         )
         self.valid_loader = Loader(self.valid_set, self._encode, cache, None, threads=config.data.threads)
 
         self.network = Network(replace(config.network, tokens=len(self.tokens))).to(self.device)
         self.fbank = Fbank(config.fbank).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True
-        )
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True)
         self.position = Position()
         self.steps = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
         self._resume()
@@ -96,7 +100,11 @@ class Trainer:
         rate = int(self.config.fbank.sample_frequency)
 
         def waves(corpus: Any) -> tuple[np.ndarray, ...]:
-            return tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus)) if corpus else ()
+            return (
+                tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus))
+                if corpus
+                else ()
+            )
 
         return WaveAugment(
             noises=waves(data.noise),
@@ -109,7 +117,10 @@ class Trainer:
         """Matrices decay, biases and norms do not."""
         parameters = list(self.network.parameters())
         return [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.optimizer.weight_decay},
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": self.config.optimizer.weight_decay,
+            },
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
 
@@ -210,7 +221,10 @@ class Trainer:
         self.network.train()
         found = self.losses(batch)
         scales = self.config.loss
-        total = sum((getattr(scales, name) * loss for name, loss in found.items()), torch.zeros((), device=self.device))
+        total = sum(
+            (getattr(scales, name) * loss for name, loss in found.items()),
+            torch.zeros((), device=self.device),
+        )
         self.optimizer.zero_grad()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -221,7 +235,9 @@ class Trainer:
         # Early weights are soon worthless, so the average starts short.
         decay = min(config.average, (self.position.step + 1) / (self.position.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - decay)
+            torch._foreach_lerp_(
+                list(self.average.values()), list(self.network.state_dict().values()), 1 - decay
+            )
         return values
 
     @torch.no_grad()
@@ -278,5 +294,5 @@ class Trainer:
 
 
 def train(config: TrainConfig) -> None:
-    """Trains to the end of `config.epochs`, going on from the last checkpoint in `config.exp` if there is one."""
+    """Trains to the end of `config.epochs`, on from the last checkpoint in `config.exp` if there is one."""
     Trainer(config).run()
