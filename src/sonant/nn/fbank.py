@@ -41,9 +41,17 @@ class Fbank(nn.Module):
         return torch.clamp((samples - len(self.window)) // self.shift + 1, min=0)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """samples (batch, samples) in [-1, 1] to (batch, frames, bins), in float32."""
-        config = self.config
-        frames = (samples.float() * config.sample_scale).unfold(1, len(self.window), self.shift)
+        """samples (batch, samples) in [-1, 1] to (batch, frames, bins), in float32 at least, also where
+        precision is mixed."""
+        # 16-bit floats have three digits; a logarithm of 16.0 and one of 16.06 would be the same.
+        with torch.autocast(samples.device.type, enabled=False):
+            return self._features(samples if samples.dtype == torch.float64 else samples.float())
+
+    def _features(self, samples: Tensor) -> Tensor:
+        config, length = self.config, len(self.window)
+        if samples.shape[1] < length:
+            return samples.new_zeros(samples.shape[0], 0, len(self.filters))
+        frames = (samples * config.sample_scale).unfold(1, length, self.shift)
         if config.remove_dc_offset:
             frames = frames - frames.mean(dim=-1, keepdim=True)
         if config.preemphasis_coefficient:
@@ -52,5 +60,5 @@ class Fbank(nn.Module):
         spectrum = torch.fft.rfft(frames * self.window, n=self.size).abs()
         if config.use_power:
             spectrum = spectrum.square()
-        mel = F.linear(spectrum, self.filters)
+        mel = F.linear(spectrum, self.filters.to(spectrum.dtype))
         return mel.clamp(min=torch.finfo(torch.float32).eps).log() if config.use_log_fbank else mel
