@@ -36,6 +36,12 @@ class ConformerConfig:
     dropout: float = 0.1
 
     def __post_init__(self):
+        for option, value in vars(self).items():
+            least = 0 if option in ("left_context", "dropout") else 1
+            if value < least:
+                raise ConfigError(f"{option} {value}: expected at least {least}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout {self.dropout}: expected a probability below 1")
         if self.dim % (2 * self.heads):
             raise ConfigError(
                 f"dim {self.dim} is not a multiple of 2 * heads ({2 * self.heads}): change either"
@@ -153,11 +159,15 @@ class Attention(nn.Module):
         cos, sin = rotation_table(left + chunk, x.shape[2] // heads, x.device)
         rotated = rotate(windows(key), cos, sin).transpose(-1, -2)
         scores = rotate(blocks(query), cos[left:], sin[left:]) @ rotated
-        scores = scores.float() * (x.shape[2] // heads) ** -0.5
+        if scores.dtype != torch.float64:
+            scores = scores.float()
+        scores = scores * (x.shape[2] // heads) ** -0.5
         weights = scores.masked_fill(~mask[:, :, None, None, :], -torch.inf).softmax(dim=-1)
         out = weights.to(value.dtype) @ windows(value)
         out = out.transpose(2, 3).reshape(x.shape)
-        return self.dropout(self.project_out(out)), key[:, -left:], value[:, -left:]
+        # Counted from the front: left may be 0.
+        last = key.shape[1] - left
+        return self.dropout(self.project_out(out)), key[:, last:], value[:, last:]
 
 
 class Convolution(nn.Module):
@@ -173,12 +183,12 @@ class Convolution(nn.Module):
         self.dropout = SharedDropout(config.dropout)
 
     def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """x (batch, n, dim), gated frames before it (batch, kernel - 1, dim); gives those for the next too."""
+        """x (batch, n, dim), gated frames before it (batch, kernel - 1, dim); and the next such."""
         gated = F.glu(self.expand(self.norm(x)), dim=-1)
         gated = torch.cat((before.to(gated.dtype), gated), dim=1)
         x = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
         x = self.contract(F.silu(self.depthwise_norm(x)))
-        return self.dropout(x), gated[:, -before.shape[1] :]
+        return self.dropout(x), gated[:, gated.shape[1] - before.shape[1] :]
 
 
 class ConformerLayer(nn.Module):

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sonant.errors import ConfigError
 from sonant.nn.conformer import Conformer, ConformerConfig
 
 BLANK = 0
@@ -18,6 +19,15 @@ class NetworkConfig:
     predictor_dim: int = 256
     context: int = 2  # tokens that the predictor sees
     joiner_dim: int = 256
+
+    def __post_init__(self):
+        if self.tokens < 2:
+            raise ConfigError(f"tokens {self.tokens}: expected at least 2, the blank and another")
+        if self.predictor_dim < 4 or self.predictor_dim % 4:
+            raise ConfigError(f"predictor_dim {self.predictor_dim}: expected a multiple of 4")
+        for option in ("context", "joiner_dim"):
+            if getattr(self, option) < 1:
+                raise ConfigError(f"{option} {getattr(self, option)}: expected at least 1")
 
 
 class StatelessPredictor(nn.Module):
@@ -39,7 +49,7 @@ class StatelessPredictor(nn.Module):
         return F.relu(out).unflatten(0, contexts.shape[:-1])
 
     def contexts(self, targets: Tensor) -> Tensor:
-        """targets (batch, tokens) to what stands before each and after the last: (batch, tokens + 1, context)"""
+        """targets (batch, tokens) to the contexts of each and the end: (batch, tokens + 1, context)."""
         return F.pad(targets, (self.context, 0), value=BLANK).unfold(1, self.context, 1)
 
 
