@@ -1,5 +1,6 @@
 """From utterances to batches of waveforms and targets, prepared by threads while the network computes."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sonant import audio
 from sonant.data.augment import WaveAugment, change_speed
 from sonant.data.batches import Item
 from sonant.data.manifest import Utterance
+from sonant.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class WaveCache:
             samples = change_speed(samples, speed, self.sample_rate)
             wave = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
             with self._lock:
-                if wave.nbytes <= self._room:
+                if key not in self._waves and wave.nbytes <= self._room:
                     self._room -= wave.nbytes
                     self._waves[key] = wave
         return wave.astype(np.float32) / 32768
@@ -69,6 +71,8 @@ class Loader:
         seed: int = 0,
         threads: int = 2,
     ):
+        if threads < 1:
+            raise ConfigError(f"threads {threads}: expected at least 1")
         self.utterances = utterances
         self._targets = [np.asarray(encode(u.text), dtype=np.int64) for u in utterances]
         self._cache = cache
@@ -89,15 +93,22 @@ class Loader:
         return Batch(ids, samples, sample_lengths, targets, target_lengths)
 
     def __call__(self, batches: Sequence[Sequence[Item]], epoch: int = 0) -> Iterator[Batch]:
-        """The batches in order, made ahead of their use."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            ahead: list[Future[Batch]] = []
+        """The batches in order, made ahead of their use.
+
+        Raises AudioError, which names the file, where the batch with a recording that cannot be read is due.
+        """
+        pool = ThreadPoolExecutor(self._threads)
+        ahead: deque[Future[Batch]] = deque()
+        try:
             for items in batches:
                 ahead.append(pool.submit(self._batch, items, epoch))
                 if len(ahead) > 2 * self._threads:
-                    yield ahead.pop(0).result()
+                    yield ahead.popleft().result()
             while ahead:
-                yield ahead.pop(0).result()
+                yield ahead.popleft().result()
+        finally:
+            # Also where the consumer stops early, or a recording cannot be read.
+            pool.shutdown(cancel_futures=True)
 
 
 def _pad(arrays: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
