@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sonant.errors import CheckpointError
+from sonant.errors import CheckpointError, TokenError
 from sonant.nn import Network
 from sonant.text import Tokens
 from sonant.train.config import TrainConfig
@@ -40,29 +40,42 @@ class Position:
 def save(
     folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]
 ) -> None:
-    new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+    """Writes a checkpoint in place of the one before. Raises CheckpointError, with that one as it was."""
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    if not folder.exists() and old.exists():
+        # Killed between the two renames below: what stands there is the only checkpoint.
+        os.rename(old, folder)
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
-    save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
-    torch.save(training, new / TRAINING)
-    tokens.save(new / TOKENS)
-    (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(new, folder)
+    try:
+        new.mkdir(parents=True)
+        save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
+        torch.save(training, new / TRAINING)
+        tokens.save(new / TOKENS)
+        (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+        if folder.exists():
+            os.rename(folder, old)
+        os.rename(new, folder)
+    except Exception as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder}: cannot be written ({error}); an earlier checkpoint is as it was"
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")
+
+
 def _existing(folder: Path) -> Path:
-    if not folder.exists() and folder.with_suffix(".old").exists():
-        # Killed between the two renames.
-        return folder.with_suffix(".old")
-    return folder
+    old = _beside(folder, "old") if folder.name else folder
+    return old if old.exists() and not folder.exists() else folder
 
 
 def exists(folder: Path) -> bool:
-    return (_existing(folder) / TRAINING).exists()
+    """Whether there is a checkpoint, whole or not."""
+    return _existing(folder).exists()
 
 
 def load_training(folder: Path) -> dict[str, Any]:
@@ -71,11 +84,19 @@ def load_training(folder: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); remove {folder} to start anew") from None
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: cannot be read ({reason}); remove {folder} to start anew") from None
+
+
+def load_tokens(folder: Path) -> Tokens:
+    try:
+        return Tokens.load(_existing(folder) / TOKENS)
+    except TokenError as error:
+        raise CheckpointError(f"{error}; remove {folder} to start anew") from None
 
 
 def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
-    """The configuration, tokens and averaged network of a checkpoint."""
+    """The configuration, tokens and averaged network of a checkpoint. Raises CheckpointError."""
     folder = _existing(Path(folder))
     missing = [name for name in (WEIGHTS, TOKENS, CONFIG) if not (folder / name).is_file()]
     if missing:
@@ -91,7 +112,12 @@ def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:
         raise CheckpointError(f"{folder / WEIGHTS}: {error}") from None
-    return config, Tokens.load(folder / TOKENS), network.eval()
+    tokens = load_tokens(folder)
+    if len(tokens) != config.network.tokens:
+        raise CheckpointError(
+            f"{folder}: {TOKENS} has {len(tokens)} tokens, {CONFIG} says {config.network.tokens}"
+        )
+    return config, tokens, network.eval()
 
 
 def _decode(kind: type, value: Any) -> Any:
