@@ -2,8 +2,8 @@
 
     sonant train recipes/mini_librispeech.py --data CORPUS
 
-CORPUS is a manifest or folder of `data`'s kinds, such as OpenSLR's LibriSpeech/train-clean-5. The bundled English model
-is this recipe on two CPU cores, with noise and room responses.
+CORPUS is a manifest or folder of `data`'s kinds, such as OpenSLR's LibriSpeech/train-clean-5. The bundled
+English model is this recipe on two CPU cores, with noise and room responses.
 """
 
 from pathlib import Path
@@ -25,7 +25,12 @@ def config(
     return TrainConfig(
         exp=exp,
         data=DataConfig(
-            train=data, valid=valid, noise=noise, responses=responses, noise_probability=0.15, batch_duration=32.0
+            train=data,
+            valid=valid,
+            noise=noise,
+            responses=responses,
+            noise_probability=0.15,
+            batch_duration=32.0,
         ),
         tokens=TokensConfig(kind="char", size=30),
         network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=192, feedforward=576)),

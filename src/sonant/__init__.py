@@ -17,7 +17,7 @@ __all__ = ["__version__", "load", "transcribe"]
 
 
 def load(path: "str | os.PathLike[str] | None" = None, **options: Any) -> "Model":
-    """Loads a model: the English one in the package, or a bundle's folder. Options: see `sonant.model.load`."""
+    """Loads a model: the English one in the package, or a bundle's folder. Options: `sonant.model.load`."""
     from sonant.model import load
 
     return load(path, **options)

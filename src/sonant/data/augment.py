@@ -35,12 +35,12 @@ class SpecAugment:
         lengths = lengths[:, None].to(device)
         width = (lengths * self.time_fraction).clamp(max=self.time_width)
         time = spans(self.time_masks, lengths, width, frames)
-        frequency = spans(self.frequency_masks, bins, self.frequency_width, bins)
+        frequency = spans(self.frequency_masks, bins, min(self.frequency_width, bins), bins)
         return features.masked_fill(time[:, :, None] | frequency[:, None, :], 0.0)
 
 
 def change_speed(samples: np.ndarray, speed: float, sample_rate: int) -> np.ndarray:
-    """Plays samples (n,) `speed` times as fast: tempo and pitch change together, as with a tape (Ko et al. 2015)."""
+    """Plays samples (n,) `speed` times as fast, as a tape: tempo and pitch change (Ko et al. 2015)."""
     if speed == 1.0:
         return samples
     import soxr
@@ -53,7 +53,9 @@ def mix_noise(
 ) -> np.ndarray:
     """Adds noise, repeated or cut to fit at a random offset, `snr` decibels below the speech's mean power."""
     if len(noise) == 0:
-        raise ConfigError("noise recording without a sample")
+        raise ConfigError("a noise recording has no samples; leave it out")
+    if len(samples) == 0:
+        return samples
     offset = generator.integers(len(noise))
     fitted = np.resize(np.roll(noise, -offset), len(samples))
     power = float(np.mean(samples**2)), float(np.mean(fitted**2))
@@ -64,6 +66,10 @@ def mix_noise(
 
 def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     """Convolves with a room's impulse response, kept in time with the direct sound and at the same power."""
+    if len(response) == 0:
+        raise ConfigError("a room impulse response has no samples; leave it out")
+    if len(samples) == 0:
+        return samples
     peak = int(np.argmax(np.abs(response)))
     size = 1 << (len(samples) + len(response) - 1).bit_length()
     spectrum = np.fft.rfft(samples, size) * np.fft.rfft(response, size)

@@ -1,6 +1,7 @@
 """Which utterances stand together in a batch, and in which order the batches come.
 
-A function of the seed and the epoch alone, so that training resumed in mid-epoch goes on with the very next batch.
+A function of the seed and the epoch alone, so that training resumed in mid-epoch goes on with the very next
+batch.
 """
 
 from collections.abc import Sequence
@@ -28,12 +29,13 @@ def epoch_batches(
     speeds: Sequence[float] = (1.0,),
     ascending: bool = False,
 ) -> list[list[Item]]:
-    """The batches of one epoch, each of recordings of about one length, padding included at most `max_duration` seconds.
+    """The batches of one epoch, each of recordings of about one length.
 
-    durations in seconds. Every utterance comes once an epoch, at a speed drawn from `speeds`; a recording longer than
-    max_duration stands alone. `ascending` gives the shortest first, which helps a first epoch.
+    durations in seconds. A batch is at most `max_duration` seconds long, padding included; a recording longer
+    than that stands alone. Every utterance comes once an epoch, at a speed drawn from `speeds`. `ascending`
+    gives the shortest first, which helps a first epoch. Raises ConfigError.
     """
-    if max_duration <= 0:
+    if not max_duration > 0:
         raise ConfigError(f"max_duration {max_duration}: expected seconds above 0")
     if not speeds or min(speeds) <= 0:
         raise ConfigError(f"speeds {tuple(speeds)}: expected factors above 0")

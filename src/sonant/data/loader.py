@@ -1,5 +1,6 @@
 """From utterances to batches of waveforms and targets, prepared by threads while the network computes."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sonant import audio
 from sonant.data.augment import WaveAugment, change_speed
 from sonant.data.batches import Item
 from sonant.data.manifest import Utterance
+from sonant.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Batch:
 
 
 class WaveCache:
-    """Decoded recordings, kept as 16-bit integers until `limit` bytes are held; what comes later is decoded each time."""
+    """Decoded recordings, as 16-bit integers. Once `limit` bytes are held, others are decoded each time."""
 
     def __init__(self, sample_rate: int, limit: float):
         self.sample_rate = sample_rate
@@ -48,7 +50,7 @@ class WaveCache:
             samples = change_speed(samples, speed, self.sample_rate)
             wave = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
             with self._lock:
-                if wave.nbytes <= self._room:
+                if key not in self._waves and wave.nbytes <= self._room:
                     self._room -= wave.nbytes
                     self._waves[key] = wave
         return wave.astype(np.float32) / 32768
@@ -57,8 +59,8 @@ class WaveCache:
 class Loader:
     """Makes the batches that a list of items names.
 
-    encode: from text to token ids. alignments: labels (frames of 10 ms,) by id. The random numbers of an utterance depend on the seed, the epoch and its place in the
-    corpus alone, not on the threads.
+    encode: from text to token ids. alignments: labels (frames of 10 ms,) by id. The random numbers of an
+    utterance depend on the seed, the epoch and its place in the corpus alone, not on the threads.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Loader:
         seed: int = 0,
         threads: int = 2,
     ):
+        if threads < 1:
+            raise ConfigError(f"threads {threads}: expected at least 1")
         self.utterances = utterances
         self._targets = [np.asarray(encode(u.text), dtype=np.int64) for u in utterances]
         self._cache = cache
@@ -97,15 +101,22 @@ class Loader:
         return Batch(ids, samples, sample_lengths, targets, target_lengths, alignment)
 
     def __call__(self, batches: Sequence[Sequence[Item]], epoch: int = 0) -> Iterator[Batch]:
-        """The batches in order, made ahead of their use."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            ahead: list[Future[Batch]] = []
+        """The batches in order, made ahead of their use.
+
+        Raises AudioError, which names the file, where the batch with a recording that cannot be read is due.
+        """
+        pool = ThreadPoolExecutor(self._threads)
+        ahead: deque[Future[Batch]] = deque()
+        try:
             for items in batches:
                 ahead.append(pool.submit(self._batch, items, epoch))
                 if len(ahead) > 2 * self._threads:
-                    yield ahead.pop(0).result()
+                    yield ahead.popleft().result()
             while ahead:
-                yield ahead.pop(0).result()
+                yield ahead.popleft().result()
+        finally:
+            # Also where the consumer stops early, or a recording cannot be read.
+            pool.shutdown(cancel_futures=True)
 
 
 def _play(labels: np.ndarray, speed: float) -> np.ndarray:

@@ -1,18 +1,21 @@
 """Manifests: which recordings there are and what is said in them.
 
-A manifest is a file of one JSON object a line with at least `audio` (a path, relative to the manifest) and `text`; `id`,
-`speaker` and `duration` (seconds) where known. A corpus is a manifest, a folder that holds a manifest.jsonl, or a folder
-of LibriSpeech's layout (speaker/chapter/*.flac with *.trans.txt beside them), as OpenSLR distributes it.
+A manifest is a file of one JSON object a line with at least `audio` (a path, relative to the manifest) and
+`text`; `id`, `speaker` and `duration` (seconds) where known. A corpus is a manifest, a folder that holds a
+manifest.jsonl, or a folder of LibriSpeech's layout (speaker/chapter/*.flac with *.trans.txt beside them), as
+OpenSLR distributes it.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sonant import audio
 from sonant.errors import AudioError, ManifestError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,49 +27,87 @@ class Utterance:
     speaker: str = ""
 
 
+# Bad lines that an error names before it only counts them.
+NAMED = 10
+
+
 def read_corpus(path: str | Path) -> list[Utterance]:
-    """All utterances of a manifest or a corpus folder, in the order of the files."""
+    """All utterances of a manifest or a corpus folder, in the order of the files.
+
+    Raises ManifestError, which names every bad line.
+    """
     path = Path(path)
-    if path.is_dir():
-        manifest = path / "manifest.jsonl"
-        utterances = list(_read_manifest(manifest) if manifest.exists() else _read_librispeech(path))
-    elif path.exists():
-        utterances = list(_read_manifest(path))
-    else:
+    if not path.exists():
         raise ManifestError(f"{path}: no such manifest or folder")
+    manifest = path / "manifest.jsonl" if path.is_dir() else path
+    try:
+        utterances = _read_manifest(manifest) if manifest.exists() else _read_librispeech(path)
+    except OSError as error:
+        raise ManifestError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from None
     if not utterances:
-        raise ManifestError(f"{path}: no utterance found; expected a manifest.jsonl or LibriSpeech's *.trans.txt files")
+        raise ManifestError(
+            f"{path}: no utterance found; expected a manifest.jsonl or LibriSpeech's *.trans.txt files"
+        )
     return utterances
 
 
 def write_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
     """Writes a manifest whose audio paths are relative to it where they can be."""
     path = Path(path)
-    with open(path, "w", encoding="utf-8") as file:
-        for u in utterances:
-            source = u.audio.resolve()
-            folder = path.parent.resolve()
-            name = source.relative_to(folder) if source.is_relative_to(folder) else source
-            row = {"id": u.id, "audio": str(name), "text": u.text, "speaker": u.speaker, "duration": u.duration}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    folder = path.parent.resolve()
+    rows: list[str] = []
+    for u in utterances:
+        source = u.audio.resolve()
+        name = source.relative_to(folder) if source.is_relative_to(folder) else source
+        row = {
+            "id": u.id,
+            "audio": name.as_posix(),
+            "text": u.text,
+            "speaker": u.speaker,
+            "duration": u.duration,
+        }
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    try:
+        path.write_text("".join(rows), encoding="utf-8")
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _read_manifest(path: Path) -> Iterator[Utterance]:
-    seen: set[str] = set()
-    with open(path, encoding="utf-8") as file:
+def _utterances(lines: Iterable[tuple[str, T]], parse: Callable[[T, str], Utterance]) -> list[Utterance]:
+    """Parses each (where, line). Raises ManifestError with all that is wrong, not just the first."""
+    found: dict[str, Utterance] = {}
+    wrong: list[str] = []
+    for where, line in lines:
+        try:
+            utterance = parse(line, where)
+            if utterance.id in found:
+                raise ManifestError(f"{where}: id {utterance.id!r} stands in the corpus twice")
+            found[utterance.id] = utterance
+        except ManifestError as error:
+            wrong.append(str(error))
+    if wrong:
+        more = [f"and {len(wrong) - NAMED} more bad lines"] if len(wrong) > NAMED else []
+        raise ManifestError("\n".join(wrong[:NAMED] + more))
+    return list(found.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Each line that is not blank, and where it stands."""
+    with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
-            where = f"{path}:{number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ManifestError(f"{where}: not a JSON object: {error}") from None
-            utterance = _utterance(row, path.parent, where)
-            if utterance.id in seen:
-                raise ManifestError(f"{where}: id {utterance.id!r} stands in the manifest twice")
-            seen.add(utterance.id)
-            yield utterance
+            if line.strip():
+                yield f"{path}:{number}", line.strip()
+
+
+def _read_manifest(path: Path) -> list[Utterance]:
+    def parse(line: bytes, where: str) -> Utterance:
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except ValueError as error:
+            raise ManifestError(f"{where}: not a JSON object in UTF-8: {error}") from None
+        return _utterance(row, path.parent, where)
+
+    return _utterances(_lines(path), parse)
 
 
 def _utterance(row: Any, folder: Path, where: str) -> Utterance:
@@ -81,9 +122,17 @@ def _utterance(row: Any, folder: Path, where: str) -> Utterance:
     duration = row.get("duration")
     if duration is None:
         duration = _measure(path, where)
-    if not isinstance(duration, int | float) or not 0 < duration < 1e6:
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 < duration < 1e6:
         raise ManifestError(f"{where}: duration {duration!r}, expected seconds above 0")
-    return Utterance(str(row.get("id", path.stem)), path, row["text"], float(duration), str(row.get("speaker", "")))
+    name = row.get("id")
+    speaker = row.get("speaker")
+    return Utterance(
+        id=path.stem if name is None else str(name),
+        audio=path,
+        text=row["text"],
+        duration=float(duration),
+        speaker="" if speaker is None else str(speaker),
+    )
 
 
 def _measure(path: Path, where: str) -> float:
@@ -92,19 +141,25 @@ def _measure(path: Path, where: str) -> float:
     except AudioError as error:
         raise ManifestError(f"{where}: {error}") from None
     if duration is None:
-        raise ManifestError(f"{where}: {path} does not tell its duration; add `duration` in seconds to the line")
+        raise ManifestError(
+            f"{where}: {path} does not tell its duration; add `duration` in seconds to the line"
+        )
     return duration
 
 
-def _read_librispeech(folder: Path) -> Iterator[Utterance]:
-    for transcript in sorted(folder.rglob("*.trans.txt")):
-        with open(transcript, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                where = f"{transcript}:{number}"
-                name, _, text = line.strip().partition(" ")
-                if not name:
-                    continue
-                path = transcript.parent / f"{name}.flac"
-                if not path.is_file():
-                    raise ManifestError(f"{where}: audio {path} does not exist")
-                yield Utterance(name, path, text, _measure(path, where), speaker=name.split("-")[0])
+def _read_librispeech(folder: Path) -> list[Utterance]:
+    def parse(entry: tuple[Path, bytes], where: str) -> Utterance:
+        transcript, line = entry
+        try:
+            name, _, text = line.decode("utf-8").partition(" ")
+        except UnicodeDecodeError as error:
+            raise ManifestError(f"{where}: not text in UTF-8: {error}") from None
+        path = transcript.parent / f"{name}.flac"
+        if not path.is_file():
+            raise ManifestError(f"{where}: audio {path} does not exist")
+        if not text.strip():
+            raise ManifestError(f"{where}: no text after {name}; expected NAME TEXT")
+        return Utterance(name, path, text.strip(), _measure(path, where), speaker=name.split("-")[0])
+
+    transcripts = sorted(folder.rglob("*.trans.txt"))
+    return _utterances(((where, (path, line)) for path in transcripts for where, line in _lines(path)), parse)

@@ -99,7 +99,7 @@ class Fbank:
 
     @property
     def mel_filters(self) -> npt.NDArray[np.float32]:
-        """The filters as a matrix (num_mel_bins, frequencies), applied to the spectrum of a windowed frame."""
+        """The filters as a matrix (num_mel_bins, frequencies), for the spectrum of a windowed frame."""
         return _native.mel_filters(_options(self.config))
 
     def num_frames(self, num_samples: int) -> int:

@@ -93,12 +93,14 @@ class Model:
     ) -> Transcript | Iterator[Transcript]:
         """What is said in a recording, or in each of a list of recordings, in order and as each is done.
 
-        source: a path, bytes of a file, a file object, or samples (with `sample_rate`, Hz); of any length, read in blocks.
-        channel: which one of several; the mean of all when None. encoding: for raw PCM, see `sonant.audio.load`.
-        decoder, beam, head: the search, its width, and the scores that it reads (None: the model's own choice).
-        alternatives: how many other readings to give, of those that the search keeps.
+        source: a path, bytes of a file, a file object, or samples (with `sample_rate`, Hz); of any length,
+        read in blocks. channel: which one of several; the mean of all when None. encoding: for raw PCM, see
+        `sonant.audio.load`. decoder, beam, head: the search, its width, and the scores that it reads (None:
+        the model's own choice). alternatives: how many other readings to give, of those that the search
+        keeps.
 
-        Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at a time.
+        Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at
+        a time.
         """
         several = isinstance(source, list | tuple)
         sources = cast(Sequence[Source], source) if several else [cast(Source, source)]
@@ -242,8 +244,8 @@ def load(
 ) -> Model:
     """Loads a model.
 
-    path: a bundle's folder; None for the English model in the package. precision: "int8" or "float" weights; None for
-    int8 where the bundle has it. threads: of the network; 0 for all cores.
+    path: a bundle's folder; None for the English model in the package. precision: "int8" or "float" weights;
+    None for int8 where the bundle has it. threads: of the network; 0 for all cores.
     """
     bundle = Bundle(BUNDLED if path is None else Path(path))
     if precision is None:

@@ -43,8 +43,8 @@ class Network:
     ) -> list[tuple[Floats, Floats, State]]:
         """One step of several streams.
 
-        features: each (step, bins); states: each stream's own. Gives for each stream the encoder's frames (frames, dim),
-        CTC log-probabilities (frames, tokens) and the next state.
+        features: each (step, bins); states: each stream's own. Gives for each stream the encoder's frames
+        (frames, dim), CTC log-probabilities (frames, tokens) and the next state.
         """
         inputs: dict[str, npt.NDArray[Any]] = {"features": np.stack(features)}
         for i, (state, axis) in enumerate(zip(self._states, self._batch_axis, strict=True)):

@@ -52,8 +52,8 @@ class Recognition:
         self._finished = True
 
     def feed(self, samples: bytes | npt.NDArray[Any]) -> None:
-        """samples: mono, at the stream's sample rate: 16-bit little-endian PCM as bytes, or an array (samples,) of int16 or
-        of floats in [-1, 1].
+        """samples: mono, at the stream's sample rate: 16-bit little-endian PCM as bytes, or an array
+        (samples,) of int16 or of floats in [-1, 1].
 
         Raises SessionError after the end, and for anything else.
         """
@@ -61,7 +61,7 @@ class Recognition:
         self._model.advance([self])
 
     def partial(self, alternatives: int = 0) -> Transcript:
-        """What has been understood so far, with up to `alternatives` other readings if the search keeps any."""
+        """What has been understood so far, with up to `alternatives` other readings of those kept."""
         return self._model.transcript(self, alternatives)
 
     def finish(self, alternatives: int = 0) -> Transcript:

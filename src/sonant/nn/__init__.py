@@ -1,4 +1,4 @@
-"""Networks for training, on torch: features in, scores out. Streaming state is passed in and out explicitly."""
+"""Networks for training, on torch: features in, scores out. A stream's state is passed in and out."""
 
 from sonant.nn.conformer import SUBSAMPLING, Conformer, ConformerConfig, ConformerState
 from sonant.nn.fbank import Fbank

@@ -1,11 +1,11 @@
 """A streaming conformer (Gulati et al. 2020) with chunked attention (Zhang et al. 2020, "Unified streaming").
 
-Every 4 feature frames become one encoder frame. Encoder frames are grouped into chunks; a frame attends to its own chunk
-and to `left_context` frames before that chunk. The convolutions look only back. So the network run chunk by chunk with a
-carried state computes exactly what one pass over the whole recording computes.
+Every 4 feature frames become one encoder frame. Encoder frames are grouped into chunks; a frame attends to
+its own chunk and to `left_context` frames before that chunk. The convolutions look only back. So the network
+run chunk by chunk with a carried state computes exactly what one pass over the whole recording computes.
 
-Padding is part of the definition rather than masked away: the features of a recording end in frames of zeros (after
-normalisation) up to a whole chunk, in training and in streaming alike.
+Padding is part of the definition rather than masked away: the features of a recording end in frames of zeros
+(after normalisation) up to a whole chunk, in training and in streaming alike.
 """
 
 from dataclasses import dataclass
@@ -36,8 +36,16 @@ class ConformerConfig:
     dropout: float = 0.1
 
     def __post_init__(self):
+        for option, value in vars(self).items():
+            least = 0 if option in ("left_context", "dropout") else 1
+            if value < least:
+                raise ConfigError(f"{option} {value}: expected at least {least}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout {self.dropout}: expected a probability below 1")
         if self.dim % (2 * self.heads):
-            raise ConfigError(f"dim {self.dim} is not a multiple of 2 * heads ({2 * self.heads}): change either")
+            raise ConfigError(
+                f"dim {self.dim} is not a multiple of 2 * heads ({2 * self.heads}): change either"
+            )
         if self.left_context % self.chunk:
             raise ConfigError(f"left_context {self.left_context} is not a multiple of chunk {self.chunk}")
 
@@ -75,8 +83,9 @@ class Subsampling(nn.Module):
 
 
 class SharedDropout(nn.Module):
-    """Dropout whose mask is drawn once per recording and channel and shared by all its frames, as Kaldi's TDNN-F
-    recipes do: x (batch, frames, dim). On a CPU it costs next to nothing, where a mask per element is a third of a step.
+    """Dropout whose mask is drawn once per recording and channel and shared by all its frames, as Kaldi's
+    TDNN-F recipes do: x (batch, frames, dim). On a CPU it costs next to nothing, where a mask per element is
+    a third of a step.
     """
 
     def __init__(self, probability: float):
@@ -129,8 +138,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (batch, chunks * chunk, dim), keys and values (batch, left_context, dim) of the frames before.
 
-        mask, broadcast to (batch, chunks, left_context + chunk): which frames of each chunk's window exist. Gives the output
-        and the last `left_context` keys and values.
+        mask, broadcast to (batch, chunks, left_context + chunk): which frames of each chunk's window exist.
+        Gives the output and the last `left_context` keys and values.
         """
         left, chunk, heads = self.config.left_context, self.config.chunk, self.config.heads
         query, key, value = self.project_in(self.norm(x)).chunk(3, dim=-1)
@@ -146,16 +155,21 @@ class Attention(nn.Module):
             count = left // chunk + 1
             return torch.cat([t[:, i : t.shape[1] - count + 1 + i] for i in range(count)], dim=3)
 
-        # Rotated before the windows overlap: positions count from the first key here, only differences matter.
+        # Rotated before the windows overlap: positions count from the first key here, only differences
+        # matter.
         cos, sin = rotation_table(key.shape[1], x.shape[2] // heads, x.device)
         query = rotate(query.unflatten(-1, (heads, -1)), cos[left:], sin[left:]).flatten(2)
         rotated = rotate(key.unflatten(-1, (heads, -1)), cos, sin).flatten(2)
         scores = blocks(query) @ windows(rotated).transpose(-1, -2)
-        scores = scores.float() * (x.shape[2] // heads) ** -0.5
+        if scores.dtype != torch.float64:
+            scores = scores.float()
+        scores = scores * (x.shape[2] // heads) ** -0.5
         weights = scores.masked_fill(~mask[:, :, None, None, :], -torch.inf).softmax(dim=-1)
         out = weights.to(value.dtype) @ windows(value)
         out = out.transpose(2, 3).reshape(x.shape)
-        return self.dropout(self.project_out(out)), key[:, -left:], value[:, -left:]
+        # Counted from the front: left may be 0.
+        last = key.shape[1] - left
+        return self.dropout(self.project_out(out)), key[:, last:], value[:, last:]
 
 
 class Convolution(nn.Module):
@@ -171,12 +185,12 @@ class Convolution(nn.Module):
         self.dropout = SharedDropout(config.dropout)
 
     def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """x (batch, n, dim) and the gated frames before it (batch, kernel - 1, dim); gives those of the next call too."""
+        """x (batch, n, dim), gated frames before it (batch, kernel - 1, dim); and the next such."""
         gated = F.glu(self.expand(self.norm(x)), dim=-1)
         gated = torch.cat((before.to(gated.dtype), gated), dim=1)
         x = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
         x = self.contract(F.silu(self.depthwise_norm(x)))
-        return self.dropout(x), gated[:, -before.shape[1] :]
+        return self.dropout(x), gated[:, gated.shape[1] - before.shape[1] :]
 
 
 class ConformerLayer(nn.Module):
@@ -235,7 +249,9 @@ class Conformer(nn.Module):
         )
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole recordings in one pass: features (batch, frames, features), normalised, zero beyond each one's end.
+        """Whole recordings in one pass.
+
+        features (batch, frames, features): normalised, zero beyond each one's end.
 
         Gives the output (batch, chunks * chunk, dim) and that of the middle layer, for an intermediate loss.
         """
@@ -244,7 +260,7 @@ class Conformer(nn.Module):
         return out, middle
 
     def step(self, features: Tensor, state: ConformerState) -> tuple[Tensor, ConformerState]:
-        """Some chunks of a stream: raw features (batch, n * config.step, features) to (batch, n * chunk, dim)."""
+        """Some chunks of a stream: raw features (batch, n * step, features) to (batch, n * chunk, dim)."""
         out, _, state = self._run(self.normalize(features), state)
         return out, state
 

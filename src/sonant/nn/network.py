@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sonant.errors import ConfigError
 from sonant.nn.conformer import Conformer, ConformerConfig
 
 BLANK = 0
@@ -18,7 +19,18 @@ class NetworkConfig:
     predictor_dim: int = 256
     context: int = 2  # tokens that the predictor sees
     joiner_dim: int = 256
-    middle: int = 0  # outputs of the head on the middle layer, which serves training alone; 0: as many as tokens
+    middle: int = (
+        0  # outputs of the head on the middle layer, which serves training alone; 0: as many as tokens
+    )
+
+    def __post_init__(self):
+        if self.tokens < 2:
+            raise ConfigError(f"tokens {self.tokens}: expected at least 2, the blank and another")
+        if self.predictor_dim < 4 or self.predictor_dim % 4:
+            raise ConfigError(f"predictor_dim {self.predictor_dim}: expected a multiple of 4")
+        for option in ("context", "joiner_dim"):
+            if getattr(self, option) < 1:
+                raise ConfigError(f"{option} {getattr(self, option)}: expected at least 1")
 
 
 class StatelessPredictor(nn.Module):
@@ -40,12 +52,12 @@ class StatelessPredictor(nn.Module):
         return F.relu(out).unflatten(0, contexts.shape[:-1])
 
     def contexts(self, targets: Tensor) -> Tensor:
-        """targets (batch, tokens) to the contexts (batch, tokens + 1, context) before each and after the last."""
+        """targets (batch, tokens) to the contexts of each and the end: (batch, tokens + 1, context)."""
         return F.pad(targets, (self.context, 0), value=BLANK).unfold(1, self.context, 1)
 
 
 class Joiner(nn.Module):
-    """encoder (..., dim) and predictor (..., predictor_dim), broadcast against each other, to logits (..., tokens)."""
+    """encoder (..., dim) and predictor (..., predictor_dim), broadcast, to logits (..., tokens)."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
@@ -57,7 +69,8 @@ class Joiner(nn.Module):
         return self.output(torch.tanh(self.encoder(encoder) + self.predictor(predictor)))
 
     def lattice(self, encoder: Tensor, predictor: Tensor) -> Tensor:
-        """encoder (batch, frames, dim), predictor (batch, tokens + 1, dim) to (batch, frames, tokens + 1, vocabulary)"""
+        """Every frame with every context: (batch, frames, dim) and (batch, tokens + 1, predictor_dim) to
+        (batch, frames, tokens + 1, vocabulary)."""
         hidden = self.encoder(encoder).unsqueeze(2) + self.predictor(predictor).unsqueeze(1)
         return self.output(torch.tanh(hidden))
 

@@ -33,8 +33,8 @@ Event = Partial | Final
 class Session:
     """One client's stream.
 
-    `receive` only takes bytes in, `finish` tells that no more will come; `step` computes, for many sessions in one run of
-    the network, and gives the events of each. Bytes may be cut anywhere, in mid-sample too.
+    `receive` only takes bytes in, `finish` tells that no more will come; `step` computes, for many sessions
+    in one run of the network, and gives the events of each. Bytes may be cut anywhere, in mid-sample too.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Session:
         self.closed = False
 
     def receive(self, data: bytes) -> None:
-        """Takes in bytes of audio. Raises SessionError after `finish`, and for samples that are not finite."""
+        """Takes in bytes of audio. Raises SessionError after `finish`, and for infinite samples or NaN."""
         if self._ended:
             raise SessionError("this session has ended: open another")
         data = self._rest + data

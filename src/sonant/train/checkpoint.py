@@ -1,11 +1,12 @@
-"""Checkpoints: a folder with the averaged weights (safetensors) and all that a resumed run needs to go on exactly.
+"""Checkpoints: folders with the averaged weights and all that a resumed run needs to go on exactly.
 
     weights.safetensors   the running average, what evaluation and export read
     training.pt           weights, optimiser, random state and position, read by a resumed run alone
     tokens.model          SentencePiece
     config.json           the run's configuration
 
-A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one before.
+A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one
+before.
 """
 
 import os
@@ -19,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sonant.errors import CheckpointError
+from sonant.errors import CheckpointError, TokenError
 from sonant.nn import Network
 from sonant.text import Tokens
 from sonant.train.config import TrainConfig
@@ -36,30 +37,45 @@ class Position:
     step: int = 0
 
 
-def save(folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]) -> None:
-    new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+def save(
+    folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]
+) -> None:
+    """Writes a checkpoint in place of the one before. Raises CheckpointError, with that one as it was."""
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    if not folder.exists() and old.exists():
+        # Killed between the two renames below: what stands there is the only checkpoint.
+        os.rename(old, folder)
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
-    save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
-    torch.save(training, new / TRAINING)
-    tokens.save(new / TOKENS)
-    (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(new, folder)
+    try:
+        new.mkdir(parents=True)
+        save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
+        torch.save(training, new / TRAINING)
+        tokens.save(new / TOKENS)
+        (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+        if folder.exists():
+            os.rename(folder, old)
+        os.rename(new, folder)
+    except Exception as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder}: cannot be written ({error}); an earlier checkpoint is as it was"
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")
+
+
 def _existing(folder: Path) -> Path:
-    if not folder.exists() and folder.with_suffix(".old").exists():
-        # Killed between the two renames.
-        return folder.with_suffix(".old")
-    return folder
+    old = _beside(folder, "old") if folder.name else folder
+    return old if old.exists() and not folder.exists() else folder
 
 
 def exists(folder: Path) -> bool:
-    return (_existing(folder) / TRAINING).exists()
+    """Whether there is a checkpoint, whole or not."""
+    return _existing(folder).exists()
 
 
 def load_training(folder: Path) -> dict[str, Any]:
@@ -68,15 +84,25 @@ def load_training(folder: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); remove {folder} to start anew") from None
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: cannot be read ({reason}); remove {folder} to start anew") from None
+
+
+def load_tokens(folder: Path) -> Tokens:
+    try:
+        return Tokens.load(_existing(folder) / TOKENS)
+    except TokenError as error:
+        raise CheckpointError(f"{error}; remove {folder} to start anew") from None
 
 
 def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
-    """The configuration, tokens and averaged network of a checkpoint."""
+    """The configuration, tokens and averaged network of a checkpoint. Raises CheckpointError."""
     folder = _existing(Path(folder))
     missing = [name for name in (WEIGHTS, TOKENS, CONFIG) if not (folder / name).is_file()]
     if missing:
-        raise CheckpointError(f"{folder}: not a checkpoint, {', '.join(missing)} missing; expected a folder of `sonant train`")
+        raise CheckpointError(
+            f"{folder}: not a checkpoint, {', '.join(missing)} missing; expected a folder of `sonant train`"
+        )
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=TrainConfig, dec_hook=_decode)
     except msgspec.DecodeError as error:
@@ -86,7 +112,12 @@ def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:
         raise CheckpointError(f"{folder / WEIGHTS}: {error}") from None
-    return config, Tokens.load(folder / TOKENS), network.eval()
+    tokens = load_tokens(folder)
+    if len(tokens) != config.network.tokens:
+        raise CheckpointError(
+            f"{folder}: {TOKENS} has {len(tokens)} tokens, {CONFIG} says {config.network.tokens}"
+        )
+    return config, tokens, network.eval()
 
 
 def _decode(kind: type, value: Any) -> Any:

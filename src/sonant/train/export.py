@@ -4,10 +4,11 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -87,10 +88,25 @@ def parts(network: Network, batch: int = 2) -> dict[str, Part]:
     }
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what the exporter and the quantiser log, and the handlers that they install, from the user."""
+    root = logging.getLogger()
+    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 def to_onnx(part: Part) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.onnx"
         torch.onnx.export(
             part.module.eval(),
@@ -114,20 +130,21 @@ def to_onnx(part: Part) -> onnx.ModelProto:
 def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
     """Matrices as 8-bit integers with a scale for each 64 values.
 
-    Activations are quantised row by row, so that a frame's result does not depend on what shares its batch or chunk.
+    Activations are quantised row by row, so that a frame's result does not depend on what shares its batch or
+    chunk.
     """
-    from onnxruntime.quantization.matmul_nbits_quantizer import (
-        DefaultWeightOnlyQuantConfig,
-        MatMulNBitsQuantizer,
-    )
+    with quiet():
+        from onnxruntime.quantization.matmul_nbits_quantizer import (
+            DefaultWeightOnlyQuantConfig,
+            MatMulNBitsQuantizer,
+        )
 
-    config = DefaultWeightOnlyQuantConfig(block_size=64, is_symmetric=True, accuracy_level=4, bits=8)
-    logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer").setLevel(logging.ERROR)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    quantizer = MatMulNBitsQuantizer(copy, algo_config=config)
-    quantizer.process()
-    return quantizer.model.model
+        config = DefaultWeightOnlyQuantConfig(block_size=64, is_symmetric=True, accuracy_level=4, bits=8)
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        quantizer = MatMulNBitsQuantizer(copy, algo_config=config)
+        quantizer.process()
+        return quantizer.model.model
 
 
 def largest_difference(part: Part, path: Path) -> float:
@@ -147,14 +164,22 @@ def export(
 ) -> None:
     """Writes a bundle.
 
-    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must not hold
-    anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError where there is no
-    checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch disagree.
+    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must
+    not hold anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError
+    where there is no checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch
+    disagree. name: of the model; that of the run where it is empty.
     """
     source, folder = Path(source), Path(folder)
-    config, tokens, network = checkpoint.load(source / "last" if (source / "last").is_dir() else source)
+    of_run = checkpoint.exists(source / "last")
+    config, tokens, network = checkpoint.load(source / "last" if of_run else source)
+    if head not in get_args(Head):
+        raise ConfigError(f"head={head!r}: expected one of {', '.join(get_args(Head))}")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: give a new folder")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: give a new folder, or remove it first")
+    if not name:
+        name = config.exp.resolve().name
     # The weights are kept in half precision; the float graphs are made of the same rounded numbers.
     state = {n: t.half() if t.is_floating_point() else t for n, t in network.state_dict().items()}
     network.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})
@@ -173,9 +198,11 @@ def export(
             onnx.save(share_weights(model, new / WEIGHTS), path)
             difference = largest_difference(part, path)
             if not difference < TOLERANCE:
-                raise TrainingError(f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}")
-        (new / CARD).write_text(card(config, network, name or source.name), encoding="utf-8")
-        bundle = bundle_config(config, network, new, name or source.name, language, head)
+                raise TrainingError(
+                    f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}"
+                )
+        (new / CARD).write_text(card(config, network, name), encoding="utf-8")
+        bundle = bundle_config(config, network, new, name, language, head)
         (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
         for path in new.iterdir():
             path.chmod(0o644)
@@ -212,12 +239,15 @@ def card(config: TrainConfig, network: Network, name: str) -> str:
     encoder = config.network.encoder
     return f"""# {name}
 
-A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a CTC head
-and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on: {corpora}.
+A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
+CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on:
+{corpora}.
 
-Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}). Input: {config.fbank.num_mel_bins} log-mel
-features at {config.fbank.sample_frequency:.0f} Hz. It decides every {encoder.chunk * 40} ms.
+Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}).
+Input: {config.fbank.num_mel_bins} log-mel features at {config.fbank.sample_frequency:.0f} Hz.
+It decides every {encoder.chunk * 40} ms.
 
-Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the data.
+Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the
+data.
 Licence: that of your data; write it here.
 """

@@ -1,12 +1,12 @@
 """Phone alignments from nothing but a lexicon: monophone hidden Markov models from a flat start, on torch.
 
-The classical road (Young et al., The HTK Book; Kaldi's train_mono): spread each text evenly over its recording, estimate
-a Gaussian mixture for each phone state, align again by the Viterbi algorithm, and so on, with more Gaussians as the
-alignment settles. What comes out, one phone for each 10 ms, gives a network something to learn in its first minutes,
-when CTC alone would still say nothing but blanks.
+The classical road (Young et al., The HTK Book; Kaldi's train_mono): spread each text evenly over its
+recording, estimate a Gaussian mixture for each phone state, align again by the Viterbi algorithm, and so on,
+with more Gaussians as the alignment settles. What comes out, one phone for each 10 ms, gives a network
+something to learn in its first minutes, when CTC alone would still say nothing but blanks.
 
-Each phone is a chain of three states, silence is one state; between words, at the start and at the end, silence may be
-passed over. All transitions cost the same.
+Each phone is a chain of three states, silence is one state; between words, at the start and at the end,
+silence may be passed over. All transitions cost the same.
 """
 
 import math
@@ -103,7 +103,8 @@ class FlatStart:
         return Chain(torch.tensor(states), torch.tensor(skips))
 
     def align(self, features: Sequence[Tensor], texts: Sequence[str]) -> list[np.ndarray]:
-        """features (frames, dim) of each recording, its text in the lexicon's words. Gives (frames,) uint8 each."""
+        """features (frames, dim) of each recording, its text in the lexicon's words. Gives (frames,) uint8
+        each."""
         chains = [self.chain(text) for text in texts]
         lengths = [len(f) for f in features]
         shortest = sorted(range(len(features)), key=lambda i: lengths[i])

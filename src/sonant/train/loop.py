@@ -1,6 +1,8 @@
 """Joint CTC and transducer training, on a CPU or one GPU."""
 
+import copy
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from sonant import audio, text
 from sonant.data import Batch, Loader, Utterance, WaveAugment, WaveCache, epoch_batches, read_corpus
-from sonant.errors import ManifestError, TrainingError
+from sonant.errors import CheckpointError, ConfigError, ManifestError, TrainingError
 from sonant.losses import ctc_loss, transducer_loss
 from sonant.nn import SUBSAMPLING, Fbank, Network
 from sonant.search import ctc_greedy
@@ -46,19 +48,33 @@ def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utteranc
         held = set(np.random.default_rng(config.seed).permutation(len(everything))[: data.held_out].tolist())
         train = [u for i, u in enumerate(everything) if i not in held]
         valid = [everything[i] for i in sorted(held)]
-    train = [u for u in train if data.min_duration <= u.duration <= data.max_duration and u.text.strip()]
-    if not train:
+    usable = [
+        u
+        for u in train
+        if data.min_duration <= u.duration <= data.max_duration and reference(config, u.text).strip()
+    ]
+    if not usable:
         raise ManifestError(
-            f"{', '.join(map(str, data.train))}: no utterance of {data.min_duration} to {data.max_duration} s with a text"
+            f"{', '.join(map(str, data.train))}: {len(everything)} utterances, {len(everything) - len(train)} "
+            f"held out for validation; none of the others is {data.min_duration} to {data.max_duration} s "
+            "long and has a text"
         )
-    return train, valid
+    return usable, valid
+
+
+def reference(config: TrainConfig, text_of_manifest: str) -> str:
+    """What the network learns to write."""
+    return text.spoken(text_of_manifest) if config.data.upper else text_of_manifest
 
 
 class Trainer:
-    """One run: `Trainer(config).run()` trains to the end, from the last checkpoint in `config.exp` if there is one."""
+    """One run: `Trainer(config).run()` trains on from the last checkpoint in `config.exp`, or from
+    nothing."""
 
     def __init__(self, config: TrainConfig):
         self.config = config
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device cuda: torch finds no GPU; use auto or cpu")
         kind = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(kind)
         if config.threads:
@@ -85,33 +101,32 @@ class Trainer:
         shape = replace(config.network, tokens=len(self.tokens), middle=phones)
         self.network = Network(shape).to(self.device)
         self.fbank = Fbank(config.fbank).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True
-        )
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=config.optimizer.betas, fused=True)
         self.position = Position()
         self.steps = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
         self._resume()
 
     def _tokens(self) -> Tokens:
-        path = self.last / checkpoint.TOKENS
-        if path.exists():
-            return Tokens.load(path)
+        if checkpoint.exists(self.last):
+            return checkpoint.load_tokens(self.last)
         sentences = [self._text(u.text) for u in self.train_set]
         return Tokens.train(sentences, self.config.tokens.size, kind=self.config.tokens.kind)
 
     def _text(self, said: str) -> str:
-        return text.spoken(said) if self.config.data.upper else said
+        return reference(self.config, said)
 
     def _encode(self, said: str) -> list[int]:
         return self.tokens.encode(self._text(said))
 
     def _alignments(self, cache: WaveCache) -> tuple[int, dict[str, np.ndarray]]:
-        """The number of phones, and a phone for each 10 ms of each recording; made once, kept in the run's folder."""
+        """The number of phones, and a phone for each 10 ms of each recording; made once, kept in the run's
+        folder."""
         assert self.config.alignment is not None
         aligner = FlatStart(self.config.alignment, read_lexicon(self.config.alignment.lexicon))
         path = self.config.exp / ALIGNMENTS
         if not path.exists():
-            print(f"aligning {len(self.train_set)} recordings from a flat start", flush=True)
+            sys.stdout.write(f"aligning {len(self.train_set)} recordings from a flat start\n")
+            sys.stdout.flush()
             features = [aligner_features(cache.get(u, 1.0), cache.sample_rate) for u in self.train_set]
             found = aligner.align(features, [text.spoken(u.text) for u in self.train_set])
             rows = {u.id: a for u, a in zip(self.train_set, found, strict=True)}
@@ -124,7 +139,11 @@ class Trainer:
         rate = int(self.config.fbank.sample_frequency)
 
         def waves(corpus: Any) -> tuple[np.ndarray, ...]:
-            return tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus)) if corpus else ()
+            return (
+                tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus))
+                if corpus
+                else ()
+            )
 
         return WaveAugment(
             noises=waves(data.noise),
@@ -137,7 +156,10 @@ class Trainer:
         """Matrices decay, biases and norms do not."""
         parameters = list(self.network.parameters())
         return [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.optimizer.weight_decay},
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": self.config.optimizer.weight_decay,
+            },
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
 
@@ -154,17 +176,25 @@ class Trainer:
 
     def _resume(self) -> None:
         if checkpoint.exists(self.last):
-            state = checkpoint.load_training(self.last)
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.average = {name: t.to(self.device) for name, t in state["average"].items()}
-            self.position = Position(*state["position"])
-            torch.set_rng_state(state["random"])
-            if self.device.type == "cuda":
-                torch.cuda.set_rng_state(state["random_cuda"])
+            try:
+                self._restore(checkpoint.load_training(self.last))
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointError(
+                    f"{self.last}: does not fit this configuration ({error}); go on with that of its "
+                    f"{checkpoint.CONFIG}, or give another exp"
+                ) from None
         else:
             self._measure_features()
             self.average = {name: t.detach().clone() for name, t in self.network.state_dict().items()}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = {name: t.to(self.device) for name, t in state["average"].items()}
+        self.position = Position(*state["position"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"])
 
     def save(self) -> None:
         state: dict[str, Any] = {
@@ -195,10 +225,9 @@ class Trainer:
         self.network.encoder.feature_scale.copy_(1 / every.std(dim=0).clamp(min=1e-3))
 
     def _autocast(self):
-        precision = self.config.precision
-        if precision == "auto":
-            precision = "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def encode(self, batch: Batch, network: Network, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Encoder output, that of the middle layer, and lengths in encoder frames."""
@@ -234,7 +263,9 @@ class Trainer:
         """Cross entropy with the label at the middle of each encoder frame, (batch,)."""
         labels = alignment[:, ::SUBSAMPLING][:, : logits.shape[1]]
         labels = F.pad(labels, (0, logits.shape[1] - labels.shape[1]), value=-1)
-        return F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-1, reduction="none").sum(dim=1)
+        return F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-1, reduction="none").sum(
+            dim=1
+        )
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update; gives the losses."""
@@ -244,36 +275,47 @@ class Trainer:
         self.network.train()
         found = self.losses(batch)
         scales = self.config.loss
-        total = sum((getattr(scales, name) * loss for name, loss in found.items()), torch.zeros((), device=self.device))
+        total = sum(
+            (getattr(scales, name) * loss for name, loss in found.items()),
+            torch.zeros((), device=self.device),
+        )
         self.optimizer.zero_grad()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         values = {name: float(loss.detach()) for name, loss in found.items()} | {"norm": float(norm)}
         if not all(math.isfinite(v) for v in values.values()):
-            raise TrainingError(f"step {self.position.step}: {values} on utterances {', '.join(batch.ids)}")
+            found_values = ", ".join(f"{name} {value}" for name, value in values.items())
+            raise TrainingError(
+                f"step {self.position.step}: {found_values}; expected finite losses and gradients, on "
+                f"utterances {', '.join(batch.ids)}: look at these, or lower optimizer.learning_rate"
+            )
         self.optimizer.step()
         # Early weights are soon worthless, so the average starts short.
         decay = min(config.average, (self.position.step + 1) / (self.position.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - decay)
+            torch._foreach_lerp_(
+                list(self.average.values()), list(self.network.state_dict().values()), 1 - decay
+            )
         return values
 
     @torch.no_grad()
     def validate(self) -> text.ErrorRate:
         """Word errors of CTC greedy search with the averaged weights."""
-        network = Network(self.network.config).to(self.device).eval()
+        # A copy, since a new network would draw random numbers, and a resumed run would not be the same.
+        network = copy.deepcopy(self.network).eval()
         network.load_state_dict(self.average)
-        hypotheses: dict[str, str] = {}
-        for batch in self.valid_loader(self._plain_batches(self.valid_set)):
+        hypotheses: dict[int, str] = {}
+        planned = self._plain_batches(self.valid_set)
+        for items, batch in zip(planned, self.valid_loader(planned), strict=True):
             batch = batch.to(self.device)
             with self._autocast():
                 out, _, frames = self.encode(batch, network, training=False)
                 scores = network.ctc(out).float().log_softmax(dim=-1).cpu().numpy()
             found = ctc_greedy([s[:n] for s, n in zip(scores, frames.tolist(), strict=True)])
-            for name, hypothesis in zip(batch.ids, found, strict=True):
-                hypotheses[name] = self.tokens.decode(list(hypothesis.tokens))
+            for item, hypothesis in zip(items, found, strict=True):
+                hypotheses[item.index] = self.tokens.decode(list(hypothesis.tokens))
         references = [self._text(u.text) for u in self.valid_set]
-        return text.error_rate(references, [hypotheses[u.id] for u in self.valid_set])
+        return text.error_rate(references, [hypotheses[i] for i in range(len(self.valid_set))])
 
     def _plain_batches(self, utterances: Sequence[Utterance]):
         durations = [u.duration for u in utterances]
@@ -283,11 +325,22 @@ class Trainer:
         """What is left of the current epoch, one update after the other."""
         batches = self._batches(self.position.epoch)[self.position.batch :]
         for batch in self.train_loader(batches, self.position.epoch):
+            self._check_length(batch)
             values = self.step(batch.to(self.device))
             p = self.position
             self.position = Position(p.epoch, p.batch + 1, p.step + 1)
             yield batch, values
         self.position = Position(self.position.epoch + 1, 0, self.position.step)
+
+    def _check_length(self, batch: Batch) -> None:
+        """A manifest may say that a recording is long while it is not."""
+        frames = self.fbank.lengths(batch.sample_lengths).tolist()
+        short = [name for name, n in zip(batch.ids, frames, strict=True) if n < 1]
+        if short:
+            raise TrainingError(
+                f"{', '.join(short)}: shorter than one frame of {self.config.fbank.frame_length} ms, though "
+                "longer in the manifest; correct it, or leave them out"
+            )
 
     def run(self) -> None:
         from sonant.train.progress import Progress
@@ -311,5 +364,5 @@ class Trainer:
 
 
 def train(config: TrainConfig) -> None:
-    """Trains to the end of `config.epochs`, going on from the last checkpoint in `config.exp` if there is one."""
+    """Trains to the end of `config.epochs`, on from the last checkpoint in `config.exp` if there is one."""
     Trainer(config).run()

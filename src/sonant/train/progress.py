@@ -13,12 +13,13 @@ class Progress:
     def __init__(self, config: TrainConfig, steps: int, parameters: int):
         self._config = config
         self._steps = steps
-        self._log = open(Path(config.exp) / "train.log", "a", encoding="utf-8")  # noqa: SIM115: closed in __exit__
-        self._say(f"{parameters / 1e6:.1f} M parameters, {steps} steps in {config.epochs} epochs")
+        self._size = f"{parameters / 1e6:.1f} M parameters, {steps} steps in {config.epochs} epochs"
 
     def __enter__(self) -> Self:
         from torch.utils.tensorboard import SummaryWriter
 
+        self._log = open(Path(self._config.exp) / "train.log", "a", encoding="utf-8")
+        self._say(self._size)
         self._board = SummaryWriter(str(Path(self._config.exp) / "tensorboard"))
         self._mean: dict[str, float] = {}
         self._speech = 0.0
@@ -31,7 +32,7 @@ class Progress:
         self._log.close()
 
     def _say(self, line: str) -> None:
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201
         self._log.write(line + "\n")
         self._log.flush()
 

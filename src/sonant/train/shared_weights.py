@@ -1,8 +1,8 @@
 """One copy of the weights: an ONNX graph that reads them from a safetensors file.
 
-Both formats allow it: safetensors holds plain little-endian arrays one after another, and an ONNX initialiser may name a
-file, an offset and a length. Weights kept in half precision are cast when the graph is loaded, and matrices that the
-exporter transposed are transposed back; ONNX Runtime does both once, at loading.
+Both formats allow it: safetensors holds plain little-endian arrays one after another, and an ONNX initialiser
+may name a file, an offset and a length. Weights kept in half precision are cast when the graph is loaded, and
+matrices that the exporter transposed are transposed back; ONNX Runtime does both once, at loading.
 """
 
 import json
@@ -28,7 +28,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], int, bytes]:
 
 
 def share_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
-    """A copy of the graph whose large initialisers are read from `weights`, which must stand beside the graph."""
+    """A copy of the graph whose large initialisers are read from `weights`, a file beside the graph."""
     header, start, data = _read_safetensors(weights)
     known: dict[tuple[tuple[int, ...], bytes], tuple[str, bool]] = {}
     for name, entry in header.items():
@@ -49,7 +49,11 @@ def share_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
     nodes: list[onnx.NodeProto] = []
     for initializer in graph.initializer:
         array = numpy_helper.to_array(initializer)
-        found = known.get((array.shape, np.ascontiguousarray(array).tobytes())) if array.size >= SMALLEST else None
+        found = (
+            known.get((array.shape, np.ascontiguousarray(array).tobytes()))
+            if array.size >= SMALLEST
+            else None
+        )
         if found is None:
             kept.append(initializer)
             continue
@@ -64,7 +68,9 @@ def share_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
         value = added[name].name
         for i, (operator, attributes) in enumerate(steps):
             out = initializer.name if i + 1 == len(steps) else f"{initializer.name}.{operator}"
-            nodes.append(helper.make_node(operator, [value], [out], f"{initializer.name}.{operator}", **attributes))
+            nodes.append(
+                helper.make_node(operator, [value], [out], f"{initializer.name}.{operator}", **attributes)
+            )
             value = out
     del graph.initializer[:]
     graph.initializer.extend([*kept, *added.values()])
