@@ -55,7 +55,8 @@ def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utteranc
     ]
     if not usable:
         raise ManifestError(
-            f"{', '.join(map(str, data.train))}: {len(everything)} utterances, {len(everything) - len(train)} "
+            f"{', '.join(map(str, data.train))}: {len(everything)} utterances, "
+            f"{len(everything) - len(train)} "
             f"held out for validation; none of the others is {data.min_duration} to {data.max_duration} s "
             "long and has a text"
         )
