@@ -84,8 +84,9 @@ def load_training(folder: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path}: cannot be read ({reason}); remove {folder} to start anew") from None
+        raise CheckpointError(
+            f"{path}: cannot be read ({first_of(error)}); remove {folder} to start anew"
+        ) from None
 
 
 def load_tokens(folder: Path) -> Tokens:
@@ -111,13 +112,19 @@ def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: {error}") from None
+        raise CheckpointError(f"{folder / WEIGHTS}: {first_of(error)}") from None
     tokens = load_tokens(folder)
     if len(tokens) != config.network.tokens:
         raise CheckpointError(
             f"{folder}: {TOKENS} has {len(tokens)} tokens, {CONFIG} says {config.network.tokens}"
         )
     return config, tokens, network.eval()
+
+
+def first_of(error: Exception) -> str:
+    """The first complaint of an error of torch, which may list one for each weight."""
+    title, *complaints = str(error).splitlines() or [type(error).__name__]
+    return complaints[0].strip() if title.startswith("Error(s) in loading") and complaints else title
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -134,6 +134,7 @@ def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
     chunk.
     """
     with quiet():
+        from onnxruntime.quantization import onnx_model
         from onnxruntime.quantization.matmul_nbits_quantizer import (
             DefaultWeightOnlyQuantConfig,
             MatMulNBitsQuantizer,
@@ -142,6 +143,8 @@ def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
         config = DefaultWeightOnlyQuantConfig(block_size=64, is_symmetric=True, accuracy_level=4, bits=8)
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
+        # It knows MatMul alone; a linear layer of rows, as in the joiner, is a Gemm.
+        onnx_model.ONNXModel(copy).replace_gemm_with_matmul()
         quantizer = MatMulNBitsQuantizer(copy, algo_config=config)
         quantizer.process()
         return quantizer.model.model

@@ -56,9 +56,8 @@ def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utteranc
     if not usable:
         raise ManifestError(
             f"{', '.join(map(str, data.train))}: {len(everything)} utterances, "
-            f"{len(everything) - len(train)} "
-            f"held out for validation; none of the others is {data.min_duration} to {data.max_duration} s "
-            "long and has a text"
+            f"{len(everything) - len(train)} held out for validation; none of the others is "
+            f"{data.min_duration} to {data.max_duration} s long and has a text"
         )
     return usable, valid
 
@@ -181,8 +180,8 @@ class Trainer:
                 self._restore(checkpoint.load_training(self.last))
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise CheckpointError(
-                    f"{self.last}: does not fit this configuration ({error}); go on with that of its "
-                    f"{checkpoint.CONFIG}, or give another exp"
+                    f"{self.last}: does not fit this configuration ({checkpoint.first_of(error)}); go on "
+                    f"with that of its {checkpoint.CONFIG}, or give another exp"
                 ) from None
         else:
             self._measure_features()

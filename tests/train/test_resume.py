@@ -1,0 +1,134 @@
+"""A run that was stopped and resumed is the run that was never stopped, bit for bit."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sonant.errors import CheckpointError
+from sonant.train import Trainer, checkpoint, train
+from sonant.train.progress import Progress
+
+STEPS = 7  # of the tiny run, in two epochs
+
+
+class Killed(BaseException):
+    """What no `except Exception` catches."""
+
+
+def differences(first: Any, second: Any, where: str = "") -> list[str]:
+    """Where two nests of dicts, lists and tensors are not the same, bit for bit."""
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [where]
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        return [d for key in first for d in differences(first[key], second[key], f"{where}/{key}")]
+    if isinstance(first, list | tuple):
+        assert len(first) == len(second)
+        pairs = enumerate(zip(first, second, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{where}/{i}")]
+    return [] if first == second else [where]
+
+
+def run_until(config, step: int) -> None:
+    """Trains, and is killed after so many steps."""
+
+    def update(progress: Progress, position: checkpoint.Position, *values: Any) -> None:
+        if position.step == step:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "update", update)
+        with pytest.raises(Killed):
+            train(config)
+
+
+@pytest.fixture
+def never_stopped(tiny) -> dict[str, Any]:
+    config = tiny("never-stopped")
+    trainer = Trainer(config)
+    assert trainer.steps == STEPS and [len(trainer._batches(epoch)) for epoch in range(2)] == [4, 3]
+    trainer.run()
+    return checkpoint.load_training(config.exp / "last")
+
+
+def test_two_runs_are_the_same(tiny, never_stopped):
+    train(tiny("again"))
+    again = checkpoint.load_training(tiny("again").exp / "last")
+    assert differences(never_stopped, again) == []
+    assert again["position"] == (2, 0, STEPS)
+
+
+def test_another_seed_is_another_run(tiny, never_stopped):
+    config = tiny("other", seed=1)
+    train(config)
+    assert differences(never_stopped["network"], checkpoint.load_training(config.exp / "last")["network"])
+
+
+@pytest.mark.parametrize("save_every", [1, 2])
+def test_stopped_at_any_step_and_resumed(tiny, never_stopped, save_every):
+    for step in range(1, STEPS + 1):
+        config = tiny(f"stopped-{step}", save_every=save_every)
+        run_until(config, step)
+        train(config)
+        resumed = checkpoint.load_training(config.exp / "last")
+        assert differences(never_stopped, resumed) == [], f"stopped at step {step}"
+
+
+def test_stopped_again_and_again(tiny, never_stopped):
+    config = tiny("often", save_every=1)
+    for step in range(1, STEPS + 1):
+        run_until(config, min(step + 1, STEPS))
+    train(config)
+    assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
+
+
+def test_a_run_that_is_done_is_left_alone_and_can_be_made_longer(tiny, never_stopped):
+    config = tiny("never-stopped")
+    train(config)
+    assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
+    train(tiny("never-stopped", epochs=3))
+    longer = checkpoint.load_training(config.exp / "last")
+    assert longer["position"][0] == 3
+    assert differences(never_stopped["network"], longer["network"])
+
+
+def test_killed_while_a_checkpoint_is_written(tiny, never_stopped, tmp_path: Path):
+    """The process is gone in the middle of the file, the third time that one is written."""
+    config = tiny("killed", save_every=1)
+    (tmp_path / "config.json").write_bytes(checkpoint.msgspec.json.encode(config, enc_hook=str))
+    code = f"""
+import os, torch
+from sonant.train import TrainConfig, checkpoint, train
+save, count = torch.save, 0
+def dying(what, path):
+    global count
+    count += 1
+    save(what, path)
+    if count == 3:
+        os.truncate(path, os.path.getsize(path) // 2)
+        os._exit(9)
+torch.save = dying
+text = open({str(tmp_path / "config.json")!r}, "rb").read()
+train(checkpoint.msgspec.json.decode(text, type=TrainConfig, dec_hook=checkpoint._decode))
+"""
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert killed.returncode == 9, killed.stderr
+    assert checkpoint.load_training(config.exp / "last")["position"] == (0, 2, 2)
+    train(config)
+    assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
+
+
+def test_a_resumed_run_with_another_network_is_refused(tiny, never_stopped):
+    config = tiny("never-stopped")
+    wider = replace(config, network=replace(config.network, joiner_dim=24))
+    with pytest.raises(
+        CheckpointError,
+        match=r"last: does not fit this configuration \(size mismatch for joiner.encoder.weight.*\); go on",
+    ):
+        Trainer(wider)
+    assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
