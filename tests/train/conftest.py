@@ -71,7 +71,7 @@ def tiny(tmp_path: Path, corpus: Path):
             fbank=FbankConfig(num_mel_bins=20, dither=0.0),
             network=NETWORK,
             spec_augment=SpecAugment(frequency_width=5),
-            loss=LossConfig(uniform_steps=2, transducer_from=0.4),
+            loss=LossConfig(transducer_from=0.4),
             optimizer=OptimizerConfig(warmup=3),
             epochs=2,
             threads=1,

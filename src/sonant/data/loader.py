@@ -59,7 +59,7 @@ class WaveCache:
 class Loader:
     """Makes the batches that a list of items names.
 
-    encode: from text to token ids. alignments: labels (frames of 10 ms,) by id. The random numbers of an
+    encode: from text to token ids. alignments: labels (frames of 10 ms,) by audio path. The random numbers of an
     utterance depend on the seed, the epoch and its place in the corpus alone, not on the threads.
     """
 
@@ -96,7 +96,8 @@ class Loader:
         ids = tuple(self.utterances[item.index].id for item in items)
         alignment = None
         if self._alignments is not None:
-            played = [_play(self._alignments[i], item.speed) for i, item in zip(ids, items, strict=True)]
+            named = [(str(self.utterances[item.index].audio), item.speed) for item in items]
+            played = [_play(self._alignments[audio], speed) for audio, speed in named]
             alignment, _ = _pad(played, value=-1)
         return Batch(ids, samples, sample_lengths, targets, target_lengths, alignment)
 

@@ -129,7 +129,7 @@ class Trainer:
             sys.stdout.flush()
             features = [aligner_features(cache.get(u, 1.0), cache.sample_rate) for u in self.train_set]
             found = aligner.align(features, [text.spoken(u.text) for u in self.train_set])
-            rows = {u.id: a for u, a in zip(self.train_set, found, strict=True)}
+            rows = {str(u.audio): a for u, a in zip(self.train_set, found, strict=True)}
             save_file(rows, path.with_suffix(".new"))
             path.with_suffix(".new").rename(path)
         return len(aligner.phones), load_file(path)
