@@ -62,7 +62,7 @@ def test_a_bad_option_is_a_usage_error():
 def test_an_error_is_one_line_and_status_1(tmp_path: Path):
     result = command("evaluate", str(tmp_path / "none.jsonl"))
     assert result.returncode == 1
-    assert result.stderr == f"error: {tmp_path / 'none.jsonl'}: there is no such manifest\n"
+    assert result.stderr == f"error: {tmp_path / 'none.jsonl'}: no such manifest or folder\n"
 
 
 def test_traceback_on_demand(tmp_path: Path):

@@ -60,8 +60,15 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_decoder_is_passed_on(capsys: pytest.CaptureFixture[str]):
-    assert main(["transcribe", str(RECORDING), "--decoder", "guess"]) == 1
+    with pytest.raises(SystemExit) as stopped:
+        main(["transcribe", str(RECORDING), "--decoder", "guess"])
+    assert stopped.value.code == 2
     assert "guess" in capsys.readouterr().err
+    texts = set()
+    for options in ((), ("--decoder", "beam"), ("--head", "ctc"), ("--head", "transducer")):
+        assert main(["transcribe", str(RECORDING), *options]) == 0
+        texts.add(capsys.readouterr().out)
+    assert len(texts) > 1
 
 
 def test_an_unknown_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sonant import audio
-from sonant.data import Item, Loader, WaveAugment, WaveCache, epoch_batches, read_corpus
+from sonant.audio import read_corpus
+from sonant.data import Item, Loader, WaveAugment, WaveCache, epoch_batches
 from sonant.data.augment import change_speed
 from sonant.errors import AudioError, ConfigError
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sonant import audio
-from sonant.data import read_corpus
+from sonant.audio import read_corpus
 from sonant.errors import ConfigError
 from sonant.features import Fbank as NativeFbank
 from sonant.features import FbankConfig

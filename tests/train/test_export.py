@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import sonant
 from sonant import audio, train
-from sonant.data import read_corpus
+from sonant.audio import read_corpus
 from sonant.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.model.bundle import PARTS

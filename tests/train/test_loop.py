@@ -13,7 +13,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sonant import audio
-from sonant.data import read_corpus
+from sonant.audio import read_corpus
 from sonant.errors import ConfigError, ManifestError, TokenError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.train import LossConfig, OptimizerConfig, TokensConfig, Trainer, train

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +12,7 @@ import tyro
 from sonant.cli import describe
 from sonant.cli.output import whole_file
 from sonant.cli.transcribe import SearchOptions, progress, report_failures
-from sonant.errors import ManifestError, SonantError
+from sonant.errors import SonantError
 
 if TYPE_CHECKING:
     from sonant.text import ErrorRate, UtteranceErrors
@@ -27,7 +27,7 @@ class Evaluate:
 
     manifest: tyro.conf.Positional[Path]
     """A file of one JSON object a line with `audio` (a path, relative to the manifest) and `text`, and `id`
-    where known; or a folder that holds such a file as manifest.jsonl."""
+    where known; a folder that holds such a file as manifest.jsonl; or a folder of LibriSpeech's layout."""
 
     model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of a model; without it the bundled English model."""
@@ -58,8 +58,9 @@ def main(argv: Sequence[str]) -> int:
 
 def run(options: Evaluate) -> int:
     import sonant
+    from sonant.audio import read_corpus
 
-    entries = list(read_manifest(options.manifest))
+    entries = read_corpus(options.manifest)
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
     model = sonant.load(options.model)
@@ -68,51 +69,23 @@ def run(options: Evaluate) -> int:
     failures: list[tuple[str, str]] = []
     seconds = 0.0
     with progress(len(entries)) as bar:
-        for id, audio, text in entries:
+        for entry in entries:
             started = time.perf_counter()
             try:
-                transcript = model.transcribe(audio, **asdict(options.search))
+                transcript = model.transcribe(entry.audio, **asdict(options.search))
             except (SonantError, OSError) as error:
-                failures.append((id, describe(error)))
+                failures.append((entry.id, describe(error)))
             else:
                 seconds += time.perf_counter() - started
-                readings.append(Reading(id, audio, text, transcript.text, transcript.duration))
+                readings.append(
+                    Reading(entry.id, entry.audio, entry.text, transcript.text, transcript.duration)
+                )
             if bar:
                 bar.update()
     if readings:
         _report(readings, seconds, options)
     report_failures(failures, len(entries), "utterances could not be transcribed and are not in the numbers")
     return 1 if failures else 0
-
-
-def read_manifest(path: Path) -> Iterator[tuple[str, Path, str]]:
-    """The id, recording and text of each utterance.
-
-    Raises ManifestError naming the line where one is not what it should be, or if there is none.
-    """
-    if path.is_dir():
-        path = path / "manifest.jsonl"
-    if not path.is_file():
-        raise ManifestError(f"{path}: there is no such manifest")
-    found = False
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ManifestError(f"{where}: expected a JSON object on the line: {error}") from None
-        if not isinstance(row, dict):
-            raise ManifestError(f"{where}: expected a JSON object, found {type(row).__name__}")
-        for key in ("audio", "text"):
-            if not isinstance(row.get(key), str):
-                raise ManifestError(f"{where}: '{key}' is {row.get(key)!r}, expected a string")
-        audio = path.parent / row["audio"]
-        found = True
-        yield str(row.get("id", audio.stem)), audio, row["text"]
-    if not found:
-        raise ManifestError(f"{path}: the manifest has no utterance; expected one JSON object a line")
 
 
 def _report(readings: Sequence[Reading], seconds: float, options: Evaluate) -> None:

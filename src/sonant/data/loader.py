@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from sonant import audio
+from sonant.audio import Utterance
 from sonant.data.augment import WaveAugment, change_speed
 from sonant.data.batches import Item
-from sonant.data.manifest import Utterance
 from sonant.errors import ConfigError
 
 
@@ -59,8 +59,8 @@ class WaveCache:
 class Loader:
     """Makes the batches that a list of items names.
 
-    encode: from text to token ids. alignments: labels (frames of 10 ms,) by audio path. The random numbers of an
-    utterance depend on the seed, the epoch and its place in the corpus alone, not on the threads.
+    encode: from text to token ids. alignments: labels (frames of 10 ms,) by audio path. The random numbers
+    of an utterance depend on the seed, the epoch and its place in the corpus alone, not on the threads.
     """
 
     def __init__(

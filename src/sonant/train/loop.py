@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from sonant import audio, text
-from sonant.data import Batch, Loader, Utterance, WaveAugment, WaveCache, epoch_batches, read_corpus
+from sonant.audio import Utterance, read_corpus
+from sonant.data import Batch, Loader, WaveAugment, WaveCache, epoch_batches
 from sonant.errors import CheckpointError, ConfigError, ManifestError, TrainingError
 from sonant.losses import ctc_loss, transducer_loss
 from sonant.nn import SUBSAMPLING, Fbank, Network

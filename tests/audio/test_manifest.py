@@ -8,10 +8,10 @@ import pytest
 import soundfile
 
 from sonant import audio
-from sonant.data import Utterance, read_corpus, write_manifest
+from sonant.audio import Utterance, read_corpus, write_manifest
 from sonant.errors import ManifestError
 
-SPEECH = Path(__file__).parent / "speech"
+SPEECH = Path(__file__).parents[1] / "data" / "speech"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sonant import audio
+from sonant.audio.recording import describe
 from sonant.errors import AudioError, ManifestError
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ def _utterance(row: Any, folder: Path, where: str) -> Utterance:
 
 def _measure(path: Path, where: str) -> float:
     try:
-        duration = audio.describe(path).duration
+        duration = describe(path).duration
     except AudioError as error:
         raise ManifestError(f"{where}: {error}") from None
     if duration is None:
