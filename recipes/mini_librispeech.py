@@ -19,7 +19,7 @@ def config(
     valid: Path | None = None,
     noise: Path | None = None,
     responses: Path | None = None,
-    epochs: int = 30,
+    epochs: int = 17,
     seed: int = 0,
 ) -> TrainConfig:
     return TrainConfig(
@@ -36,7 +36,7 @@ def config(
         network=NetworkConfig(encoder=ConformerConfig(layers=6, dim=192, feedforward=576)),
         spec_augment=SpecAugment(frequency_masks=1, frequency_width=20, time_masks=3, time_width=25),
         alignment=AlignmentConfig(),
-        loss=LossConfig(middle=0.5, transducer=0.5, transducer_from=0.7),
+        loss=LossConfig(middle=0.5, transducer=0.5, transducer_from=0.75),
         optimizer=OptimizerConfig(learning_rate=8e-4, warmup=300, decay=0.4),
         epochs=epochs,
         seed=seed,

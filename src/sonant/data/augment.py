@@ -91,8 +91,8 @@ class WaveAugment:
 
     def __call__(self, samples: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         if self.responses and generator.random() < self.reverb_probability:
-            samples = reverberate(samples, self.responses[generator.integers(len(self.responses))])
+            samples = reverberate(samples, self.responses[int(generator.integers(len(self.responses)))])
         if self.noises and generator.random() < self.noise_probability:
-            noise = self.noises[generator.integers(len(self.noises))]
+            noise = self.noises[int(generator.integers(len(self.noises)))]
             samples = mix_noise(samples, noise, generator.uniform(*self.snr), generator)
         return samples * np.float32(10 ** (generator.uniform(*self.gain) / 20))

@@ -20,8 +20,10 @@ class Network:
     def __init__(self, bundle: Bundle, precision: Precision, threads: int):
         if precision == "float":
             bundle.file(WEIGHTS)
+        # The predictor and the joiner take a row or two at a time: a second thread would only be waited for.
         self._encoder, self._predictor, self._joiner = (
-            _session(bundle.file(onnx_name(part, precision)), threads) for part in PARTS
+            _session(bundle.file(onnx_name(part, precision)), threads if part == "encoder" else 1)
+            for part in PARTS
         )
         # state x goes in as x and comes out as next_x
         self._states = self._encoder.get_inputs()[1:]

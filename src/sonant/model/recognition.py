@@ -136,7 +136,7 @@ def _as_floats(samples: bytes | npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         found = f"shape {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
         raise SessionError(f"expected bytes or samples of shape (samples,), got {found}")
     if samples.dtype == np.int16:
-        return samples.astype(np.float32) / 32768
+        return samples.astype(np.float32) / np.float32(32768)
     if samples.dtype.kind != "f":
         raise SessionError(f"expected samples as int16 or float, got {samples.dtype}")
     wave = samples.astype(np.float32, copy=False)

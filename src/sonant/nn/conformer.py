@@ -217,6 +217,9 @@ class ConformerLayer(nn.Module):
 class Conformer(nn.Module):
     """Encoder: features (batch, frames, features) to (batch, frames / 4, dim)."""
 
+    feature_mean: Tensor  # (features,)
+    feature_scale: Tensor  # (features,), one over the standard deviation
+
     def __init__(self, config: ConformerConfig):
         super().__init__()
         self.config = config

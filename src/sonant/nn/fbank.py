@@ -14,6 +14,9 @@ from sonant.features import FbankConfig
 
 
 class Fbank(nn.Module):
+    window: Tensor  # (samples,)
+    filters: Tensor  # (bins, frequencies)
+
     def __init__(self, config: FbankConfig):
         super().__init__()
         for option, offered in (

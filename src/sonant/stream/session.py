@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonant.errors import SessionError
-from sonant.model import Model
+from sonant.model import Decoder, Model
 from sonant.text import Transcript
 
 # Scale and numpy's type of a sample.
@@ -43,7 +43,7 @@ class Session:
         *,
         sample_rate: int | None = None,
         encoding: str = "s16le",
-        decoder: str = "greedy",
+        decoder: Decoder = "greedy",
         beam: int = 4,
     ):
         """sample_rate: Hz of the bytes to come, mono (None: the model's own); encoding: s16le or f32le."""

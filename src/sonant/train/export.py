@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 import numpy as np
@@ -147,7 +147,8 @@ def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
         onnx_model.ONNXModel(copy).replace_gemm_with_matmul()
         quantizer = MatMulNBitsQuantizer(copy, algo_config=config)
         quantizer.process()
-        return quantizer.model.model
+        # It wraps the graph it was given.
+        return cast(onnx_model.ONNXModel, quantizer.model).model
 
 
 def largest_difference(part: Part, path: Path) -> float:

@@ -294,7 +294,7 @@ class Trainer:
         # Early weights are soon worthless, so the average starts short.
         decay = min(config.average, (self.position.step + 1) / (self.position.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(
+            torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
                 list(self.average.values()), list(self.network.state_dict().values()), 1 - decay
             )
         return values

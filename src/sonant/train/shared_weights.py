@@ -63,7 +63,9 @@ def share_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
         kind = _KINDS[entry["dtype"]][1]
         if name not in added:
             added[name] = _external(name, kind, entry["shape"], weights.name, start + begin, end - begin)
-        steps = [("Cast", {"to": TensorProto.FLOAT})] if kind != TensorProto.FLOAT else []
+        steps: list[tuple[str, dict[str, Any]]] = (
+            [("Cast", {"to": TensorProto.FLOAT})] if kind != TensorProto.FLOAT else []
+        )
         steps += [("Transpose", {"perm": [1, 0]})] if transposed else [("Identity", {})] if not steps else []
         value = added[name].name
         for i, (operator, attributes) in enumerate(steps):

@@ -32,17 +32,17 @@ def _inside(scores: Tensor, frames: Tensor, columns: Tensor) -> Tensor:
 def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor) -> Tensor:
     _, length, states = blank.shape
     diagonals = length + states - 1
-    blank = _skew(_inside(blank, frames, tokens + 1), diagonals).unbind(0)
-    emit = _skew(_inside(emit, frames, tokens), diagonals).unbind(0)
+    blanks = _skew(_inside(blank, frames, tokens + 1), diagonals).unbind(0)
+    emits = _skew(_inside(emit, frames, tokens), diagonals).unbind(0)
 
-    alpha = torch.full_like(blank[0], IMPOSSIBLE)
+    alpha = torch.full_like(blanks[0], IMPOSSIBLE)
     alpha[:, 0] = 0
-    ends = [alpha + blank[0]]
+    ends = [alpha + blanks[0]]
     for d in range(1, diagonals):
         stay = ends[-1]
-        advance = torch.nn.functional.pad(alpha[:, :-1] + emit[d - 1], (1, 0), value=IMPOSSIBLE)
+        advance = torch.nn.functional.pad(alpha[:, :-1] + emits[d - 1], (1, 0), value=IMPOSSIBLE)
         alpha = torch.logaddexp(stay, advance)
-        ends.append(alpha + blank[d])
+        ends.append(alpha + blanks[d])
     recording = torch.arange(len(frames), device=frames.device)
     total = torch.stack(ends)[frames - 1 + tokens, recording, tokens]
     return total.masked_fill(total < IMPOSSIBLE / 2, -torch.inf)
