@@ -126,7 +126,7 @@ class FlatStart:
         if not chosen:
             raise TrainingError(
                 f"of {len(features)} recordings none is long enough to be aligned with its text, "
-                f"{STATES} frames of {FRAME_SHIFT:.0f} ms a phone; look at the texts, or leave the alignment out"
+                f"{STATES} frames of {FRAME_SHIFT:.0f} ms a phone; look at the texts, or align nothing"
             )
         train = [features[i] for i in chosen]
         found = [c.states[torch.arange(n) * len(c.states) // n] for c, n in _pairs(chains, lengths, chosen)]
