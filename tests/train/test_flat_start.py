@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sonant import audio, text
-from sonant.errors import ConfigError
+from sonant.errors import ConfigError, TrainingError
 from sonant.train.flat_start import (
     SILENCE,
     AlignmentConfig,
@@ -129,3 +129,32 @@ def test_a_lexicon_file(tmp_path: Path):
     path.write_text("yes Y E S\nno\n")
     with pytest.raises(ConfigError, match=r"lexicon.txt:2: 'no' has no phones"):
         read_lexicon(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: No such file or directory; expected lines"),
+        (b"\xff\xfe\n", "cannot be read: 'utf-8' codec"),
+        (b"A X\n\nB\n", "3: 'B' has no phones"),
+    ],
+)
+def test_a_lexicon_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None, message: str):
+    path = tmp_path / "lexicon.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"lexicon\.txt:? ?{message}"):
+        read_lexicon(path)
+
+
+def test_more_phones_than_a_byte_can_tell_apart_are_refused():
+    with pytest.raises(ConfigError, match="the lexicon has 302 phones, expected 256 at most"):
+        FlatStart(AlignmentConfig(), {"A": tuple(f"P{i}" for i in range(300))})
+
+
+def test_texts_that_are_too_long_for_all_recordings_are_named():
+    aligner = FlatStart(AlignmentConfig(), {"A": ("X",)})
+    with pytest.raises(
+        TrainingError, match="of 2 recordings none is long enough to be aligned with its text"
+    ):
+        aligner.align([torch.randn(5, 39), torch.randn(4, 39)], ["A A A", "A A"])

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
+from sonant.audio import read_corpus
 from sonant.errors import CheckpointError
-from sonant.train import Trainer, checkpoint, train
+from sonant.text import spoken
+from sonant.train import AlignmentConfig, Trainer, checkpoint, train
 from sonant.train.progress import Progress
 
 STEPS = 7  # of the tiny run, in two epochs
@@ -132,3 +135,45 @@ def test_a_resumed_run_with_another_network_is_refused(tiny, never_stopped):
     ):
         Trainer(wider)
     assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
+
+
+@pytest.fixture
+def spelling(corpus, tmp_path: Path) -> AlignmentConfig:
+    """A lexicon whose phones are letters."""
+    words = {word for u in read_corpus(corpus) for word in spoken(u.text).split()}
+    path = tmp_path / "lexicon.txt"
+    path.write_text("".join(f"{word} {' '.join(word)}\n" for word in sorted(words)))
+    return AlignmentConfig(lexicon=path, iterations=2)
+
+
+def test_alignments_are_made_once_and_a_resumed_run_is_the_same(tiny, spelling, capsys):
+    options = dict(alignment=spelling, save_every=2)
+    train(tiny("whole", **options))
+    assert capsys.readouterr().out.count("aligning 7 recordings from a flat start") == 1
+    config = tiny("stopped", **options)
+    run_until(config, 3)
+    capsys.readouterr()
+    train(config)
+    assert "aligning" not in capsys.readouterr().out
+    whole, resumed = (
+        checkpoint.load_training(config.exp.with_name(n) / "last") for n in ("whole", "stopped")
+    )
+    assert differences(whole, resumed) == []
+    # One output of the middle layer for each phone, silence and the unknown.
+    letters = set(spelling.lexicon.read_text()) - set(" \n")
+    assert len(whole["network"]["middle.bias"]) == len(letters) + 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"damaged", "cannot be read"), (save({"a.wav": torch.zeros(3)}), "has not .*, of a changed corpus")],
+    ids=["damaged", "of another corpus"],
+)
+def test_alignments_that_do_not_fit_are_named(tiny, spelling, content, message):
+    config = tiny(alignment=spelling)
+    config.exp.mkdir()
+    (config.exp / "alignments.safetensors").write_bytes(content)
+    with pytest.raises(
+        CheckpointError, match=rf"alignments.safetensors: {message}.*; remove it to align anew"
+    ):
+        Trainer(config)

