@@ -41,6 +41,7 @@ def test_formats_go_to_files(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert json.loads((folder / f"{OTHER.stem}.json").read_text())
     ctm = (folder / f"{RECORDING.stem}.ctm").read_text().splitlines()
     assert len(ctm) == len(text.split())
+    assert all(line.startswith(f"{RECORDING.stem} 1 ") for line in ctm)
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str):

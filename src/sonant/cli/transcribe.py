@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -112,6 +112,9 @@ def _check_names(files: Sequence[Path]) -> None:
 def _write(transcript: "Transcript", recording: Path, format: Format, folder: Path | None, bar: Any) -> None:
     from sonant.text import render, write
 
+    if format == "ctm":
+        # A NIST scorer knows recordings by name, not by path.
+        transcript = replace(transcript, name=recording.stem)
     if folder is not None:
         write(transcript, format, folder / f"{recording.stem}.{format}")
         return
