@@ -67,7 +67,7 @@ def _native() -> str:
         from sonant import _native
     except ImportError as error:
         return f"missing: {error}"
-    return f"active, threads: {_native.hardware_threads()} ({Path(_native.__file__).name})"
+    return f"active, {_native.hardware_threads()} threads ({Path(_native.__file__).name})"
 
 
 def _onnxruntime() -> str:
@@ -93,6 +93,6 @@ def _torch() -> str:
     import torch
 
     if not torch.cuda.is_available():
-        return f"{torch.__version__}, threads: {torch.get_num_threads()}, no GPU"
+        return f"{torch.__version__}, {torch.get_num_threads()} threads, no GPU"
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return f"{torch.__version__}, CUDA {torch.version.cuda}, GPU: {', '.join(names)}"
