@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sonant import _native
 from sonant.search.hypothesis import Hypothesis, from_native
 from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
+from sonant.search.stream import SearchStream
 
 
 def ctc_greedy(scores: Sequence[Floats], *, blank: int = 0, num_threads: int = 0) -> list[Hypothesis]:
@@ -59,7 +60,7 @@ def ctc_prefix_beam(
     return [from_native(result) for result in results]
 
 
-class _CtcStream:
+class _CtcStream(SearchStream):
     """What both streaming CTC searches do. Calls from several threads wait for each other."""
 
     __slots__ = ("_search",)
@@ -72,27 +73,6 @@ class _CtcStream:
         is then as it was before the call.
         """
         self._search.advance(check_matrix(scores, "scores"))
-
-    def hypotheses(self, nbest: int = 1, *, start: int = 0) -> list[Hypothesis]:
-        """Up to `nbest` hypotheses of all frames so far, best first. Changes nothing.
-
-        With `start`, the tokens before that position are left out (scores stay whole), so that the cost is
-        that of the new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown`
-        stable tokens.
-        """
-        return from_native(
-            self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
-        )
-
-    def stable(self) -> int:
-        """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their
-        times may, by a few frames, as long as paths compete). It never decreases."""
-        return self._search.stable()
-
-    @property
-    def frames(self) -> int:
-        """Frames taken so far."""
-        return self._search.frames()
 
 
 class CtcGreedy(_CtcStream):

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from sonant import _native
 from sonant.errors import SearchError
-from sonant.search.hypothesis import Hypothesis, from_native
+from sonant.search.hypothesis import Hypothesis
 from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
+from sonant.search.stream import SearchStream
 
 Step: TypeAlias = Callable[[Floats, npt.NDArray[np.int64]], Floats]
 """step(encoder_frames (n, dim) float32, contexts (n, context_size) int64) -> (n, tokens) float32
@@ -22,7 +23,7 @@ log-probabilities. A context holds the last tokens of a hypothesis, oldest first
 token."""
 
 
-class _TransducerStream:
+class _TransducerStream(SearchStream):
     """What both searches do. One object per utterance."""
 
     __slots__ = ("_search", "context_size")
@@ -42,27 +43,6 @@ class _TransducerStream:
         the search is then as it was before the call.
         """
         return self._search.advance(check_matrix(log_probs, "log_probs", rows="live hypotheses"))
-
-    def hypotheses(self, nbest: int = 1, *, start: int = 0) -> list[Hypothesis]:
-        """Up to `nbest` hypotheses of all frames so far, best first. Changes nothing.
-
-        With `start`, the tokens before that position are left out (scores stay whole), so that the cost is
-        that of the new tokens alone, however long the stream: `hypotheses(start=shown)` after showing `shown`
-        stable tokens.
-        """
-        return from_native(
-            self._search.hypotheses(check_count(nbest, "nbest"), check_count(start, "start", 0))
-        )
-
-    def stable(self) -> int:
-        """Number of leading tokens that all live hypotheses share: these tokens can no longer change (their
-        times may, by a few frames, as long as paths compete). It never decreases."""
-        return self._search.stable()
-
-    @property
-    def frames(self) -> int:
-        """Encoder frames finished so far."""
-        return self._search.frames()
 
 
 class TransducerGreedy(_TransducerStream):
