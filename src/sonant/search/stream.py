@@ -1,13 +1,14 @@
 """What every search that takes an utterance in pieces can tell of it."""
 
-from sonant import _native
+from typing import Any
+
 from sonant.search.hypothesis import Hypothesis, from_native
 from sonant.search.scores import check_count
 
 
 class SearchStream:
     __slots__ = ()
-    _search: "_native.CtcGreedy | _native.CtcPrefixBeam | _native.TransducerSearch"
+    _search: Any  # one of the native searches, which a subclass names
 
     def hypotheses(self, nbest: int = 1, *, start: int = 0) -> list[Hypothesis]:
         """Up to `nbest` hypotheses of all frames so far, best first. Changes nothing.
