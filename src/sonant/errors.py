@@ -11,6 +11,12 @@ SonantError
 ├── ConfigError           an option with a value that cannot work
 ├── CheckpointError       a checkpoint that cannot be read or does not fit
 ├── TrainingError         training that cannot go on
+├── ArkError              bytes of a Kaldi file, archive or stream that are not what they should be
+├── SpecifierError        a specifier or extended filename that makes no sense or cannot be opened
+├── OptionError           a command line or configuration file of Kaldi's kind that cannot be parsed
+├── MatrixError           matrices and vectors whose shapes, types or values do not fit an operation
+├── FstError              an automaton, or a file of one, that is not what it should be
+├── AcousticModelError    topologies, trees, transition and mixture models that do not fit together
 └── MissingExtraError     a part of sonant that is not installed
 
 A message names the file or value, what was found, what was expected, and the mend.
@@ -58,6 +64,30 @@ class CheckpointError(SonantError):
 
 
 class TrainingError(SonantError):
+    pass
+
+
+class ArkError(SonantError, RuntimeError):
+    pass
+
+
+class SpecifierError(SonantError, OSError):
+    pass
+
+
+class OptionError(SonantError, ValueError):
+    pass
+
+
+class MatrixError(SonantError, ValueError):
+    pass
+
+
+class FstError(SonantError, ValueError):
+    pass
+
+
+class AcousticModelError(SonantError, ValueError):
     pass
 
 

@@ -1,0 +1,1 @@
+"""Tables, extended filenames and options (PyKaldi's `kaldi.util`)."""
