@@ -74,7 +74,7 @@ class MatrixMethods(ArrayBase):
 
 
 class OwningMatrix(MatrixMethods):
-    """Matrix(), Matrix(num_rows, num_cols) of zeros, or Matrix(obj): a copy of what numpy takes as a matrix."""
+    """Matrix(), Matrix(num_rows, num_cols) of zeros, or Matrix(obj): a copy of what numpy takes as one."""
 
     __slots__ = ()
 
