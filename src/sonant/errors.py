@@ -15,6 +15,7 @@ SonantError
 ├── SpecifierError        a specifier or extended filename that makes no sense or cannot be opened
 ├── OptionError           a command line or configuration file of Kaldi's kind that cannot be parsed
 ├── MatrixError           matrices and vectors whose shapes, types or values do not fit an operation
+│   └── MatrixIndexError  an index, range or size outside a matrix or vector (an IndexError, as in PyKaldi)
 ├── FstError              an automaton, or a file of one, that is not what it should be
 ├── AcousticModelError    topologies, trees, transition and mixture models that do not fit together
 └── MissingExtraError     a part of sonant that is not installed
@@ -80,6 +81,10 @@ class OptionError(SonantError, ValueError):
 
 
 class MatrixError(SonantError, ValueError):
+    pass
+
+
+class MatrixIndexError(MatrixError, IndexError):
     pass
 
 
