@@ -6,6 +6,7 @@ namespace nb = nanobind;
 
 void bind_features(nb::module_& m);
 void bind_files(nb::module_& m);
+void bind_tables(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -15,4 +16,5 @@ NB_MODULE(_native, m) {
   bind_features(m);
   bind_files(m);
   bind_search(m);
+  bind_tables(m);
 }
