@@ -1,4 +1,4 @@
-"""Extended filenames: files, offsets in files, standard input and output, and commands (PyKaldi's `kaldi.util.io`).
+"""Extended filenames: files, offsets, standard streams and commands (PyKaldi's `kaldi.util.io`).
 
 | for reading | for writing | is |
 |---|---|---|
@@ -8,6 +8,7 @@
 | `-` or nothing | `-` or nothing | standard input or output |
 """
 
+import contextlib
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -84,14 +85,16 @@ def _quoted(name: str) -> str:
 
 def _shell(command: str, **streams: Any) -> subprocess.Popen:
     if not command.strip():
-        raise SpecifierError("a pipe without a command; expected 'command |' to read, or '| command' to write")
+        raise SpecifierError(
+            "a pipe without a command; expected 'command |' to read, or '| command' to write"
+        )
     return subprocess.Popen(command, shell=True, **streams)
 
 
 def _check_exit(process: subprocess.Popen, command: str, may_be_cut_off: bool) -> None:
     """Raises SpecifierError where a command failed."""
     status = process.wait()
-    # A reader that has had enough closes the pipe, of which the writer dies: SIGPIPE, as itself or as a shell says it.
+    # A reader that has had enough closes the pipe, of which the writer dies: SIGPIPE, or what a shell makes of it.
     if status == 0 or (may_be_cut_off and status in (-13, 141)):
         return
     how = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
@@ -123,8 +126,8 @@ class OpenedInput:
             self.stream = base_io.istream(descriptor, rxfilename, True)
         else:
             raise SpecifierError(
-                f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', without "
-                "blanks at either end"
+                f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', "
+                "without blanks at either end"
             )
 
     def close(self) -> None:
@@ -160,7 +163,7 @@ class OpenedOutput:
             )
 
     def close(self) -> None:
-        """Flushes and closes. Raises ArkError where not all could be written, SpecifierError where a command failed."""
+        """Raises ArkError where not all could be written, SpecifierError where a command failed."""
         if self.stream.closed:
             return
         try:
@@ -173,8 +176,8 @@ class OpenedOutput:
 class Input:
     """An extended filename, opened for reading: a context manager, and an iterator over lines.
 
-    `binary` (the argument): whether `read` and its like return bytes, and Kaldi's binary header is looked for;
-    False for text, which they return as str. `binary` (the attribute): whether that header was there.
+    `binary` (the argument): whether `read` and its like return bytes, after Kaldi's binary header if
+    there is one; False for text, which they return as str. `binary` (the attribute): whether that header was there.
     """
 
     def __init__(self, rxfilename: str | None = None, binary: bool = True):
@@ -229,7 +232,8 @@ class Input:
             return data.decode()
         except UnicodeDecodeError as error:
             raise ArkError(
-                f"{self.stream().name}: expected UTF-8 text, found byte {data[error.start]:#04x}: open it with mode 'rb'"
+                f"{self.stream().name}: expected UTF-8 text, found byte {data[error.start]:#04x}: "
+                "open it with mode 'rb'"
             ) from None
 
     def __enter__(self) -> "Input":
@@ -249,7 +253,7 @@ class Input:
 class Output:
     """An extended filename, opened for writing: a context manager.
 
-    binary: whether `write` takes bytes, after Kaldi's binary header if `write_header` is set; else it takes str.
+    binary: whether `write` takes bytes, after Kaldi's header if `write_header` is set; else it takes str.
     """
 
     def __init__(self, wxfilename: str | None = None, binary: bool = True, write_header: bool = True):
@@ -269,7 +273,7 @@ class Output:
         return self._opened is not None
 
     def close(self) -> bool:
-        """Returns True. Raises ArkError where not all could be written, SpecifierError where a command failed."""
+        """Returns True. Raises ArkError where not all was written, SpecifierError where a command failed."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
@@ -312,10 +316,8 @@ class Output:
 
 def _close_quietly(stream: Any) -> None:
     """Closes where an exception is on its way already, or nobody could catch one."""
-    try:
+    with contextlib.suppress(ArkError, SpecifierError):
         stream.close()
-    except (ArkError, SpecifierError):
-        pass
 
 
 def xopen(xfilename: str, mode: str = "r", write_header: bool = True) -> Any:
@@ -326,7 +328,12 @@ def xopen(xfilename: str, mode: str = "r", write_header: bool = True) -> Any:
     """
     if not isinstance(xfilename, str):
         raise TypeError(f"xfilename={xfilename!r} is of type {type(xfilename).__name__}; expected a str")
-    if not isinstance(mode, str) or sorted(mode) not in (["r"], ["w"], *([a, b] for a in "bt" for b in "rw"), ["r", "t"]):
+    if not isinstance(mode, str) or sorted(mode) not in (
+        ["r"],
+        ["w"],
+        *([a, b] for a in "bt" for b in "rw"),
+        ["r", "t"],
+    ):
         raise ValueError(f"mode={mode!r}; expected 'r' or 'w', and 'b' or 't' where wanted")
     binary = "t" not in mode
     return Input(xfilename, binary) if "r" in mode else Output(xfilename, binary, write_header)
