@@ -57,7 +57,10 @@ std::size_t Input::read_direct(char* to, std::size_t count, bool whatever_is_the
       continue;
     }
     if (got < 0) error("cannot be read: ", std::strerror(errno));
-    if (got == 0) break;
+    if (got == 0) {
+      ended_ = true;
+      break;
+    }
     done += got;
     position_ += got;
     // A pipe gives what it has; to wait for a full buffer would keep back what is already there.

@@ -47,6 +47,8 @@ class Input {
   std::int64_t tell() const { return position_ - (end_ - at_); }
   void seek(std::int64_t position);
   bool seekable() const { return seekable_; }
+  // True once a read has met the end.
+  bool ended() const { return ended_; }
   // Bytes from here to the end, or -1 where that is not known (a pipe).
   std::int64_t remaining() const;
 
@@ -68,7 +70,7 @@ class Input {
 
   std::string name_;
   int fd_ = -1;
-  bool close_ = false, seekable_ = false, closed_ = false;
+  bool close_ = false, seekable_ = false, closed_ = false, ended_ = false;
   std::string memory_;            // the whole input, where it is memory
   std::unique_ptr<char[]> room_;  // the buffer, where it is not
   const char *at_ = nullptr, *end_ = nullptr;

@@ -224,6 +224,26 @@ Array<T> read_packed(Input& in, bool binary) {
   return array;
 }
 
+void skip_matrix(Input& in, bool binary) {
+  if (!binary || in.peek() == 'C') {
+    read_matrix<float>(in, binary);
+    return;
+  }
+  const int bytes = read_type(in, 'M', "a matrix") == 'F' ? 4 : 8;
+  const std::int64_t rows = read_size(in, "rows"), cols = read_size(in, "columns");
+  check_count(in, rows * cols, bytes, "matrix values");
+  in.skip(rows * cols * bytes, "matrix values");
+}
+
+void skip_vector(Input& in, bool binary) {
+  if (!binary) {
+    read_text_vector<float>(in);
+    return;
+  }
+  const int bytes = read_type(in, 'V', "a vector") == 'F' ? 4 : 8;
+  in.skip(read_size(in, "values") * std::int64_t(bytes), "vector values");
+}
+
 template <typename T>
 void write_matrix(Output& out, bool binary, const T* data, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
   if (binary) {

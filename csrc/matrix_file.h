@@ -53,6 +53,10 @@ Array<T> read_vector(Input& in, bool binary);
 template <typename T>
 Array<T> read_packed(Input& in, bool binary);
 
+// Pass over one, reading as little as its format allows.
+void skip_matrix(Input& in, bool binary);
+void skip_vector(Input& in, bool binary);
+
 // `stride`: values from row to row.
 template <typename T>
 void write_matrix(Output& out, bool binary, const T* data, std::int64_t rows, std::int64_t cols, std::int64_t stride);

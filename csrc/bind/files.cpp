@@ -195,6 +195,7 @@ void bind_files(nb::module_& m) {
       .def_prop_ro("name", &Input::name)
       .def_prop_ro("closed", &Input::closed)
       .def_prop_ro("seekable", &Input::seekable)
+      .def_prop_ro("ended", &Input::ended)
       .def("close", &Input::close, Released())
       .def("tell", &Input::tell)
       .def("seek", &Input::seek, "offset"_a)
@@ -239,6 +240,8 @@ void bind_files(nb::module_& m) {
            "binary"_a)
       .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32")
       .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32")
+      .def("skip_matrix", skip_matrix, "binary"_a, Released())
+      .def("skip_vector", skip_vector, "binary"_a, Released())
       .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32")
       .def("compressed",
            [](Input& in, bool binary) {

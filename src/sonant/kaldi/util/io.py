@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -91,10 +92,17 @@ def _shell(command: str, **streams: Any) -> subprocess.Popen:
     return subprocess.Popen(command, shell=True, **streams)
 
 
+def _taken(pipe: Any) -> int:
+    """The descriptor of a process's pipe, for the native stream to own."""
+    descriptor = os.dup(pipe.fileno())
+    pipe.close()
+    return descriptor
+
+
 def _check_exit(process: subprocess.Popen, command: str, may_be_cut_off: bool) -> None:
     """Raises SpecifierError where a command failed."""
     status = process.wait()
-    # A reader that has had enough closes the pipe, of which the writer dies: SIGPIPE, or what a shell makes of it.
+    # A reader that has had enough closes the pipe; then the writer dies of SIGPIPE, which a shell calls 141.
     if status == 0 or (may_be_cut_off and status in (-13, 141)):
         return
     how = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
@@ -120,10 +128,7 @@ class OpenedInput:
             self.stream = base_io.get_stdin()
         elif kind == InputType.PIPE_INPUT:
             self._process = _shell(rxfilename[:-1], stdout=subprocess.PIPE)
-            assert self._process.stdout is not None
-            # The native stream owns the pipe's end from here on.
-            descriptor = self._process.stdout.detach().fileno()  # type: ignore[attr-defined]
-            self.stream = base_io.istream(descriptor, rxfilename, True)
+            self.stream = base_io.istream(_taken(self._process.stdout), rxfilename, True)
         else:
             raise SpecifierError(
                 f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', "
@@ -134,10 +139,14 @@ class OpenedInput:
         """Raises SpecifierError where a command failed, unless it was not read to its end."""
         if self.stream.closed:
             return
-        at_end = self._process is not None and self.stream.peek() < 0
+        at_end = self.stream.ended
         self.stream.close()
         if self._process is not None:
             _check_exit(self._process, self.name[:-1], may_be_cut_off=not at_end)
+
+    def close_quietly(self) -> None:
+        """Closes where an exception is on its way already, or what is left does not matter."""
+        _close_quietly(self)
 
 
 class OpenedOutput:
@@ -153,9 +162,7 @@ class OpenedOutput:
             self.stream = base_io.get_stdout()
         elif kind == OutputType.PIPE_OUTPUT:
             self._process = _shell(wxfilename[1:], stdin=subprocess.PIPE)
-            assert self._process.stdin is not None
-            descriptor = self._process.stdin.detach().fileno()  # type: ignore[attr-defined]
-            self.stream = base_io.ostream(descriptor, wxfilename, True)
+            self.stream = base_io.ostream(_taken(self._process.stdin), wxfilename, True)
         else:
             raise SpecifierError(
                 f"'{wxfilename}' cannot be written; expected a file, '| command', or '-', without blanks at "
@@ -177,7 +184,7 @@ class Input:
     """An extended filename, opened for reading: a context manager, and an iterator over lines.
 
     `binary` (the argument): whether `read` and its like return bytes, after Kaldi's binary header if
-    there is one; False for text, which they return as str. `binary` (the attribute): whether that header was there.
+    there is one; False for text, which they return as str. `binary` (the attribute): whether it was there.
     """
 
     def __init__(self, rxfilename: str | None = None, binary: bool = True):

@@ -1,0 +1,232 @@
+"""How the objects of a table are read by key.
+
+Of an archive in a file, only where each object begins is kept, so that one of any size takes the memory of
+its keys and one object. From a pipe, objects are kept until they are asked for.
+"""
+
+import threading
+from typing import Any, Generic, NamedTuple
+
+from sonant.errors import ArkError, SonantError
+from sonant.kaldi.util.holders import TOKEN, Holder
+from sonant.kaldi.util.io import OpenedInput
+from sonant.kaldi.util.reading import Loader, Table, Value
+from sonant.kaldi.util.specifiers import (
+    RspecifierOptions,
+    RspecifierType,
+    ScriptLine,
+    checked_rspecifier,
+    log,
+    script_lines,
+)
+
+
+class _Found(NamedTuple):
+    offset: int | None  # in the file, or None where the value is kept
+    value: Any = None
+
+
+class _ArchiveIndex:
+    """Random access to an archive: goes on reading until the key is found."""
+
+    def __init__(self, opened: OpenedInput, holder: Holder, options: RspecifierOptions):
+        self._opened, self._holder, self._options = opened, holder, options
+        self._stream = opened.stream
+        self._found: dict[str, _Found] = {}
+        self._in_file = self._stream.seekable and self._stream.remaining() >= 0
+        self._resume = self._stream.tell()
+        self._last: str | None = None  # the last key that was read
+        self._ended = False
+
+    def __contains__(self, key: str) -> bool:
+        options = self._options
+        if options.called_sorted and options.sorted and not self._in_file:
+            for old in [old for old in self._found if old < key]:
+                del self._found[old]
+        while key not in self._found and not self._ended:
+            if options.sorted and self._last is not None and self._last > key:
+                return False
+            try:
+                self._read_next()
+            except SonantError as error:
+                self._ended = True
+                if not options.permissive:
+                    raise
+                log.warning("%s; the rest of the archive is passed over (permissive)", error)
+        return key in self._found
+
+    def _read_next(self) -> None:
+        stream = self._stream
+        if self._in_file:
+            stream.seek(self._resume)
+        key = stream.key()
+        if key is None:
+            self._ended = True
+            if not self._in_file:
+                self._opened.close()  # says so where a command failed
+            return
+        if self._options.sorted and self._last is not None and key < self._last:
+            raise ArkError(
+                f"{stream.name}:{stream.tell()}: key '{key}' comes after '{self._last}'; expected sorted "
+                "keys, as the option 's' says: sort the archive, or leave the option out"
+            )
+        if key in self._found:
+            raise ArkError(
+                f"{stream.name}:{stream.tell()}: key '{key}' is there twice; expected every key once"
+            )
+        offset = stream.tell()
+        if self._in_file:
+            (self._holder.skip or self._holder.read)(stream)
+            self._resume = stream.tell()
+            self._found[key] = _Found(offset)
+        else:
+            self._found[key] = _Found(None, self._holder.read(stream))
+        self._last = key
+
+    def value(self, key: str) -> Any:
+        found = self._found[key]
+        if found.offset is None:
+            if self._options.once:
+                del self._found[key]
+            return found.value
+        self._stream.seek(found.offset)
+        return self._holder.read(self._stream)
+
+    def close(self) -> None:
+        self._opened.close_quietly()
+        self._found.clear()
+
+
+class _ScriptIndex:
+    """Random access to the objects that a script file names."""
+
+    def __init__(self, rxfilename: str, holder: Holder, options: RspecifierOptions):
+        self._lines: dict[str, ScriptLine] = {}
+        self._loader = Loader(holder)
+        self._permissive = options.permissive
+        self._held: tuple[str, Any] | None = None  # what was read to see whether it can be
+        for line in script_lines(rxfilename):
+            if line.key in self._lines:
+                raise ArkError(f"{rxfilename}: key '{line.key}' is there twice; expected every key once")
+            self._lines[line.key] = line
+
+    def __contains__(self, key: str) -> bool:
+        if key not in self._lines or not self._permissive:
+            return key in self._lines
+        try:
+            self._held = (key, self._loader.load(self._lines[key]))
+        except SonantError as error:
+            log.warning("%s; key '%s' is passed over (permissive)", error, key)
+            return False
+        return True
+
+    def value(self, key: str) -> Any:
+        held, self._held = self._held, None
+        return held[1] if held and held[0] == key else self._loader.load(self._lines[key])
+
+    def close(self) -> None:
+        self._loader.close()
+        self._lines.clear()
+
+
+class RandomAccessReader(Table, Generic[Value]):
+    """Reads the objects of a table by key: `key in reader`, `reader[key]`. Threads may share it.
+
+    rspecifier: as for SequentialReader; the options `o`, `s`, `cs` say how it will be asked, and save memory
+    where the table comes through a pipe. Raises KeyError for a key that is not there.
+    """
+
+    def __init__(self, rspecifier: str = ""):
+        self._index: _ArchiveIndex | _ScriptIndex | None = None
+        self._lock = threading.Lock()
+        self._ready = True
+        if rspecifier:
+            self.open(rspecifier)
+
+    def open(self, rspecifier: str) -> bool:
+        """Opens a table in place of the present one. Returns True."""
+        if self.is_open():
+            self.close()
+        kind, rxfilename, options = checked_rspecifier(rspecifier)
+        if kind == RspecifierType.ARCHIVE_SPECIFIER:
+            self._index = _ArchiveIndex(OpenedInput(rxfilename), self._holder, options)
+        else:
+            self._index = _ScriptIndex(rxfilename, self._holder, options)
+        return True
+
+    def has_key(self, key: str) -> bool:
+        self._require_open()
+        with self._lock:
+            return key in self._index  # type: ignore[operator]
+
+    def value(self, key: str) -> Value:
+        self._require_open()
+        with self._lock:
+            if key not in self._index:  # type: ignore[operator]
+                raise KeyError(key)
+            return self._index.value(key)  # type: ignore[union-attr]
+
+    __contains__ = has_key
+    __getitem__ = value
+
+    def is_open(self) -> bool:
+        return self._index is not None
+
+    def close(self) -> bool:
+        self._require_open()
+        index, self._index = self._index, None
+        index.close()  # type: ignore[union-attr]
+        return True
+
+
+class RandomAccessReaderMapped(Table, Generic[Value]):
+    """RandomAccessReader by another key: `reader[utterance]` is the object of the utterance's speaker.
+
+    map_rspecifier: a table of words, such as `ark:utt2spk`; with '' keys are looked up as they are.
+    """
+
+    def __init__(self, table_rspecifier: str = "", map_rspecifier: str = ""):
+        self._table: RandomAccessReader | None = None
+        self._map: RandomAccessReader | None = None
+        self._ready = True
+        if table_rspecifier:
+            self.open(table_rspecifier, map_rspecifier)
+
+    def open(self, table_rspecifier: str, map_rspecifier: str) -> bool:
+        if self.is_open():
+            self.close()
+        table = _reader_of(self._holder)(table_rspecifier)
+        self._map = _reader_of(TOKEN)(map_rspecifier) if map_rspecifier else None
+        self._table = table
+        return True
+
+    def has_key(self, key: str) -> bool:
+        self._require_open()
+        if self._map is None:
+            return key in self._table  # type: ignore[operator]
+        return key in self._map and self._map[key] in self._table  # type: ignore[operator]
+
+    def value(self, key: str) -> Value:
+        self._require_open()
+        return self._table[key if self._map is None else self._map[key]]  # type: ignore[index]
+
+    __contains__ = has_key
+    __getitem__ = value
+
+    def is_open(self) -> bool:
+        return self._table is not None
+
+    def close(self) -> bool:
+        self._require_open()
+        for reader in (self._table, self._map):
+            if reader is not None:
+                reader.close()
+        self._table = self._map = None
+        return True
+
+
+def _reader_of(holder: Holder) -> type[RandomAccessReader]:
+    class Reader(RandomAccessReader, holder=holder):
+        pass
+
+    return Reader

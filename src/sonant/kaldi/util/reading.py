@@ -1,0 +1,277 @@
+"""What readers and writers of tables have in common, and how a table is read from beginning to end."""
+
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from sonant.errors import ArkError, SonantError
+from sonant.kaldi.util.holders import Holder
+from sonant.kaldi.util.io import InputType, OpenedInput, classify_rxfilename
+from sonant.kaldi.util.specifiers import RspecifierType, ScriptLine, checked_rspecifier, log, script_lines
+
+Value = TypeVar("Value")
+
+# Archives that a script file's reader keeps open.
+_OPEN_FILES = 8
+
+
+class _Entry:
+    """A key with its value, which may be read when it is first asked for."""
+
+    __slots__ = ("_load", "_value", "key")
+
+    def __init__(self, key: str, load: Any = None, value: Any = None):
+        self.key, self._load, self._value = key, load, value
+
+    def value(self) -> Any:
+        if self._load is not None:
+            self._value = self._load()
+            self._load = None
+        return self._value
+
+
+class Loader:
+    """Reads the objects that script lines name."""
+
+    def __init__(self, holder: Holder):
+        self._holder = holder
+        self._open: OrderedDict[str, Any] = OrderedDict()
+        self._whole: tuple[str, Any] | None = None  # the last object of which a range was cut
+
+    def load(self, line: ScriptLine) -> Any:
+        if not line.range:
+            return self._read(line.rxfilename)
+        if self._whole is None or self._whole[0] != line.rxfilename:
+            self._whole = (line.rxfilename, self._read(line.rxfilename))
+        return self._holder.cut(self._whole[1], line.range)
+
+    def _read(self, rxfilename: str) -> Any:
+        if classify_rxfilename(rxfilename) == InputType.OFFSET_FILE_INPUT:
+            path, _, offset = rxfilename.rpartition(":")
+            stream = self._stream(path)
+            stream.seek(int(offset))
+            return self._holder.read(stream)
+        opened = OpenedInput(rxfilename)
+        try:
+            value = self._holder.read(opened.stream)
+        except BaseException:
+            # A command that failed explains what is missing better than the bytes do.
+            opened.close()
+            raise
+        opened.close()
+        return value
+
+    def _stream(self, path: str) -> Any:
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        stream = OpenedInput(path).stream
+        self._open[path] = stream
+        if len(self._open) > _OPEN_FILES:
+            self._open.popitem(last=False)[1].close()
+        return stream
+
+    def close(self) -> None:
+        for stream in self._open.values():
+            stream.close()
+        self._open.clear()
+        self._whole = None
+
+
+def _archive_entries(opened: OpenedInput, holder: Holder, permissive: bool) -> Iterator[_Entry]:
+    stream, read = opened.stream, holder.read
+    try:
+        while (key := stream.key()) is not None:
+            yield _Entry(key, None, read(stream))
+        opened.close()
+    except SonantError as error:
+        if not permissive:
+            raise
+        log.warning("%s; the rest of the archive is passed over (permissive)", error)
+    finally:
+        opened.close_quietly()
+
+
+def _script_entries(rxfilename: str, loader: Loader, permissive: bool) -> Iterator[_Entry]:
+    try:
+        for line in script_lines(rxfilename):
+            entry = _Entry(line.key, lambda line=line: loader.load(line))
+            if permissive:
+                try:
+                    entry.value()
+                except SonantError as error:
+                    log.warning("%s; key '%s' is passed over (permissive)", error, line.key)
+                    continue
+            yield entry
+    finally:
+        loader.close()
+
+
+def _read_ahead(entries: Iterator[_Entry]) -> Iterator[_Entry]:
+    """The same entries, read by a thread while the ones before them are used."""
+    ready: queue.Queue = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def put(item: Any) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def run() -> None:
+        try:
+            for entry in entries:
+                entry.value()
+                put(entry)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="sonant-read-ahead")
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+        if hasattr(entries, "close"):
+            entries.close()
+
+
+class Table:
+    """What readers and writers have in common."""
+
+    _holder: ClassVar[Holder]
+
+    def __init_subclass__(cls, holder: Holder | None = None, **arguments: Any):
+        super().__init_subclass__(**arguments)
+        if holder is not None:
+            cls._holder = holder
+
+    def is_open(self) -> bool:
+        raise NotImplementedError
+
+    def close(self) -> bool:
+        raise NotImplementedError
+
+    def _require_open(self) -> None:
+        if not self.is_open():
+            raise ArkError(f"this {type(self).__name__} is not open: open(specifier) it first")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is None:
+            if self.is_open():
+                self.close()
+        else:
+            self._close_quietly()
+
+    def _close_quietly(self) -> None:
+        """Closes where an exception is on its way already, or nobody could catch one."""
+        try:
+            if self.is_open():
+                self.close()
+        except SonantError as error:
+            log.warning("%s", error)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_ready"):
+            self._close_quietly()
+
+
+class SequentialReader(Table, Generic[Value]):
+    """Reads a table from its beginning to its end: iterate over (key, value), or call done, key, value, next.
+
+    rspecifier: `ark:` or `scp:` and an extended filename, with options: `p` passes over what cannot be read,
+    `bg` reads ahead in a thread. Raises SpecifierError (an OSError) where it cannot be opened, ArkError where
+    bytes are not what they should be.
+    """
+
+    def __init__(self, rspecifier: str = ""):
+        self._entries: Iterator[_Entry] | None = None
+        self._entry: _Entry | None = None
+        self._ready = True
+        if rspecifier:
+            self.open(rspecifier)
+
+    def open(self, rspecifier: str) -> bool:
+        """Opens a table in place of the present one, and reads its first key. Returns True."""
+        if self.is_open():
+            self.close()
+        kind, rxfilename, options = checked_rspecifier(rspecifier)
+        if kind == RspecifierType.ARCHIVE_SPECIFIER:
+            entries = _archive_entries(OpenedInput(rxfilename), self._holder, options.permissive)
+        else:
+            entries = _script_entries(rxfilename, Loader(self._holder), options.permissive)
+        self._entries = _read_ahead(entries) if options.background else entries
+        try:
+            self.next()
+        except BaseException:
+            self._entries = None
+            raise
+        return True
+
+    def done(self) -> bool:
+        """True behind the last object."""
+        self._require_open()
+        return self._entry is None
+
+    def key(self) -> str:
+        return self._current().key
+
+    def value(self) -> Value:
+        return self._current().value()
+
+    def _current(self) -> _Entry:
+        self._require_open()
+        if self._entry is None:
+            raise ArkError("this table is at its end: there is no object; ask done() first")
+        return self._entry
+
+    def next(self) -> None:
+        """Goes to the next object."""
+        if self._entries is None:
+            self._require_open()
+            return
+        self._entry = None  # first: its memory may serve the next one
+        self._entry = next(self._entries, None)
+
+    def free_current(self) -> None:
+        """Lets go of the memory of the present value."""
+        current = self._current()
+        self._entry = _Entry(current.key, _gone)
+
+    def is_open(self) -> bool:
+        return self._entries is not None
+
+    def close(self) -> bool:
+        """Returns True. Raises SpecifierError where a command failed behind the table."""
+        self._require_open()
+        entries, self._entries, self._entry = self._entries, None, None
+        if hasattr(entries, "close"):
+            entries.close()  # type: ignore[union-attr]
+        return True
+
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
+        self._require_open()
+        while (entry := self._entry) is not None:
+            key, value = entry.key, entry.value()
+            del entry
+            yield key, value
+            del value
+            if self.is_open():
+                self.next()
+
+
+def _gone() -> Any:
+    raise ArkError("the present value was let go of by free_current()")
