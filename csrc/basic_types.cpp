@@ -232,10 +232,9 @@ void write_bool(Output& out, bool binary, bool value) {
 }
 
 void check_count(Input& in, std::int64_t count, std::int64_t bytes_each, const char* what) {
-  const std::int64_t left = in.remaining();
   if (count < 0) in.error("expected a count of ", what, ", found ", count);
-  if (left >= 0 && count > left / bytes_each) {
-    in.error("the header promises ", count, " ", what, " of ", bytes_each, " bytes, found ", left,
+  if (count > std::numeric_limits<std::int64_t>::max() / 2 / bytes_each || !in.holds(count * bytes_each)) {
+    in.error("the header promises ", count, " ", what, " of ", bytes_each, " bytes, found ", in.remaining(),
              " bytes to the end: the file is cut off, or is not what it is read as");
   }
 }

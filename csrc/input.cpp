@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,18 @@ namespace {
 constexpr std::size_t kRoom = 8192;
 
 }  // namespace
+
+Mapping::Mapping(int fd, std::int64_t offset, std::size_t count) {
+  const std::int64_t page = sysconf(_SC_PAGESIZE);
+  const std::size_t before = std::size_t(offset % page);
+  length_ = before + count;
+  pages_ = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset - std::int64_t(before));
+  if (pages_ != MAP_FAILED) data_ = static_cast<char*>(pages_) + before;
+}
+
+Mapping::~Mapping() {
+  if (data_) munmap(pages_, length_);
+}
 
 Input::Input(int fd, std::string name, bool close)
     : name_(std::move(name)), fd_(fd), close_(close), room_(new char[kRoom]), at_(room_.get()), end_(room_.get()) {
@@ -157,11 +170,28 @@ void Input::seek(std::int64_t position) {
   }
 }
 
+bool Input::holds(std::int64_t count) const {
+  // To ask the system for every small object would take longer than to read it. A file that shrinks shows when it is read.
+  return (room_ && tell() + count <= size_) || count <= remaining() || remaining() < 0;
+}
+
 std::int64_t Input::remaining() const {
   if (!room_) return end_ - at_;
   struct stat status;
   if (!seekable_ || fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) return -1;
-  return std::max<std::int64_t>(0, status.st_size - position_) + (end_ - at_);
+  size_ = status.st_size;
+  return std::max<std::int64_t>(0, size_ - position_) + (end_ - at_);
+}
+
+std::unique_ptr<Mapping> Input::map(std::size_t count, const char* what) {
+  if (!room_ || !seekable_ || count == 0 || remaining() < 0) return nullptr;
+  if (std::int64_t(count) > remaining()) {
+    error("expected ", count, " bytes of ", what, ", found ", remaining(), ": the file is cut off");
+  }
+  auto mapping = std::make_unique<Mapping>(fd_, tell(), count);
+  if (!mapping->data()) return nullptr;
+  seek(tell() + std::int64_t(count));
+  return mapping;
 }
 
 std::string Input::next_bytes() {

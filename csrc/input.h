@@ -11,6 +11,21 @@
 
 namespace sonant {
 
+// Pages of a file in memory.
+class Mapping {
+ public:
+  Mapping(int fd, std::int64_t offset, std::size_t count);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  char* data() const { return data_; }  // null where the system refused
+
+ private:
+  void* pages_ = nullptr;
+  std::size_t length_ = 0;
+  char* data_ = nullptr;
+};
+
 class Input {
  public:
   static constexpr int kEnd = -1;
@@ -51,6 +66,11 @@ class Input {
   bool ended() const { return ended_; }
   // Bytes from here to the end, or -1 where that is not known (a pipe).
   std::int64_t remaining() const;
+  // False where it is known that fewer than `count` bytes are left.
+  bool holds(std::int64_t count) const;
+  // Takes the next `count` bytes, which must be there, as memory that the file is mapped to: private to the process,
+  // so that writing to it leaves the file as it is. Null where this is no file.
+  std::unique_ptr<Mapping> map(std::size_t count, const char* what);
 
   // Throws ArkError "name:offset: ...", the offset being that of the next byte.
   template <typename... Parts>
@@ -75,6 +95,7 @@ class Input {
   std::unique_ptr<char[]> room_;  // the buffer, where it is not
   const char *at_ = nullptr, *end_ = nullptr;
   std::int64_t position_ = 0;     // of the byte after the buffer
+  mutable std::int64_t size_ = 0;  // of the file, when it was last asked for
 };
 
 }  // namespace sonant

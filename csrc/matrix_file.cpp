@@ -187,6 +187,20 @@ Array<T> read_matrix(Input& in, bool binary) {
   return read_values<T>(in, type, rows, cols, "matrix values");
 }
 
+template <typename T>
+MappedArray map_matrix(Input& in) {
+  const std::int64_t start = in.tell();
+  if (!in.seekable() || in.peek() != letter<T> || in.peek_second() != 'M') return {};
+  read_type(in, 'M', "a matrix");
+  MappedArray array;
+  array.rows = read_size(in, "rows");
+  array.cols = read_size(in, "columns");
+  check_count(in, array.rows * array.cols, sizeof(T), "matrix values");
+  array.mapping = in.map(array.rows * array.cols * sizeof(T), "matrix values");
+  if (!array.mapping) in.seek(start);
+  return array;
+}
+
 Compressed read_compressed(Input& in, bool binary) {
   if (binary && in.peek() == 'C') return read_compressed_body(in);
   const Array<float> matrix = read_matrix<float>(in, binary);
@@ -318,6 +332,7 @@ void write_packed(Output& out, bool binary, const T* data, std::int64_t dim) {
 
 #define SONANT_MATRIX_FILE(T)                                                                        \
   template Array<T> read_matrix(Input&, bool);                                                       \
+  template MappedArray map_matrix<T>(Input&);                                                        \
   template Array<T> read_vector(Input&, bool);                                                       \
   template Array<T> read_packed(Input&, bool);                                                       \
   template void write_matrix(Output&, bool, const T*, std::int64_t, std::int64_t, std::int64_t);     \

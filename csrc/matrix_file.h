@@ -45,6 +45,13 @@ Array<T> decompress(const Compressed& compressed);
 // FM, DM, CM, CM2, CM3, or text.
 template <typename T>
 Array<T> read_matrix(Input& in, bool binary);
+// The same without a copy, where a file holds the values as they are to be: else null, and nothing has been taken.
+struct MappedArray {
+  std::unique_ptr<Mapping> mapping;
+  std::int64_t rows = 0, cols = 0;
+};
+template <typename T>
+MappedArray map_matrix(Input& in);
 // As they are; others are compressed.
 Compressed read_compressed(Input& in, bool binary);
 template <typename T>

@@ -68,6 +68,43 @@ nb::object read_matrix_(Input& in, bool binary, const std::string& dtype) {
   return typed(dtype, [&]<typename T>(T) { return read_matrix<T>(in, binary); }, as_matrix);
 }
 
+// Without a copy where that can be.
+nb::object map_matrix_(Input& in, bool binary, const std::string& dtype) {
+  auto run = [&]<typename T>(T) -> nb::object {
+    MappedArray mapped = binary ? map_matrix<T>(in) : MappedArray();
+    if (!mapped.mapping) return read_matrix_(in, binary, dtype);
+    T* data = reinterpret_cast<T*>(mapped.mapping->data());
+    nb::capsule owner(mapped.mapping.release(), [](void* p) noexcept { delete static_cast<Mapping*>(p); });
+    return nb::cast(Made<T>(data, {std::size_t(mapped.rows), std::size_t(mapped.cols)}, owner));
+  };
+  return dtype == "float64" ? run(double()) : run(float());
+}
+
+nb::object decoded(const std::string& text) {
+  PyObject* object = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "surrogateescape");
+  if (!object) throw nb::python_error();
+  return nb::steal(object);
+}
+
+// The next key of an archive and its matrix or vector, in one call; None at the end.
+template <typename T, bool kMatrix>
+nb::object read_entry(Input& in) {
+  std::string key;
+  Array<T> array;
+  {
+    nb::gil_scoped_release no_gil;
+    skip_space(in);
+    if (in.peek() != Input::kEnd) {
+      key = read_archive_key(in);
+      const bool binary = read_header(in);
+      array = kMatrix ? read_matrix<T>(in, binary) : read_vector<T>(in, binary);
+    }
+  }
+  if (key.empty()) return nb::none();
+  if constexpr (kMatrix) return nb::make_tuple(decoded(key), as_matrix(array));
+  return nb::make_tuple(decoded(key), as_vector(array));
+}
+
 nb::object read_vector_(Input& in, bool binary, const std::string& dtype) {
   return typed(dtype, [&]<typename T>(T) { return read_vector<T>(in, binary); }, as_vector);
 }
@@ -164,10 +201,7 @@ nb::object read_key(Input& in) {
     ended = in.peek() == Input::kEnd;
     if (!ended) key = read_archive_key(in);
   }
-  if (ended) return nb::none();
-  PyObject* text = PyUnicode_DecodeUTF8(key.data(), Py_ssize_t(key.size()), "surrogateescape");
-  if (!text) throw nb::python_error();
-  return nb::steal(text);
+  return ended ? nb::none() : decoded(key);
 }
 
 }  // namespace
@@ -240,6 +274,11 @@ void bind_files(nb::module_& m) {
            "binary"_a)
       .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32")
       .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32")
+      .def("mapped_matrix", map_matrix_, "binary"_a, "dtype"_a = "float32")
+      .def("matrix_entry_float32", read_entry<float, true>)
+      .def("matrix_entry_float64", read_entry<double, true>)
+      .def("vector_entry_float32", read_entry<float, false>)
+      .def("vector_entry_float64", read_entry<double, false>)
       .def("skip_matrix", skip_matrix, "binary"_a, Released())
       .def("skip_vector", skip_vector, "binary"_a, Released())
       .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32")

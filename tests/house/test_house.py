@@ -85,7 +85,7 @@ def test_every_room_has_its_tests():
     }
     rooms -= {"__init__", "__main__", "__pycache__", "errors"}
     rooms = {room for room in rooms if any((ROOT / "src" / "sonant" / room).glob("*.py"))}
-    tests = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    tests = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
     assert rooms - tests == set(), "tests/<room>/test_*.py is missing"
 
 

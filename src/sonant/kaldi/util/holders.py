@@ -29,6 +29,10 @@ class Holder:
     """Passes over an object without reading it; None where reading is as cheap."""
     cut: Callable[[Any, str], Any] = _not_cut
     """The part of a value that the range of a script line names."""
+    read_entry: Callable[[Any], tuple[str, Any] | None] | None = None
+    """The next key of an archive and its value, None at the end: where the native core reads both at once."""
+    map: Callable[[Any], Any] | None = None
+    """As `read`, without a copy: a view of the file, where its format allows one."""
 
 
 def _with_header(read: Callable[[Any, bool], Any]) -> Callable[[Any], Any]:
@@ -48,15 +52,27 @@ def _after_header(write: Callable[[Any, bool, Any], None]) -> Callable[[Any, boo
 
 def _array(kind: str, method: str, dtype: str, ndim: int) -> Holder:
     """Vectors and matrices, over numpy's memory."""
-    made: list[Callable[[np.ndarray], Any]] = []
+    made: list[type] = []
 
     def of(array: np.ndarray) -> Any:
         if not made:
-            made.append(getattr(import_module("sonant.kaldi.matrix"), kind).from_numpy)
-        return made[0](array)
+            made.append(getattr(import_module("sonant.kaldi.matrix"), kind))
+        # Not from_numpy, which checks: the native core has made the array of this very type.
+        value = object.__new__(made[0])
+        value._array = array
+        return value
 
     def read(stream: Any) -> Any:
         return of(getattr(stream, method)(stream.header(), dtype))
+
+    def read_entry(stream: Any) -> tuple[str, Any] | None:
+        entry = getattr(stream, entry_method)()
+        return None if entry is None else (entry[0], of(entry[1]))
+
+    def mapped(stream: Any) -> Any:
+        return of(stream.mapped_matrix(stream.header(), dtype))
+
+    entry_method = f"{method}_entry_{dtype}"
 
     def check(value: Any) -> np.ndarray:
         array = np.asarray(value)
@@ -73,7 +89,15 @@ def _array(kind: str, method: str, dtype: str, ndim: int) -> Holder:
         getattr(stream, method)(binary, array)
 
     skip = _with_header(lambda stream, binary: getattr(stream, f"skip_{method}")(binary))
-    return Holder(read, write, check, skip, lambda value, inside: of(cut(value.numpy(), inside)))
+    return Holder(
+        read,
+        write,
+        check,
+        skip,
+        lambda value, inside: of(np.ascontiguousarray(cut(value.numpy(), inside))),
+        read_entry,
+        mapped if ndim == 2 else None,
+    )
 
 
 def _object(

@@ -29,8 +29,9 @@ class _Found(NamedTuple):
 class _ArchiveIndex:
     """Random access to an archive: goes on reading until the key is found."""
 
-    def __init__(self, opened: OpenedInput, holder: Holder, options: RspecifierOptions):
+    def __init__(self, opened: OpenedInput, holder: Holder, options: RspecifierOptions, memory_map: bool):
         self._opened, self._holder, self._options = opened, holder, options
+        self._read_object = holder.map if memory_map and holder.map else holder.read
         self._stream = opened.stream
         self._found: dict[str, _Found] = {}
         self._in_file = self._stream.seekable and self._stream.remaining() >= 0
@@ -90,7 +91,7 @@ class _ArchiveIndex:
                 del self._found[key]
             return found.value
         self._stream.seek(found.offset)
-        return self._holder.read(self._stream)
+        return self._read_object(self._stream)
 
     def close(self) -> None:
         self._opened.close_quietly()
@@ -100,9 +101,9 @@ class _ArchiveIndex:
 class _ScriptIndex:
     """Random access to the objects that a script file names."""
 
-    def __init__(self, rxfilename: str, holder: Holder, options: RspecifierOptions):
+    def __init__(self, rxfilename: str, holder: Holder, options: RspecifierOptions, memory_map: bool):
         self._lines: dict[str, ScriptLine] = {}
-        self._loader = Loader(holder)
+        self._loader = Loader(holder, memory_map)
         self._permissive = options.permissive
         self._held: tuple[str, Any] | None = None  # what was read to see whether it can be
         for line in script_lines(rxfilename):
@@ -133,10 +134,11 @@ class RandomAccessReader(Table, Generic[Value]):
     """Reads the objects of a table by key: `key in reader`, `reader[key]`. Threads may share it.
 
     rspecifier: as for SequentialReader; the options `o`, `s`, `cs` say how it will be asked, and save memory
-    where the table comes through a pipe. Raises KeyError for a key that is not there.
+    where the table comes through a pipe. memory_map: as there. Raises KeyError for a key that is not there.
     """
 
-    def __init__(self, rspecifier: str = ""):
+    def __init__(self, rspecifier: str = "", *, memory_map: bool = False):
+        self._memory_map = memory_map
         self._index: _ArchiveIndex | _ScriptIndex | None = None
         self._lock = threading.Lock()
         self._ready = True
@@ -149,9 +151,9 @@ class RandomAccessReader(Table, Generic[Value]):
             self.close()
         kind, rxfilename, options = checked_rspecifier(rspecifier)
         if kind == RspecifierType.ARCHIVE_SPECIFIER:
-            self._index = _ArchiveIndex(OpenedInput(rxfilename), self._holder, options)
+            self._index = _ArchiveIndex(OpenedInput(rxfilename), self._holder, options, self._memory_map)
         else:
-            self._index = _ScriptIndex(rxfilename, self._holder, options)
+            self._index = _ScriptIndex(rxfilename, self._holder, options, self._memory_map)
         return True
 
     def has_key(self, key: str) -> bool:

@@ -3,7 +3,8 @@
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from sonant.errors import ArkError, SonantError
@@ -17,26 +18,16 @@ Value = TypeVar("Value")
 _OPEN_FILES = 8
 
 
-class _Entry:
-    """A key with its value, which may be read when it is first asked for."""
-
-    __slots__ = ("_load", "_value", "key")
-
-    def __init__(self, key: str, load: Any = None, value: Any = None):
-        self.key, self._load, self._value = key, load, value
-
-    def value(self) -> Any:
-        if self._load is not None:
-            self._value = self._load()
-            self._load = None
-        return self._value
+# A key, its value, and what reads the value when it is first asked for (or None).
+Entry = tuple[str, Any, Callable[[], Any] | None]
 
 
 class Loader:
     """Reads the objects that script lines name."""
 
-    def __init__(self, holder: Holder):
+    def __init__(self, holder: Holder, memory_map: bool = False):
         self._holder = holder
+        self._read_object = holder.map if memory_map and holder.map else holder.read
         self._open: OrderedDict[str, Any] = OrderedDict()
         self._whole: tuple[str, Any] | None = None  # the last object of which a range was cut
 
@@ -52,10 +43,10 @@ class Loader:
             path, _, offset = rxfilename.rpartition(":")
             stream = self._stream(path)
             stream.seek(int(offset))
-            return self._holder.read(stream)
+            return self._read_object(stream)
         opened = OpenedInput(rxfilename)
         try:
-            value = self._holder.read(opened.stream)
+            value = self._read_object(opened.stream)
         except BaseException:
             # A command that failed explains what is missing better than the bytes do.
             opened.close()
@@ -80,11 +71,19 @@ class Loader:
         self._whole = None
 
 
-def _archive_entries(opened: OpenedInput, holder: Holder, permissive: bool) -> Iterator[_Entry]:
-    stream, read = opened.stream, holder.read
+def _archive_entries(
+    opened: OpenedInput, holder: Holder, permissive: bool, memory_map: bool
+) -> Iterator[Entry]:
+    stream = opened.stream
     try:
-        while (key := stream.key()) is not None:
-            yield _Entry(key, None, read(stream))
+        if holder.read_entry is not None and not memory_map:
+            while (entry := holder.read_entry(stream)) is not None:
+                yield (*entry, None)
+                del entry
+        else:
+            read = holder.map if memory_map and holder.map else holder.read
+            while (key := stream.key()) is not None:
+                yield key, read(stream), None
         opened.close()
     except SonantError as error:
         if not permissive:
@@ -94,22 +93,21 @@ def _archive_entries(opened: OpenedInput, holder: Holder, permissive: bool) -> I
         opened.close_quietly()
 
 
-def _script_entries(rxfilename: str, loader: Loader, permissive: bool) -> Iterator[_Entry]:
+def _script_entries(rxfilename: str, loader: Loader, permissive: bool) -> Iterator[Entry]:
     try:
         for line in script_lines(rxfilename):
-            entry = _Entry(line.key, lambda line=line: loader.load(line))
-            if permissive:
-                try:
-                    entry.value()
-                except SonantError as error:
-                    log.warning("%s; key '%s' is passed over (permissive)", error, line.key)
-                    continue
-            yield entry
+            if not permissive:
+                yield line.key, None, partial(loader.load, line)
+                continue
+            try:
+                yield line.key, loader.load(line), None
+            except SonantError as error:
+                log.warning("%s; key '%s' is passed over (permissive)", error, line.key)
     finally:
         loader.close()
 
 
-def _read_ahead(entries: Iterator[_Entry]) -> Iterator[_Entry]:
+def _read_ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
     """The same entries, read by a thread while the ones before them are used."""
     ready: queue.Queue = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -123,9 +121,8 @@ def _read_ahead(entries: Iterator[_Entry]) -> Iterator[_Entry]:
 
     def run() -> None:
         try:
-            for entry in entries:
-                entry.value()
-                put(entry)
+            for key, value, load in entries:
+                put((key, load() if load else value, None))
                 if stopped.is_set():
                     return
             put(None)
@@ -142,8 +139,7 @@ def _read_ahead(entries: Iterator[_Entry]) -> Iterator[_Entry]:
     finally:
         stopped.set()
         thread.join()
-        if hasattr(entries, "close"):
-            entries.close()
+        entries.close()  # type: ignore[attr-defined]
 
 
 class Table:
@@ -193,13 +189,16 @@ class SequentialReader(Table, Generic[Value]):
     """Reads a table from its beginning to its end: iterate over (key, value), or call done, key, value, next.
 
     rspecifier: `ark:` or `scp:` and an extended filename, with options: `p` passes over what cannot be read,
-    `bg` reads ahead in a thread. Raises SpecifierError (an OSError) where it cannot be opened, ArkError where
-    bytes are not what they should be.
+    `bg` reads ahead in a thread.
+    memory_map: matrices are views of the file where its format allows. Nothing is copied, and what is written
+    to them does not reach the file, which must not be cut or written to while they are held.
+    Raises SpecifierError (an OSError) where it cannot be opened, ArkError where bytes are not what they should be.
     """
 
-    def __init__(self, rspecifier: str = ""):
-        self._entries: Iterator[_Entry] | None = None
-        self._entry: _Entry | None = None
+    def __init__(self, rspecifier: str = "", *, memory_map: bool = False):
+        self._entries: Iterator[Entry] | None = None
+        self._entry: Entry | None = None
+        self._memory_map = memory_map
         self._ready = True
         if rspecifier:
             self.open(rspecifier)
@@ -210,9 +209,11 @@ class SequentialReader(Table, Generic[Value]):
             self.close()
         kind, rxfilename, options = checked_rspecifier(rspecifier)
         if kind == RspecifierType.ARCHIVE_SPECIFIER:
-            entries = _archive_entries(OpenedInput(rxfilename), self._holder, options.permissive)
+            entries = _archive_entries(
+                OpenedInput(rxfilename), self._holder, options.permissive, self._memory_map
+            )
         else:
-            entries = _script_entries(rxfilename, Loader(self._holder), options.permissive)
+            entries = _script_entries(rxfilename, Loader(self._holder, self._memory_map), options.permissive)
         self._entries = _read_ahead(entries) if options.background else entries
         try:
             self.next()
@@ -227,12 +228,16 @@ class SequentialReader(Table, Generic[Value]):
         return self._entry is None
 
     def key(self) -> str:
-        return self._current().key
+        return self._current()[0]
 
     def value(self) -> Value:
-        return self._current().value()
+        key, value, load = self._current()
+        if load is not None:
+            value = load()
+            self._entry = (key, value, None)
+        return value
 
-    def _current(self) -> _Entry:
+    def _current(self) -> Entry:
         self._require_open()
         if self._entry is None:
             raise ArkError("this table is at its end: there is no object; ask done() first")
@@ -248,8 +253,7 @@ class SequentialReader(Table, Generic[Value]):
 
     def free_current(self) -> None:
         """Lets go of the memory of the present value."""
-        current = self._current()
-        self._entry = _Entry(current.key, _gone)
+        self._entry = (self._current()[0], None, _gone)
 
     def is_open(self) -> bool:
         return self._entries is not None
@@ -264,11 +268,8 @@ class SequentialReader(Table, Generic[Value]):
 
     def __iter__(self) -> Iterator[tuple[str, Value]]:
         self._require_open()
-        while (entry := self._entry) is not None:
-            key, value = entry.key, entry.value()
-            del entry
-            yield key, value
-            del value
+        while self._entry is not None:
+            yield self._entry[0], self.value()
             if self.is_open():
                 self.next()
 
