@@ -295,10 +295,10 @@ _BYTES_MAGIC = b"\x14\x11\x22\x20"
 
 
 def _read_bytes(stream: Any, binary: bool) -> bytes:
-    magic = stream.read(4)
-    if not binary or magic != _BYTES_MAGIC:
-        stream.error(f"expected bytes, which begin with \\0B and {_BYTES_MAGIC!r}, found {magic!r}")
-    size = int.from_bytes(stream.read(8), "little", signed=True)
+    header = stream.read(12)
+    if not binary or len(header) < 12 or header[:4] != _BYTES_MAGIC:
+        stream.error(f"expected bytes, which begin with \\0B, {_BYTES_MAGIC!r} and a count, found {header!r}")
+    size = int.from_bytes(header[4:], "little", signed=True)
     data = stream.read(max(size, 0))
     if len(data) != size:
         stream.error(f"the header promises {size} bytes, found {len(data)}: the file is cut off")
