@@ -66,7 +66,7 @@ def test_cut_off_at_every_byte(tmp_path: Path, kind: str, options: str):
         except SonantError as error:
             assert f"{cut}:" in str(error)
             continue
-        # No error is right only where nothing of an entry is left over: at most a newline behind a text object.
+        # No error is right only where nothing of an entry is left over but a newline behind a text object.
         whole += 1
         assert found <= 2
         assert found == 0 or length >= len(data) // 2 - 2
