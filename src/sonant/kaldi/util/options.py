@@ -341,10 +341,11 @@ class ConfigLine:
         if match := re.match(r"([^\s=]+)(?:\s+|$)", rest):
             self._first, rest = match[1], rest[match.end() :]
         while rest:
-            match = re.match(r"""([A-Za-z_][\w\-.]*)=(?:'([^']*)'|"([^"]*)"|([^\s'"]*))(?:\s+|$)""", rest)
-            if not match:
-                # A value may hold spaces without quotes, up to the next name: `input=Append(a, b) dim=3`.
-                match = re.match(r"([A-Za-z_][\w\-.]*)=()()(.*?)(?:\s+(?=[A-Za-z_][\w\-.]*=)|\s*$)", rest)
+            # Without quotes a value may hold spaces, up to the next name: `input=Append(a, b) dim=3`.
+            match = re.match(
+                r"""([A-Za-z_][\w\-.]*)=(?:'([^']*)'|"([^"]*)"|([^'"]*?))(?:\s+(?=[A-Za-z_][\w\-.]*=)|\s*$)""",
+                rest,
+            )
             if not match or match[1] in self._values:
                 return False
             self._values[match[1]] = match[2] or match[3] or match[4] or ""

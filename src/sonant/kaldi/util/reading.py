@@ -192,7 +192,7 @@ class SequentialReader(Table, Generic[Value]):
     `bg` reads ahead in a thread.
     memory_map: matrices are views of the file where its format allows. Nothing is copied, and what is written
     to them does not reach the file, which must not be cut or written to while they are held.
-    Raises SpecifierError (an OSError) where it cannot be opened, ArkError where bytes are not what they should be.
+    Raises SpecifierError (an OSError) where it cannot be opened, ArkError where its bytes make no sense.
     """
 
     def __init__(self, rspecifier: str = "", *, memory_map: bool = False):
