@@ -15,19 +15,23 @@ namespace {
 
 // Small, because what follows a header is read past the buffer into its place.
 constexpr std::size_t kRoom = 8192;
+// What is mapped at a time: few enough of them that mapping costs nothing, and a bound on what a process is counted for.
+constexpr std::int64_t kWindow = std::int64_t(1) << 30;
 
 }  // namespace
 
-Mapping::Mapping(int fd, std::int64_t offset, std::size_t count) {
-  const std::int64_t page = sysconf(_SC_PAGESIZE);
-  const std::size_t before = std::size_t(offset % page);
-  length_ = before + count;
-  pages_ = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset - std::int64_t(before));
-  if (pages_ != MAP_FAILED) data_ = static_cast<char*>(pages_) + before;
+Mapping::Mapping(int fd, std::int64_t offset, std::size_t count) : offset_(offset), count_(count) {
+  void* pages = mmap(nullptr, count, PROT_READ, MAP_PRIVATE, fd, offset);
+  if (pages != MAP_FAILED) pages_ = static_cast<const char*>(pages);
 }
 
 Mapping::~Mapping() {
-  if (data_) munmap(pages_, length_);
+  if (pages_) munmap(const_cast<char*>(pages_), count_);
+}
+
+const char* Mapping::at(std::int64_t offset, std::size_t count) const {
+  const bool inside = pages_ && offset >= offset_ && offset + std::int64_t(count) <= offset_ + std::int64_t(count_);
+  return inside ? pages_ + (offset - offset_) : nullptr;
 }
 
 Input::Input(int fd, std::string name, bool close)
@@ -183,15 +187,25 @@ std::int64_t Input::remaining() const {
   return std::max<std::int64_t>(0, size_ - position_) + (end_ - at_);
 }
 
-std::unique_ptr<Mapping> Input::map(std::size_t count, const char* what) {
-  if (!room_ || !seekable_ || count == 0 || remaining() < 0) return nullptr;
-  if (std::int64_t(count) > remaining()) {
-    error("expected ", count, " bytes of ", what, ", found ", remaining(), ": the file is cut off");
+const char* Input::map(std::size_t count, const char* what, std::shared_ptr<Mapping>& owner) {
+  if (!room_ || !seekable_ || count == 0 || !holds(std::int64_t(count))) {
+    if (room_ && seekable_ && remaining() >= 0 && !holds(std::int64_t(count))) {
+      error("expected ", count, " bytes of ", what, ", found ", remaining(), ": the file is cut off");
+    }
+    return nullptr;
   }
-  auto mapping = std::make_unique<Mapping>(fd_, tell(), count);
-  if (!mapping->data()) return nullptr;
-  seek(tell() + std::int64_t(count));
-  return mapping;
+  const std::int64_t start = tell();
+  const char* data = window_ ? window_->at(start, count) : nullptr;
+  if (!data) {
+    const std::int64_t first = start / kWindow * kWindow;
+    const std::int64_t end = std::max(start + std::int64_t(count), std::min(first + kWindow, start + remaining()));
+    window_ = std::make_shared<Mapping>(fd_, first, std::size_t(end - first));
+    data = window_->at(start, count);
+  }
+  if (!data) return nullptr;
+  owner = window_;
+  seek(start + std::int64_t(count));
+  return data;
 }
 
 std::string Input::next_bytes() {

@@ -11,19 +11,20 @@
 
 namespace sonant {
 
-// Pages of a file in memory.
+// A part of a file in memory; `offset` must begin a page.
 class Mapping {
  public:
   Mapping(int fd, std::int64_t offset, std::size_t count);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
-  char* data() const { return data_; }  // null where the system refused
+  // Null where the system refused, or these bytes of the file are not in here.
+  const char* at(std::int64_t offset, std::size_t count) const;
 
  private:
-  void* pages_ = nullptr;
-  std::size_t length_ = 0;
-  char* data_ = nullptr;
+  const char* pages_ = nullptr;
+  std::int64_t offset_;
+  std::size_t count_;
 };
 
 class Input {
@@ -68,9 +69,9 @@ class Input {
   std::int64_t remaining() const;
   // False where it is known that fewer than `count` bytes are left.
   bool holds(std::int64_t count) const;
-  // Takes the next `count` bytes, which must be there, as memory that the file is mapped to: private to the process,
-  // so that writing to it leaves the file as it is. Null where this is no file.
-  std::unique_ptr<Mapping> map(std::size_t count, const char* what);
+  // Takes the next `count` bytes, which must be there, as memory that the file is mapped to, to read only. Null where this
+  // is no file. The memory lives as long as `owner`.
+  const char* map(std::size_t count, const char* what, std::shared_ptr<Mapping>& owner);
 
   // Throws ArkError "name:offset: ...", the offset being that of the next byte.
   template <typename... Parts>
@@ -95,6 +96,7 @@ class Input {
   std::unique_ptr<char[]> room_;  // the buffer, where it is not
   const char *at_ = nullptr, *end_ = nullptr;
   std::int64_t position_ = 0;     // of the byte after the buffer
+  std::shared_ptr<Mapping> window_;
   mutable std::int64_t size_ = 0;  // of the file, when it was last asked for
 };
 

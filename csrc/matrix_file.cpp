@@ -196,8 +196,8 @@ MappedArray map_matrix(Input& in) {
   array.rows = read_size(in, "rows");
   array.cols = read_size(in, "columns");
   check_count(in, array.rows * array.cols, sizeof(T), "matrix values");
-  array.mapping = in.map(array.rows * array.cols * sizeof(T), "matrix values");
-  if (!array.mapping) in.seek(start);
+  array.data = in.map(array.rows * array.cols * sizeof(T), "matrix values", array.owner);
+  if (!array.data) in.seek(start);
   return array;
 }
 

@@ -47,7 +47,8 @@ template <typename T>
 Array<T> read_matrix(Input& in, bool binary);
 // The same without a copy, where a file holds the values as they are to be: else null, and nothing has been taken.
 struct MappedArray {
-  std::unique_ptr<Mapping> mapping;
+  std::shared_ptr<Mapping> owner;
+  const char* data = nullptr;  // aligned as the file has it: to a byte
   std::int64_t rows = 0, cols = 0;
 };
 template <typename T>

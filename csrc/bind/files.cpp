@@ -73,10 +73,11 @@ nb::object read_matrix_(Input& in, bool binary, const std::string& dtype) {
 nb::object map_matrix_(Input& in, bool binary, const std::string& dtype) {
   auto run = [&]<typename T>(T) -> nb::object {
     MappedArray mapped = binary ? map_matrix<T>(in) : MappedArray();
-    if (!mapped.mapping) return read_matrix_(in, binary, dtype);
-    T* data = reinterpret_cast<T*>(mapped.mapping->data());
-    nb::capsule owner(mapped.mapping.release(), [](void* p) noexcept { delete static_cast<Mapping*>(p); });
-    return nb::cast(Made<T>(data, {std::size_t(mapped.rows), std::size_t(mapped.cols)}, owner));
+    if (!mapped.data) return read_matrix_(in, binary, dtype);
+    using Owner = std::shared_ptr<Mapping>;
+    nb::capsule owner(new Owner(std::move(mapped.owner)), [](void* p) noexcept { delete static_cast<Owner*>(p); });
+    const T* data = reinterpret_cast<const T*>(mapped.data);
+    return nb::cast(Made<const T>(data, {std::size_t(mapped.rows), std::size_t(mapped.cols)}, owner));
   };
   return dtype == "float64" ? run(double()) : run(float());
 }
@@ -87,7 +88,30 @@ nb::object decoded(const std::string& text) {
   return nb::steal(object);
 }
 
-// The next key of an archive and its matrix or vector, in one call; None at the end.
+template <typename T, bool kMatrix>
+Array<T> read_object(Input& in) {
+  const bool binary = read_header(in);
+  return kMatrix ? read_matrix<T>(in, binary) : read_vector<T>(in, binary);
+}
+
+template <typename T, bool kMatrix>
+nb::object given(Array<T>& array) {
+  if constexpr (kMatrix) return nb::cast(as_matrix(array));
+  return nb::cast(as_vector(array));
+}
+
+// A matrix or vector and its header in one call.
+template <typename T, bool kMatrix>
+nb::object read_object_(Input& in) {
+  Array<T> array;
+  {
+    nb::gil_scoped_release no_gil;
+    array = read_object<T, kMatrix>(in);
+  }
+  return given<T, kMatrix>(array);
+}
+
+// The next key of an archive with its matrix or vector, likewise; None at the end.
 template <typename T, bool kMatrix>
 nb::object read_entry(Input& in) {
   std::string key;
@@ -97,13 +121,11 @@ nb::object read_entry(Input& in) {
     skip_space(in);
     if (in.peek() != Input::kEnd) {
       key = read_archive_key(in);
-      const bool binary = read_header(in);
-      array = kMatrix ? read_matrix<T>(in, binary) : read_vector<T>(in, binary);
+      array = read_object<T, kMatrix>(in);
     }
   }
   if (key.empty()) return nb::none();
-  if constexpr (kMatrix) return nb::make_tuple(decoded(key), as_matrix(array));
-  return nb::make_tuple(decoded(key), as_vector(array));
+  return nb::make_tuple(decoded(key), given<T, kMatrix>(array));
 }
 
 nb::object read_vector_(Input& in, bool binary, const std::string& dtype) {
@@ -276,6 +298,10 @@ void bind_files(nb::module_& m) {
       .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32")
       .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32")
       .def("mapped_matrix", map_matrix_, "binary"_a, "dtype"_a = "float32")
+      .def("matrix_object_float32", read_object_<float, true>)
+      .def("matrix_object_float64", read_object_<double, true>)
+      .def("vector_object_float32", read_object_<float, false>)
+      .def("vector_object_float64", read_object_<double, false>)
       .def("matrix_entry_float32", read_entry<float, true>)
       .def("matrix_entry_float64", read_entry<double, true>)
       .def("vector_entry_float32", read_entry<float, false>)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -63,16 +64,16 @@ def _array(kind: str, method: str, dtype: str, ndim: int) -> Holder:
         return value
 
     def read(stream: Any) -> Any:
-        return of(getattr(stream, method)(stream.header(), dtype))
+        return of(object_of(stream))
 
     def read_entry(stream: Any) -> tuple[str, Any] | None:
-        entry = getattr(stream, entry_method)()
+        entry = entry_of(stream)
         return None if entry is None else (entry[0], of(entry[1]))
 
     def mapped(stream: Any) -> Any:
         return of(stream.mapped_matrix(stream.header(), dtype))
 
-    entry_method = f"{method}_entry_{dtype}"
+    object_of, entry_of = methodcaller(f"{method}_object_{dtype}"), methodcaller(f"{method}_entry_{dtype}")
 
     def check(value: Any) -> np.ndarray:
         array = np.asarray(value)

@@ -85,6 +85,8 @@ class _ArchiveIndex:
         self._last = key
 
     def value(self, key: str) -> Any:
+        if key not in self:
+            raise KeyError(key)
         found = self._found[key]
         if found.offset is None:
             if self._options.once:
@@ -123,7 +125,11 @@ class _ScriptIndex:
 
     def value(self, key: str) -> Any:
         held, self._held = self._held, None
-        return held[1] if held and held[0] == key else self._loader.load(self._lines[key])
+        if held is not None and held[0] == key:
+            return held[1]
+        if self._permissive and key not in self:
+            raise KeyError(key)
+        return self._loader.load(self._lines[key])
 
     def close(self) -> None:
         self._loader.close()
@@ -164,8 +170,6 @@ class RandomAccessReader(Table, Generic[Value]):
     def value(self, key: str) -> Value:
         self._require_open()
         with self._lock:
-            if key not in self._index:  # type: ignore[operator]
-                raise KeyError(key)
             return self._index.value(key)  # type: ignore[union-attr]
 
     __contains__ = has_key

@@ -2,14 +2,13 @@
 
 import queue
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from sonant.errors import ArkError, SonantError
 from sonant.kaldi.util.holders import Holder
-from sonant.kaldi.util.io import InputType, OpenedInput, classify_rxfilename
+from sonant.kaldi.util.io import OpenedInput
 from sonant.kaldi.util.specifiers import RspecifierType, ScriptLine, checked_rspecifier, log, script_lines
 
 Value = TypeVar("Value")
@@ -28,23 +27,22 @@ class Loader:
     def __init__(self, holder: Holder, memory_map: bool = False):
         self._holder = holder
         self._read_object = holder.map if memory_map and holder.map else holder.read
-        self._open: OrderedDict[str, Any] = OrderedDict()
+        self._open: dict[str, Any] = {}
         self._whole: tuple[str, Any] | None = None  # the last object of which a range was cut
 
     def load(self, line: ScriptLine) -> Any:
         if not line.range:
-            return self._read(line.rxfilename)
+            return self._read(line)
         if self._whole is None or self._whole[0] != line.rxfilename:
-            self._whole = (line.rxfilename, self._read(line.rxfilename))
+            self._whole = (line.rxfilename, self._read(line))
         return self._holder.cut(self._whole[1], line.range)
 
-    def _read(self, rxfilename: str) -> Any:
-        if classify_rxfilename(rxfilename) == InputType.OFFSET_FILE_INPUT:
-            path, _, offset = rxfilename.rpartition(":")
-            stream = self._stream(path)
-            stream.seek(int(offset))
+    def _read(self, line: ScriptLine) -> Any:
+        if line.offset is not None:
+            stream = self._open.get(line.path) or self._stream(line.path)
+            stream.seek(line.offset)
             return self._read_object(stream)
-        opened = OpenedInput(rxfilename)
+        opened = OpenedInput(line.rxfilename)
         try:
             value = self._read_object(opened.stream)
         except BaseException:
@@ -55,13 +53,9 @@ class Loader:
         return value
 
     def _stream(self, path: str) -> Any:
-        if path in self._open:
-            self._open.move_to_end(path)
-            return self._open[path]
-        stream = OpenedInput(path).stream
-        self._open[path] = stream
-        if len(self._open) > _OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
+        if len(self._open) == _OPEN_FILES:
+            self._open.pop(next(iter(self._open))).close()
+        self._open[path] = stream = OpenedInput(path).stream
         return stream
 
     def close(self) -> None:
@@ -190,8 +184,8 @@ class SequentialReader(Table, Generic[Value]):
 
     rspecifier: `ark:` or `scp:` and an extended filename, with options: `p` passes over what cannot be read,
     `bg` reads ahead in a thread.
-    memory_map: matrices are views of the file where its format allows. Nothing is copied, and what is written
-    to them does not reach the file, which must not be cut or written to while they are held.
+    memory_map: matrices are read-only views of the file where its format allows. Nothing is copied; the file
+    must not be cut off or written to while they are held.
     Raises SpecifierError (an OSError) where it cannot be opened, ArkError where its bytes make no sense.
     """
 

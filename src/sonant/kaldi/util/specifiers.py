@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sonant.errors import ArkError, SpecifierError
-from sonant.kaldi.util.io import OpenedInput, xopen
+from sonant.kaldi.util.io import InputType, OpenedInput, classify_rxfilename, xopen
 
 log = logging.getLogger("sonant.kaldi")
 
@@ -152,13 +152,15 @@ def checked_wspecifier(wspecifier: str) -> tuple[WspecifierType, str, str, Wspec
 # Script files
 
 
-@dataclass(frozen=True)
-class ScriptLine:
+class ScriptLine(NamedTuple):
     key: str
     rxfilename: str
     """Without its range."""
     range: str
     """What stands between the brackets at its end, or nothing."""
+    path: str
+    offset: int | None
+    """Of `path`, where rxfilename is `path:offset`."""
 
 
 def script_lines(rxfilename: str) -> Iterator[ScriptLine]:
@@ -181,7 +183,10 @@ def parse_script_line(line: str, where: str) -> ScriptLine:
     split = extract_range_specifier(name)
     if split is None:
         raise ArkError(f"{where}: '{name}' ends in ']'; expected a range such as [0:99] or [0:99,0:12] there")
-    return ScriptLine(key, *split)
+    if classify_rxfilename(split[0]) == InputType.OFFSET_FILE_INPUT:
+        path, _, offset = split[0].rpartition(":")
+        return ScriptLine(key, *split, path, int(offset))
+    return ScriptLine(key, *split, split[0], None)
 
 
 def extract_range_specifier(rxfilename_with_range: str) -> tuple[str, str] | None:
