@@ -1,4 +1,4 @@
-"""Writes pykaldi_names.json: every public name of PyKaldi's modules that `sonant.kaldi` has, with its methods.
+"""Writes pykaldi_names.json: the public names of PyKaldi's modules that `sonant.kaldi` has, with methods.
 
 Run by a Python 3.7 that has pykaldi 0.2.1: python make_pykaldi_names.py
 """
@@ -8,16 +8,53 @@ import inspect
 import json
 import os
 
-MODULES = """
-base base.io base.math
-util util.io util.options util.table
-matrix matrix.common matrix.compressed matrix.functions matrix.htk matrix.optimization matrix.packed matrix.sparse
-feat.fbank feat.functions feat.mel feat.mfcc feat.online feat.pitch feat.plp feat.signal feat.spectrogram feat.wave
-feat.window
-transform transform.cmvn transform.fmpe transform.lda transform.lvtln transform.mllr transform.mllt
-hmm tree gmm gmm.am ivector itf
-fstext fstext.enums fstext.properties fstext.special fstext.utils fstext.weight
-""".split()
+MODULES = [
+    "base",
+    "base.io",
+    "base.math",
+    "util",
+    "util.io",
+    "util.options",
+    "util.table",
+    "matrix",
+    "matrix.common",
+    "matrix.compressed",
+    "matrix.functions",
+    "matrix.htk",
+    "matrix.optimization",
+    "matrix.packed",
+    "matrix.sparse",
+    "feat.fbank",
+    "feat.functions",
+    "feat.mel",
+    "feat.mfcc",
+    "feat.online",
+    "feat.pitch",
+    "feat.plp",
+    "feat.signal",
+    "feat.spectrogram",
+    "feat.wave",
+    "feat.window",
+    "transform",
+    "transform.cmvn",
+    "transform.fmpe",
+    "transform.lda",
+    "transform.lvtln",
+    "transform.mllr",
+    "transform.mllt",
+    "hmm",
+    "tree",
+    "gmm",
+    "gmm.am",
+    "ivector",
+    "itf",
+    "fstext",
+    "fstext.enums",
+    "fstext.properties",
+    "fstext.special",
+    "fstext.utils",
+    "fstext.weight",
+]
 
 # How CLIF spells conversions to C++ base classes, and Python's own.
 IGNORED = ("as_kaldi_", "as_std_", "as_fst_")

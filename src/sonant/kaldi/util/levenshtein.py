@@ -1,4 +1,4 @@
-"""Edit distances of sequences, with Kaldi's choice among alignments that cost the same (`util/edit-distance`).
+"""Edit distances of sequences, with Kaldi's choice among equal alignments (`util/edit-distance` of Kaldi).
 
 `sonant.text` has error rates, faster: these are for programs that compare with Kaldi's counts.
 """
@@ -55,7 +55,7 @@ def levenshtein_edit_distance_str_conventional(
 def levenshtein_alignment(
     a: Sequence[int], b: Sequence[int], eps_label: int
 ) -> tuple[int, list[tuple[int, int]]]:
-    """(errors, pairs): every item of a beside the one of b that it becomes, or eps_label where there is none."""
+    """(errors, pairs): every item of a beside the one of b that it becomes; eps_label where there is none."""
     costs = [[i + j if 0 in (i, j) else 0 for j in range(len(b) + 1)] for i in range(len(a) + 1)]
     for i in range(1, len(a) + 1):
         for j in range(1, len(b) + 1):
