@@ -12,7 +12,6 @@ from sonant.kaldi.util import (
 )
 from sonant.kaldi.util.options import ParseOptions
 
-# Two sequences, and Kaldi's distance, its counts (errors, insertions, deletions, substitutions) and its alignment.
 KALDI: list = [
     ([1, 3], [4], 2, (2, 0, 1, 1), [(1, 0), (3, 4)]),
     ([2, 4, 1, 2, 4, 4], [3, 2, 2], 5, (5, 1, 4, 0), [(2, 0), (4, 0), (1, 3), (2, 2), (4, 0), (4, 2)]),
