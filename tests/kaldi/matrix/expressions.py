@@ -1,0 +1,80 @@
+"""What the lines of golden/cases.txt may name; run by Kaldi's Python 3.7 and by the tests alike.
+
+A module of Kaldi's (`kaldi`) or ours (`sonant.kaldi`) is given by its name.
+"""
+
+import importlib
+
+
+def namespace(root, double):
+    """The names of a case: classes of one precision, small deterministic vectors and matrices."""
+    load = importlib.import_module
+    matrix, packed, common = (load(root + ".matrix" + part) for part in ("", ".packed", ".common"))
+    one, other = ("Double", "") if double else ("", "Double")
+    V, M = getattr(matrix, one + "Vector"), getattr(matrix, one + "Matrix")
+    Sp, Tp = getattr(packed, one + "SpMatrix"), getattr(packed, one + "TpMatrix")
+
+    def vec(n, seed=0):
+        return V([((7 * i + 3 * seed) % 11 - 5) * 0.375 + 0.01 * (i + seed) for i in range(n)])
+
+    def pos(n):
+        return V([0.25 + 0.5 * i for i in range(n)])
+
+    def mat(rows, cols, seed=0):
+        return M([[((5 * i + 3 * j + 2 * seed + i * j) % 7 - 2.75) * 0.5 for j in range(cols)] for i in range(rows)])
+
+    def spmat(n):
+        return M([[2.0 + i if i == j else 0.75 / (1 + abs(i - j)) - 0.1 * (i + j) for j in range(n)] for i in range(n)])
+
+    def sp(n):
+        made = Sp(n)
+        made.copy_from_mat_(spmat(n))
+        return made
+
+    def tp(n):
+        made = Tp(n)
+        made.copy_from_mat_(spmat(n))
+        return made
+
+    names = {name: value for name, value in locals().items() if name not in ("root", "double", "load", "one")}
+    names.update(INF=float("inf"), Other=getattr(matrix, other + "Vector"), OtherM=getattr(matrix, other + "Matrix"))
+    names.update(OtherSp=getattr(packed, other + "SpMatrix"))
+    for kind in (common.MatrixTransposeType, common.MatrixResizeType, common.SpCopyType):
+        names.update((member.name, member) for member in kind)
+    return names
+
+
+def run(line, root, double):
+    """The variables at the end of a case, as plain values; "error" where the call raised."""
+    names = namespace(root, double)
+    given = set(names)
+    try:
+        exec(line, names)
+    except Exception as problem:
+        return {"error": type(problem).__name__}
+    made = {name: value for name, value in names.items() if name not in given and name != "__builtins__"}
+    returned = made.get("r")
+    itself = [name for name, value in made.items() if value is returned and name != "r" and value is not None]
+    out = {name: plain(value) for name, value in made.items() if name != "r"}
+    if "r" in made:
+        out["r"] = "is " + itself[0] if itself else plain(returned)
+    return out
+
+
+def plain(value):
+    """`value` as JSON has it: a matrix as ["Matrix", rows]."""
+    kind = type(value).__name__
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if hasattr(value, "numpy"):
+        return [kind, value.numpy().tolist()]
+    if kind.endswith("Matrix") and hasattr(value, "getitem"):
+        return [kind, [[value.getitem(i, j) for j in range(i + 1)] for i in range(value.num_rows)]]
+    if hasattr(value, "_getitem"):  # the raw classes that PyKaldi's from_size and from_matrix return
+        if hasattr(value, "num_rows"):
+            return [kind, [[value._getitem(i, j) for j in range(value.num_cols)] for i in range(value.num_rows)]]
+        return [kind, [value._getitem(i) for i in range(value.dim)]]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return [kind, str(value)]
+
