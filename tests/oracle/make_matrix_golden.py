@@ -1,6 +1,6 @@
 """Runs tests/kaldi/matrix/golden/cases.txt in Kaldi itself and writes what came of it to golden/cases.json.
 
-    python make_matrix_golden.py        with a Python that has pykaldi 0.2.1 (Python 3.7)
+python make_matrix_golden.py        with a Python that has pykaldi 0.2.1 (Python 3.7)
 """
 
 import json

@@ -21,10 +21,20 @@ def namespace(root, double):
         return V([0.25 + 0.5 * i for i in range(n)])
 
     def mat(rows, cols, seed=0):
-        return M([[((5 * i + 3 * j + 2 * seed + i * j) % 7 - 2.75) * 0.5 for j in range(cols)] for i in range(rows)])
+        return M(
+            [
+                [((5 * i + 3 * j + 2 * seed + i * j) % 7 - 2.75) * 0.5 for j in range(cols)]
+                for i in range(rows)
+            ]
+        )
 
     def spmat(n):
-        return M([[2.0 + i if i == j else 0.75 / (1 + abs(i - j)) - 0.1 * (i + j) for j in range(n)] for i in range(n)])
+        return M(
+            [
+                [2.0 + i if i == j else 0.75 / (1 + abs(i - j)) - 0.1 * (i + j) for j in range(n)]
+                for i in range(n)
+            ]
+        )
 
     def sp(n):
         made = Sp(n)
@@ -37,7 +47,9 @@ def namespace(root, double):
         return made
 
     names = {name: value for name, value in locals().items() if name not in ("root", "double", "load", "one")}
-    names.update(INF=float("inf"), Other=getattr(matrix, other + "Vector"), OtherM=getattr(matrix, other + "Matrix"))
+    names.update(
+        INF=float("inf"), Other=getattr(matrix, other + "Vector"), OtherM=getattr(matrix, other + "Matrix")
+    )
     names.update(OtherSp=getattr(packed, other + "SpMatrix"))
     for kind in (common.MatrixTransposeType, common.MatrixResizeType, common.SpCopyType):
         names.update((member.name, member) for member in kind)
@@ -72,9 +84,11 @@ def plain(value):
         return [kind, [[value.getitem(i, j) for j in range(i + 1)] for i in range(value.num_rows)]]
     if hasattr(value, "_getitem"):  # the raw classes that PyKaldi's from_size and from_matrix return
         if hasattr(value, "num_rows"):
-            return [kind, [[value._getitem(i, j) for j in range(value.num_cols)] for i in range(value.num_rows)]]
+            return [
+                kind,
+                [[value._getitem(i, j) for j in range(value.num_cols)] for i in range(value.num_rows)],
+            ]
         return [kind, [value._getitem(i) for i in range(value.dim)]]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return [kind, str(value)]
-

@@ -27,7 +27,11 @@ def test_the_golden_file_is_of_these_cases():
 
 def agree(got: Any, want: Any, tolerance: float) -> bool:
     if isinstance(want, float) and isinstance(got, float):
-        return got == want or math.isclose(got, want, rel_tol=tolerance, abs_tol=tolerance) or want != want != got
+        return (
+            got == want
+            or math.isclose(got, want, rel_tol=tolerance, abs_tol=tolerance)
+            or want != want != got
+        )
     if isinstance(want, list) and isinstance(got, list):
         scale = max((abs(x) for x in _numbers(want) if math.isfinite(x)), default=0.0)
         within = tolerance * max(1.0, min(scale, 100.0))

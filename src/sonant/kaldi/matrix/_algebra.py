@@ -181,7 +181,9 @@ class MatrixAlgebra(ArrayBase):
         The singular values (columns,) fall from greatest to smallest; U is (rows, columns), Vt (columns, columns).
         """
         if self.num_rows < self.num_cols:
-            raise MatrixError(f"svd of {describe(self)}: expected no more columns than rows; take its transpose")
+            raise MatrixError(
+                f"svd of {describe(self)}: expected no more columns than rows; take its transpose"
+            )
         u, s, vt = np.linalg.svd(self._array, full_matrices=False)
         return self._vector.from_numpy(s), self._matrix.from_numpy(u), self._matrix.from_numpy(vt)
 

@@ -13,7 +13,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from sonant.errors import MatrixError, MatrixIndexError
 from sonant.kaldi.matrix._checks import Array, as_array, describe, kept, operand
-_OURS = set("transpose swapaxes reshape squeeze take repeat compress diagonal clip cumsum cumprod round around".split())
+
+_OURS = set(
+    ["transpose", "swapaxes", "reshape", "squeeze", "take", "repeat", "compress", "diagonal", "clip", "cumsum", "cumprod", "round", "around"]
+)
 
 
 class ArrayBase(NDArrayOperatorsMixin):

@@ -109,7 +109,9 @@ def operand(value: Any, shape: tuple[int | None, ...], dtype: Any, what: str, tr
     return array
 
 
-S, R, P = TypeVar("S"), TypeVar("R"), ParamSpec("P")
+S = TypeVar("S")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 def computed(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:

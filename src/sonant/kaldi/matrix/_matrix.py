@@ -93,7 +93,9 @@ class MatrixMethods(MatrixAlgebra):
         """All elements, column after column, from a vector as long; or every column from one as long as it."""
         vector = self._vec(v, None, "v")
         column = len(vector) == self.num_rows != self._array.size
-        self._array.T[...] = vector if column else self._vec(v, self._array.size, "v").reshape(self.shape[::-1])
+        self._array.T[...] = (
+            vector if column else self._vec(v, self._array.size, "v").reshape(self.shape[::-1])
+        )
 
     @in_place
     def copy_diag_from_vec_(self, v: Any):
@@ -291,14 +293,19 @@ class MatrixMethods(MatrixAlgebra):
     @in_place
     def group_max_deriv_(self, input: Any, output: Any):
         """1 where an element of `input` is its group's greatest, else 0."""
-        source, greatest = self._mat(input, self._array.shape, "input"), self._mat(output, (None, None), "output")
+        source, greatest = (
+            self._mat(input, self._array.shape, "input"),
+            self._mat(output, (None, None), "output"),
+        )
         self._array[...] = (self._groups(source, greatest) == greatest[..., None]).reshape(self._array.shape)
 
     @in_place
     def mul_rows_group_mat_(self, src: Any):
         """Multiplies each group of columns by its element of `src`."""
         factors = self._mat(src, (self.num_rows, None), "src")
-        self._array[...] = (self._groups(self._array, factors) * factors[..., None]).reshape(self._array.shape)
+        self._array[...] = (self._groups(self._array, factors) * factors[..., None]).reshape(
+            self._array.shape
+        )
 
 
 class OwningMatrix(MatrixMethods):

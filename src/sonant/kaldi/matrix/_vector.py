@@ -6,7 +6,16 @@ import numpy as np
 
 from sonant.errors import MatrixError, MatrixIndexError
 from sonant.kaldi.matrix._array import ArrayBase
-from sonant.kaldi.matrix._checks import as_array, computed, describe, in_place, index_of, kept, length_of, part
+from sonant.kaldi.matrix._checks import (
+    as_array,
+    computed,
+    describe,
+    in_place,
+    index_of,
+    kept,
+    length_of,
+    part,
+)
 from sonant.kaldi.matrix._elements import approximately, log_sum_exp, logs, norms, powers, sigmoid, softmax
 from sonant.kaldi.matrix.common import MatrixResizeType, MatrixTransposeType
 
@@ -323,7 +332,9 @@ class VectorMethods(ArrayBase):
         """A random index, each with a probability in proportion to its element, by numpy's global generator."""
         total = self._array.sum(dtype=np.float64)
         if not (total > 0 and self.min() >= 0):
-            raise MatrixError(f"{describe(self)} is no distribution: expected a positive sum and no negative element")
+            raise MatrixError(
+                f"{describe(self)} is no distribution: expected a positive sum and no negative element"
+            )
         return int(np.random.choice(self.dim, p=np.divide(self._array, total, dtype=np.float64)))
 
 
