@@ -8,6 +8,7 @@ from sonant.errors import MatrixError
 from sonant.kaldi.matrix._array import ArrayBase
 from sonant.kaldi.matrix._checks import as_array, computed, describe, in_place
 from sonant.kaldi.matrix._elements import approximately, diagonal, log_sum_exp
+from sonant.kaldi.matrix._random import generator
 from sonant.kaldi.matrix._spectral import block_diagonal, complex_power, real_eig, semidefinite_eig
 from sonant.kaldi.matrix.common import MatrixTransposeType
 
@@ -178,7 +179,8 @@ class MatrixAlgebra(ArrayBase):
     def svd(self, destructive: bool = False) -> tuple[Any, Any, Any]:
         """(s, U, Vt): self = U diag(s) Vt, for a matrix with no more columns than rows.
 
-        The singular values (columns,) fall from greatest to smallest; U is (rows, columns), Vt (columns, columns).
+        The singular values (columns,) fall from greatest to smallest; U is (rows, columns),
+        Vt (columns, columns).
         """
         if self.num_rows < self.num_cols:
             raise MatrixError(
@@ -211,8 +213,8 @@ class MatrixAlgebra(ArrayBase):
     def sym_pos_semi_def_eig(self, s: Any, P: Any, check_thresh: float = 0.001) -> None:
         """Writes eigenvalues, greatest first, into `s` and eigenvectors into the columns of `P`.
 
-        Raises MatrixError where the matrix is not symmetric and positive semidefinite, to `check_thresh` of its
-        norm; -1 does not check.
+        Raises MatrixError where the matrix is not symmetric and positive semidefinite, to `check_thresh` of
+        its norm; -1 does not check.
         """
         self._square("sym_pos_semi_def_eig")
         values, vectors = semidefinite_eig(self._array, check_thresh, describe(self))
@@ -221,7 +223,7 @@ class MatrixAlgebra(ArrayBase):
 
     @computed
     def power_(self, pow: float) -> bool:
-        """The matrix power, by its eigenvalues. False, and nothing is changed, where one is a negative real."""
+        """The matrix power, by eigenvalues. False, and nothing is changed, where one is a negative real."""
         self._square("power_")
         array = self._writable()
         vectors, real, imaginary = real_eig(array)
@@ -233,7 +235,7 @@ class MatrixAlgebra(ArrayBase):
 
     @in_place
     def orthogonalize_rows_(self):
-        """Makes the rows orthonormal, by Gram and Schmidt; a row that depends on others becomes a random one."""
+        """Makes the rows orthonormal, by Gram and Schmidt; a row that depends on others becomes random."""
         if self.num_rows > self.num_cols:
             raise MatrixError(f"orthogonalize_rows_ of {describe(self)}: expected no more rows than columns")
         for i, row in enumerate(self._array.astype(np.float64)):
@@ -243,7 +245,7 @@ class MatrixAlgebra(ArrayBase):
                     row = row - self._array[:i].T @ (self._array[:i] @ row)
                 if np.linalg.norm(row) > 1e-4 * before:
                     break
-                row = np.random.standard_normal(self.num_cols)
+                row = generator.standard_normal(self.num_cols)
             self._array[i] = row / np.linalg.norm(row)
 
     # Numbers

@@ -14,9 +14,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from sonant.errors import MatrixError, MatrixIndexError
 from sonant.kaldi.matrix._checks import Array, as_array, describe, kept, operand
 
-_OURS = set(
-    ["transpose", "swapaxes", "reshape", "squeeze", "take", "repeat", "compress", "diagonal", "clip", "cumsum", "cumprod", "round", "around"]
-)
+_OURS = {
+    *("transpose", "swapaxes", "reshape", "squeeze", "take", "repeat", "compress", "diagonal"),
+    *("clip", "cumsum", "cumprod", "round", "around"),
+}
 
 
 class ArrayBase(NDArrayOperatorsMixin):

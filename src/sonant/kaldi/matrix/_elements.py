@@ -32,7 +32,7 @@ def powers(array: Array, power: float, include_sign: bool) -> Array:
 
 
 def softmax(array: Array, log: bool) -> float:
-    """Replaces elements by their softmax, or its logarithm, over the whole array; returns log(sum(exp(x)))."""
+    """Replaces elements by their softmax, or its logarithm; returns log(sum(exp(x)))."""
     if not array.size:
         raise MatrixError("no elements have no softmax; expected 1 or more")
     greatest = array.max()

@@ -19,6 +19,7 @@ from sonant.kaldi.matrix._checks import (
     shown,
 )
 from sonant.kaldi.matrix._elements import diagonal, logs, norms, powers, sigmoid, softmax
+from sonant.kaldi.matrix._random import generator
 from sonant.kaldi.matrix.common import MatrixResizeType, MatrixStrideType, MatrixTransposeType
 
 _NO_TRANS = MatrixTransposeType.NO_TRANS
@@ -90,7 +91,7 @@ class MatrixMethods(MatrixAlgebra):
 
     @in_place
     def copy_cols_from_vec_(self, v: Any):
-        """All elements, column after column, from a vector as long; or every column from one as long as it."""
+        """All elements, column after column, from a vector as long; or every column from one as long."""
         vector = self._vec(v, None, "v")
         column = len(vector) == self.num_rows != self._array.size
         self._array.T[...] = (
@@ -166,13 +167,13 @@ class MatrixMethods(MatrixAlgebra):
 
     @in_place
     def set_randn_(self):
-        """Normal deviates, of numpy's global generator: `np.random.seed(n)` makes them repeatable."""
-        self._array[...] = np.random.standard_normal(self.shape)
+        """Normal deviates."""
+        self._array[...] = generator.standard_normal(self.shape)
 
     @in_place
     def set_rand_uniform_(self):
-        """Uniform deviates in [0, 1), of numpy's global generator."""
-        self._array[...] = np.random.random_sample(self.shape)
+        """Uniform deviates in [0, 1)."""
+        self._array[...] = generator.random(self.shape)
 
     @in_place
     def add_(self, value: float):
@@ -264,8 +265,8 @@ class MatrixMethods(MatrixAlgebra):
         """The finer matrix as (rows, coarse columns, columns in each)."""
         if not coarse.shape[1] or fine.shape[1] % coarse.shape[1] or fine.shape[0] != coarse.shape[0]:
             raise MatrixError(
-                f"{shown(fine.shape)} and {shown(coarse.shape)} are no groups of columns: expected as many rows, "
-                "and columns that divide"
+                f"{shown(fine.shape)} and {shown(coarse.shape)} are no groups of columns: expected as many "
+                "rows, and columns that divide"
             )
         return fine.reshape(*coarse.shape, fine.shape[1] // coarse.shape[1])
 

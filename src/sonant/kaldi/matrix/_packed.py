@@ -16,6 +16,7 @@ from sonant.kaldi.matrix._checks import (
     operand,
     shown,
 )
+from sonant.kaldi.matrix._random import generator
 from sonant.kaldi.matrix.common import MatrixResizeType
 
 
@@ -34,8 +35,8 @@ class PackedMethods:
     def __init__(self, num_rows: Any = None, resize_type: MatrixResizeType = MatrixResizeType.SET_ZERO):
         """Zeros of `num_rows` rows and columns, or a copy of a square matrix."""
         if num_rows is not None and not isinstance(num_rows, int | np.integer):
-            self._packed = self._lower(operand(num_rows, (None, None), self._dtype, type(self).__name__))
-            self.copy_from_mat_(num_rows)
+            square = operand(num_rows, (None, None), self._dtype, type(self).__name__)
+            self._packed = self._lower(self._taken(square))
         else:
             rows = length_of(0 if num_rows is None else num_rows, "num_rows")
             self._packed = np.zeros(rows * (rows + 1) // 2, self._dtype)
@@ -71,8 +72,10 @@ class PackedMethods:
         """The lower triangle, row after row: a view, not a copy."""
         return self._packed.view()
 
-    def copy_from_mat_(self, M: Any) -> Self:
-        raise NotImplementedError
+    @staticmethod
+    def _taken(full: Array) -> Array:
+        """The matrix whose lower triangle stands for `full`."""
+        return full
 
     def _full(self) -> Array:
         raise NotImplementedError
@@ -244,8 +247,8 @@ class PackedMethods:
 
     @in_place
     def set_randn_(self):
-        """Normal deviates, of numpy's global generator."""
-        self._packed[:] = np.random.standard_normal(len(self._packed))
+        """Normal deviates."""
+        self._packed[:] = generator.standard_normal(len(self._packed))
 
     @in_place
     def scale_(self, c: float):

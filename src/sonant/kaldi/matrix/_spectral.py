@@ -1,5 +1,7 @@
 """Eigenvalues as Kaldi arranges them."""
 
+from typing import Any
+
 import numpy as np
 
 from sonant.errors import MatrixError
@@ -14,6 +16,8 @@ def real_eig(array: Array) -> tuple[Array, Array, Array]:
     if np.array_equal(array, array.T):
         values, vectors = np.linalg.eigh(array)
         return vectors, values, np.zeros_like(values)
+    values: Any
+    vectors: Any
     values, vectors = np.linalg.eig(array)
     real, imaginary, columns = values.real.copy(), values.imag.copy(), vectors.real.copy()
     if not np.iscomplexobj(values):
@@ -49,12 +53,12 @@ def complex_power(real: Array, imaginary: Array, power: float) -> tuple[Array, A
     """Powers of complex numbers; None where one is a negative real, or 0 to a negative power."""
     if np.any((real < 0) & (imaginary == 0)) or (power < 0 and np.any((real == 0) & (imaginary == 0))):
         return None
-    powered = np.power(real + 1j * imaginary, power)
+    powered: Any = np.power(real + 1j * imaginary, power)
     return powered.real.astype(real.dtype), powered.imag.astype(real.dtype)
 
 
 def semidefinite_eig(array: Array, threshold: float, what: str) -> tuple[Array, Array]:
-    """(eigenvalues, greatest first, none negative; eigenvectors in columns) of a symmetric semidefinite array."""
+    """(eigenvalues, greatest first; eigenvectors in columns) of a symmetric positive semidefinite array."""
     values, vectors = np.linalg.eigh(array)
     values, vectors = values[::-1], vectors[:, ::-1]
     floored = np.maximum(values, 0)
@@ -62,7 +66,8 @@ def semidefinite_eig(array: Array, threshold: float, what: str) -> tuple[Array, 
         wrong = max(np.linalg.norm(values - floored), np.linalg.norm(array - array.T))
         if not wrong <= threshold * np.linalg.norm(values):
             raise MatrixError(
-                f"{what} is not symmetric and positive semidefinite: its smallest eigenvalue is {values[-1]:g}"
+                f"{what} is not symmetric and positive semidefinite: "
+                f"its smallest eigenvalue is {values[-1]:g}"
             )
     return floored, vectors
 

@@ -17,6 +17,7 @@ from sonant.kaldi.matrix._checks import (
     part,
 )
 from sonant.kaldi.matrix._elements import approximately, log_sum_exp, logs, norms, powers, sigmoid, softmax
+from sonant.kaldi.matrix._random import generator
 from sonant.kaldi.matrix.common import MatrixResizeType, MatrixTransposeType
 
 _NO_TRANS = MatrixTransposeType.NO_TRANS
@@ -93,13 +94,13 @@ class VectorMethods(ArrayBase):
 
     @in_place
     def set_randn_(self):
-        """Normal deviates, of numpy's global generator: `np.random.seed(n)` makes them repeatable."""
-        self._array[:] = np.random.standard_normal(self.dim)
+        """Normal deviates."""
+        self._array[:] = generator.standard_normal(self.dim)
 
     @in_place
     def set_rand_uniform_(self):
-        """Uniform deviates in [0, 1), of numpy's global generator."""
-        self._array[:] = np.random.random_sample(self.dim)
+        """Uniform deviates in [0, 1)."""
+        self._array[:] = generator.random(self.dim)
 
     set_randn_uniform_ = set_rand_uniform_  # what PyKaldi's double vectors call it
 
@@ -230,7 +231,7 @@ class VectorMethods(ArrayBase):
     def add_mat_vec_(
         self, alpha: float, M: Any, trans: MatrixTransposeType, v: Any, beta: float, sparse: bool = False
     ):
-        """self = alpha * M v + beta * self, or M's transpose; `sparse` is Kaldi's hint and changes nothing."""
+        """self = alpha * M v + beta * self, or M's transpose; `sparse`, Kaldi's hint, changes nothing."""
         matrix = self._mat(M, (self.dim, None), "M", trans)
         self._blend(alpha, matrix @ self._vec(v, matrix.shape[1], "v"), beta)
 
@@ -329,13 +330,13 @@ class VectorMethods(ArrayBase):
 
     @computed
     def rand_categorical(self) -> int:
-        """A random index, each with a probability in proportion to its element, by numpy's global generator."""
+        """A random index, each with a probability in proportion to its element."""
         total = self._array.sum(dtype=np.float64)
         if not (total > 0 and self.min() >= 0):
             raise MatrixError(
                 f"{describe(self)} is no distribution: expected a positive sum and no negative element"
             )
-        return int(np.random.choice(self.dim, p=np.divide(self._array, total, dtype=np.float64)))
+        return int(generator.choice(self.dim, p=np.divide(self._array, total, dtype=np.float64)))
 
 
 class OwningVector(VectorMethods):

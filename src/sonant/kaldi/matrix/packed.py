@@ -26,6 +26,10 @@ class SymmetricMethods(PackedMethods):
         """A copy of a square matrix."""
         return cls(len(as_array(orig, 2, cls._dtype, "orig"))).copy_from_mat_(orig, copy_type)
 
+    @staticmethod
+    def _taken(full: Array) -> Array:
+        return 0.5 * (full + full.T) if full.shape[0] == full.shape[1] else full
+
     def _full(self) -> Array:
         rows = self.num_rows
         full = np.zeros((rows, rows), self._dtype)
@@ -49,7 +53,8 @@ class SymmetricMethods(PackedMethods):
                 good, bad = np.abs(np.tril(mean)).sum(), np.abs(np.tril(difference)).sum()
                 if bad > 0.01 * good:
                     raise MatrixError(
-                        f"orig is not symmetric: differences sum up to {bad:g}; expected 1% of {good:g} at most"
+                        f"orig is not symmetric: differences sum up to {bad:g}; "
+                        f"expected 1% of {good:g} at most"
                     )
             full = mean
         self._store(full)
@@ -223,7 +228,7 @@ class SymmetricMethods(PackedMethods):
 
     @in_place
     def qr_(self, Q: Any):
-        """Makes a tridiagonal matrix diagonal, and Q, of tridiagonalize_, such that Q' self Q stays the same."""
+        """Makes a tridiagonal matrix diagonal, and the Q of tridiagonalize_ such that Q' self Q stays."""
         values, vectors = np.linalg.eigh(self._full())
         if Q is not None:
             write_to(Q, vectors.T @ self._mat(Q, self.shape, "Q"), "Q")
@@ -302,7 +307,7 @@ class TriangularMethods(PackedMethods):
 
     @in_place
     def cholesky_(self, orig: Any):
-        """The L with L L' = orig, a symmetric matrix. Raises MatrixError where it is not positive definite."""
+        """The L with L L' = orig. Raises MatrixError where that is not positive definite."""
         self._store(np.linalg.cholesky(self._mat(orig, self.shape, "orig")))
 
     @computed
