@@ -92,3 +92,23 @@ def plain(value):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return [kind, str(value)]
+
+
+def to_print():
+    """(options, array) of many magnitudes: integers, exponents, values that are no numbers."""
+    import numpy as np
+
+    for number in range(90):
+        rows, cols = [1, 2, 3, 7, 40][number % 5], [1, 2, 6, 7, 13, 14, 30][number % 7]
+        grid = np.arange(rows * cols, dtype=float).reshape(rows, cols)
+        array = (np.sin(1.7 * grid + number) + 0.3) * 10.0 ** (number % 13 - 6)
+        if number % 6 == 1:
+            array = np.round(array)
+        if number % 6 == 2:
+            array *= 10.0 ** (grid % 5 - 2)
+        if number % 6 == 3:
+            array[0, 0] = [np.nan, np.inf, -np.inf, 0][number % 4]
+        options = {"profile": ["default", "short", "full"][number // 30]}
+        if number % 8 == 7:
+            options.update(threshold=30, edgeitems=2, linewidth=50, precision=3)
+        yield options, array if number % 3 else array.ravel()

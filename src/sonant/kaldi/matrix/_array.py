@@ -13,6 +13,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from sonant.errors import MatrixError, MatrixIndexError
 from sonant.kaldi.matrix._checks import Array, as_array, describe, kept, operand
+from sonant.kaldi.matrix._str import text
 
 _OURS = {
     *("transpose", "swapaxes", "reshape", "squeeze", "take", "repeat", "compress", "diagonal"),
@@ -179,6 +180,9 @@ class ArrayBase(NDArrayOperatorsMixin):
         return NotImplemented
 
     __lt__ = __le__ = __gt__ = __ge__ = _no_order  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return text(self._array, f"sonant.kaldi.matrix.{type(self).__name__}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_numpy, (np.array(self._array),)

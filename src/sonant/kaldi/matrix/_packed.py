@@ -17,6 +17,7 @@ from sonant.kaldi.matrix._checks import (
     shown,
 )
 from sonant.kaldi.matrix._random import generator
+from sonant.kaldi.matrix._str import text
 from sonant.kaldi.matrix.common import MatrixResizeType
 
 
@@ -157,7 +158,7 @@ class PackedMethods:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return repr(self._matrix.from_numpy(self._full())).replace(self._matrix.__name__, type(self).__name__)
+        return text(self._full(), f"sonant.kaldi.matrix.packed.{type(self).__name__}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_triangle, (self._packed,)
