@@ -6,7 +6,7 @@ import numpy as np
 
 from sonant.errors import MatrixError
 from sonant.kaldi.matrix._array import ArrayBase
-from sonant.kaldi.matrix._checks import as_array, computed, describe, in_place
+from sonant.kaldi.matrix._checks import as_array, computed, describe, in_place, write_to
 from sonant.kaldi.matrix._elements import approximately, diagonal, log_sum_exp
 from sonant.kaldi.matrix._random import generator
 from sonant.kaldi.matrix._spectral import block_diagonal, complex_power, real_eig, semidefinite_eig
@@ -327,13 +327,3 @@ class MatrixAlgebra(ArrayBase):
     def approx_equal(self, other: Any, tol: float = 0.01) -> bool:
         """True where the shapes agree and |self - other| <= tol * |self|, in Frobenius norms."""
         return approximately(self._array, as_array(other, 2, self._dtype, "other"), tol)
-
-
-def write_to(target: Any, values: Any, what: str) -> None:
-    """Copies results into an argument: one of our objects or an array."""
-    array = target._writable() if isinstance(target, ArrayBase) else target
-    if not isinstance(array, np.ndarray) or array.shape != values.shape:
-        raise MatrixError(f"{what} is {describe(target)}; expected one of {'x'.join(map(str, values.shape))}")
-    if not array.flags.writeable:
-        raise MatrixError(f"{what} is {describe(target)} that cannot be written")
-    array[...] = values

@@ -97,7 +97,10 @@ class ArrayBase(NDArrayOperatorsMixin):
 
     def write(self, os: Any, binary: bool) -> None:
         """Writes this object to an Output, in Kaldi's binary or text format."""
-        getattr(os, self._stream_method)(binary, np.ascontiguousarray(self._array))
+        empty = np.zeros(
+            (0,) * self._ndim, self._dtype
+        )  # to Kaldi, a matrix without rows has no columns either
+        getattr(os, self._stream_method)(binary, self._array if self._array.size else empty)
 
     def read_(self, is_: Any, binary: bool, add: bool = False) -> Self:
         """Reads this object from an Input: either precision; `add` adds what is read to what is there."""

@@ -109,6 +109,17 @@ def operand(value: Any, shape: tuple[int | None, ...], dtype: Any, what: str, tr
     return array
 
 
+def write_to(target: Any, values: Array, what: str) -> None:
+    """Copies results into an argument: one of our objects, or an array that can be written."""
+    array = getattr(target, "_array", target)
+    if not isinstance(array, np.ndarray) or array.shape != values.shape:
+        raise MatrixError(f"{what} is {describe(target)}; expected a place for {shown(values.shape)}")
+    if not array.flags.writeable:
+        raise MatrixError(f"{what} is {describe(target)} of read-only memory; expected a clone()")
+    with np.errstate(all="ignore"):
+        array[...] = values
+
+
 S = TypeVar("S")
 R = TypeVar("R")
 P = ParamSpec("P")

@@ -34,7 +34,7 @@ def set_printoptions(
 ) -> None:
     """Sets how vectors and matrices print.
 
-    `precision`: digits after the point (4). `threshold`: how many elements are too many to print in full (1000).
+    `precision`: digits after the point (4). `threshold`: how many elements are too many to print in full.
     `edgeitems`: rows and columns at each edge of a summary (3). `linewidth`: characters in a line (80).
     `profile`: "default", "short" or "full", which the other arguments then change.
     """

@@ -6,8 +6,7 @@ import numpy as np
 
 from sonant.errors import MatrixError
 from sonant.kaldi.matrix import DoubleMatrix, Matrix
-from sonant.kaldi.matrix._algebra import write_to
-from sonant.kaldi.matrix._checks import Array, as_array, computed, describe, in_place
+from sonant.kaldi.matrix._checks import Array, as_array, computed, describe, in_place, write_to
 from sonant.kaldi.matrix._packed import PackedMethods, diagonal_of
 from sonant.kaldi.matrix._spectral import householder
 from sonant.kaldi.matrix.common import MatrixTransposeType, SpCopyType
