@@ -15,7 +15,7 @@ struct ColumnHeader {
 
 int quantise(float value, float min, float range, float highest) {
   const float f = std::clamp((value - min) / range, 0.0f, 1.0f);
-  return int(f * highest + 0.499f);
+  return int(f * highest + 0.499);  // a double: 0.499f would round some halves up
 }
 
 float dequantise(std::uint16_t value, float min, float range) { return min + range * 1.52590218966964e-05F * value; }
@@ -47,7 +47,7 @@ ColumnHeader column_header(float min, float range, std::vector<float>& column) {
 
 std::uint8_t byte_of(float value, float p0, float p25, float p75, float p100) {
   auto part = [&](float low, float high, int first, int steps) {
-    const int byte = first + int((value - low) / (high - low) * steps + 0.5f);
+    const int byte = first + int((value - low) / (high - low) * steps + 0.5);
     return std::uint8_t(std::clamp(byte, first, first + steps));
   };
   if (value < p25) return part(p0, p25, 0, 64);

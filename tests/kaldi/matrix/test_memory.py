@@ -162,7 +162,7 @@ def test_from_numpy_wraps_without_a_copy():
         lambda: Matrix(2, 2).row(5),
         lambda: Matrix(2, 2).col_range(1, 9),
         lambda: Vector(3).__delitem__(-1),
-        lambda: Matrix(2, 2).__delitem__((0, 0)),
+        lambda: Matrix(2, 2).__delitem__(2),
         lambda: Vector(3) + Vector(2),
         lambda: Vector(3).copy_(Vector(2)),
         lambda: Matrix(2, 2).__setitem__(0, [1, 2, 3]),

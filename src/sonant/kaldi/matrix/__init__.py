@@ -8,6 +8,7 @@ vector or matrix it takes anything that numpy can make an array of.
 import numpy as np
 
 from sonant.kaldi.matrix._matrix import OwningMatrix, ViewingMatrix
+from sonant.kaldi.matrix._str import set_printoptions
 from sonant.kaldi.matrix._vector import OwningVector, ViewingVector
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SubMatrix",
     "SubVector",
     "Vector",
+    "set_printoptions",
 ]
 
 

@@ -2,10 +2,9 @@
 
 Every class of this package holds one array, `_array`, of its precision, whose last axis is contiguous.
 Views, indexing and ufuncs are numpy's; this file turns arrays into Kaldi's classes and numpy's complaints
- into `MatrixError`.
+into `MatrixError`.
 """
 
-import operator
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
@@ -13,58 +12,13 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from sonant.errors import MatrixError, MatrixIndexError
+from sonant.kaldi.matrix._checks import Array, as_array, describe, kept, operand
+from sonant.kaldi.matrix._str import text
 
-Array = np.ndarray[Any, Any]
-
-
-def as_array(value: Any, ndim: int, dtype: Any, what: str = "") -> Array:
-    """`value` as an array of `ndim` axes: itself, without a copy, where it is of that type already.
-
-    Takes whatever numpy makes an array of: our classes, arrays, torch tensors on the CPU, DLPack exporters,
-    sequences. Raises MatrixError, naming the argument `what`, for anything else.
-    """
-    array = getattr(value, "_array", None)
-    if not isinstance(array, np.ndarray) or array.ndim != ndim:
-        array = _to_array(value, what)
-    if array.ndim != ndim:
-        kind = "a vector, of 1 axis" if ndim == 1 else "a matrix, of 2 axes"
-        raise MatrixError(f"{_named(what)}{describe(value, array)}; expected {kind}")
-    if array.dtype != dtype:
-        if array.dtype.kind not in "biuf":
-            raise MatrixError(f"{_named(what)}elements of type {array.dtype}; expected real numbers")
-        with np.errstate(all="ignore"):
-            array = array.astype(dtype)
-    return array
-
-
-def _to_array(value: Any, what: str) -> Array:
-    try:
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return np.from_dlpack(value)
-        array = np.asarray(value)
-        return array.astype(np.float64) if array.dtype.kind == "O" else array
-    except (ValueError, TypeError, RuntimeError, BufferError) as problem:
-        raise MatrixError(f"{_named(what)}{type(value).__name__} is no array of numbers: {problem}") from None
-
-
-def _named(what: str) -> str:
-    return f"{what}: " if what else ""
-
-
-def describe(value: Any, array: Array | None = None) -> str:
-    """`Matrix of 2x3`, for messages."""
-    shape = np.shape(array if array is not None else getattr(value, "_array", value))
-    return f"{type(value).__name__} of {'x'.join(map(str, shape)) if shape else 'no axes'}"
-
-
-def kept(array: Array) -> Array:
-    """`array`, or a copy where its last axis is not contiguous or rows run backwards or overlap."""
-    strides, size = array.strides, array.itemsize
-    if array.size and array.shape[-1] > 1 and strides[-1] != size:
-        return array.copy()
-    if array.ndim == 2 and array.shape[0] > 1 and strides[0] < array.shape[1] * size:
-        return array.copy()
-    return array
+_OURS = {
+    *("transpose", "swapaxes", "reshape", "squeeze", "take", "repeat", "compress", "diagonal"),
+    *("clip", "cumsum", "cumprod", "round", "around"),
+}
 
 
 class ArrayBase(NDArrayOperatorsMixin):
@@ -114,6 +68,18 @@ class ArrayBase(NDArrayOperatorsMixin):
             )
         return self._array
 
+    def _vec(self, value: Any, length: int | None, what: str) -> Array:
+        """An argument as a vector of this precision."""
+        return operand(value, (length,), self._dtype, what)
+
+    def _mat(self, value: Any, shape: tuple[int | None, int | None], what: str, trans: Any = None) -> Array:
+        """An argument, or its transpose, as a matrix of this precision."""
+        return operand(value, shape, self._dtype, what, trans)
+
+    def _blend(self, alpha: float, product: Array, beta: float) -> None:
+        """alpha * product + beta * self; what was there does not matter, be it NaN, where beta is 0."""
+        self._array[...] = alpha * product if beta == 0 else beta * self._array + alpha * product
+
     @classmethod
     def _result(cls, array: Any) -> Any:
         """What numpy returned, as Kaldi's types: a float, SubVector or SubMatrix of this precision."""
@@ -131,7 +97,10 @@ class ArrayBase(NDArrayOperatorsMixin):
 
     def write(self, os: Any, binary: bool) -> None:
         """Writes this object to an Output, in Kaldi's binary or text format."""
-        getattr(os, self._stream_method)(binary, np.ascontiguousarray(self._array))
+        empty = np.zeros(
+            (0,) * self._ndim, self._dtype
+        )  # to Kaldi, a matrix without rows has no columns either
+        getattr(os, self._stream_method)(binary, self._array if self._array.size else empty)
 
     def read_(self, is_: Any, binary: bool, add: bool = False) -> Self:
         """Reads this object from an Input: either precision; `add` adds what is read to what is there."""
@@ -215,6 +184,9 @@ class ArrayBase(NDArrayOperatorsMixin):
 
     __lt__ = __le__ = __gt__ = __ge__ = _no_order  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return text(self._array, f"sonant.kaldi.matrix.{type(self).__name__}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_numpy, (np.array(self._array),)
 
@@ -254,8 +226,9 @@ class ArrayBase(NDArrayOperatorsMixin):
         return results if isinstance(result, tuple) else results[0]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """numpy's other functions see arrays and return arrays."""
-        return func(*_plain(args), **_plain(kwargs))
+        """numpy's other functions see arrays and return arrays; some, as PyKaldi's do, our types."""
+        result = func(*_plain(args), **_plain(kwargs))
+        return self._result(result) if func.__name__ in _OURS else result
 
     def __dlpack__(self, **arguments: Any) -> Any:
         """A DLPack capsule over this memory: `torch.from_dlpack(matrix)` shares it."""
@@ -285,25 +258,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return value
-
-
-def length_of(value: Any, what: str) -> int:
-    """`value` as a count of elements."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise MatrixError(f"{what} is {value!r}; expected an integer of 0 or more") from None
-    if count < 0:
-        raise MatrixIndexError(f"{what} is {count}; expected 0 or more")
-    return count
-
-
-def part(start: Any, length: Any, size: int, names: tuple[str, str]) -> slice:
-    """Elements `start` to `start + length` of `size`; all that follow where `length` is None."""
-    begin = length_of(start, names[0])
-    if begin > size:
-        raise MatrixIndexError(f"{names[0]} is {begin}; expected 0 to {size}")
-    count = size - begin if length is None else length_of(length, names[1])
-    if begin + count > size:
-        raise MatrixIndexError(f"{names[1]} is {count}; expected 0 to {size - begin} from {names[0]} {begin}")
-    return slice(begin, begin + count)
