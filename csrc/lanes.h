@@ -58,4 +58,31 @@ SONANT_INLINE LanesF<W> logarithm(const LanesF<W>& x) {
   return e * 0.693359375f + (s * 2.0f + (s * z * series - e * 2.12194440e-4f));
 }
 
+// e^x for x in [-87, 88]; relative error about 1e-7. With x = n ln 2 + r, |r| <= ln 2 / 2: 2^n times the series of e^r.
+template <int W>
+SONANT_INLINE LanesF<W> exponential(const LanesF<W>& x) {
+  const LanesF<W> scaled = x * 1.44269504f;
+  const LanesF<W> half = scaled > LanesF<W>{} ? broadcast<W>(0.5f) : broadcast<W>(-0.5f);
+  const LanesI<W> n = __builtin_convertvector(scaled + half, LanesI<W>);
+  const LanesF<W> whole = __builtin_convertvector(n, LanesF<W>);
+  const LanesF<W> r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  LanesF<W> series = r * (1.0f / 5040) + 1.0f / 720;
+  series = series * r + 1.0f / 120;
+  series = series * r + 1.0f / 24;
+  series = series * r + 1.0f / 6;
+  series = series * r + 0.5f;
+  series = series * r + 1.0f;
+  series = series * r + 1.0f;
+  return series * (LanesF<W>)((n + 127) << 23);
+}
+
+// x^y for x that is not negative (0 where x is, or is so small that it is no normal number), held within float's range.
+template <int W>
+SONANT_INLINE LanesF<W> power_of(const LanesF<W>& x, float y) {
+  constexpr float kSmallest = 1.17549435e-38f;
+  LanesF<W> exponent = maximum<W>(logarithm<W>(maximum<W>(x, kSmallest)) * y, -87.0f);
+  exponent = -maximum<W>(-exponent, -88.0f);
+  return x < broadcast<W>(kSmallest) ? LanesF<W>{} : exponential<W>(exponent);
+}
+
 }  // namespace sonant

@@ -16,7 +16,7 @@ import pytest
 from sonant import _native
 from sonant.errors import FeatureError
 from sonant.features import Fbank, FbankConfig
-from sonant.features.fbank import _options
+from sonant.features.frames import native_options
 
 TOLERANCE = 1e-3
 EPSILON = np.finfo(np.float32).eps
@@ -245,12 +245,12 @@ def test_every_kernel_that_this_processor_has(speech, lanes):
     magnitudes = FbankConfig(dither=0.0, round_to_power_of_two=False, use_power=False, use_energy=True)
     for c in (FbankConfig(dither=0.0), magnitudes):
         try:
-            kernel = _native.Fbank(_options(c), lanes)
+            kernel = _native.FrameFeature(native_options(_native.FbankOptions, c), lanes)
         except FeatureError as error:
             assert lanes > 4 and "where the processor has as many" in str(error)
             return
         assert kernel.lanes == lanes
-        (ours,) = kernel.compute([speech], 1)
+        (ours,) = kernel.compute([speech], [1.0], 1)
         assert excess(ours, fbank(speech, c), speech, c) <= 1
 
 
