@@ -125,22 +125,22 @@ class FrameFeature(Generic[Config]):
         """
         return self._compute(samples, None, num_threads)
 
-    def _compute(self, samples: Any, warp: Warp | Sequence[float], num_threads: int) -> Any:
+    def _compute(self, samples: Any, warp: Any, num_threads: int) -> Any:
         if num_threads < 0:
             raise FeatureError(f"num_threads={num_threads}; expected 1 or more, or 0 for all there are")
         if isinstance(samples, list | tuple):
             checked = [_checked(array, f"waveform {i} of {len(samples)}") for i, array in enumerate(samples)]
-            warps = warp if isinstance(warp, Sequence) else [warp] * len(checked)
+            warps = warp if isinstance(warp, list | tuple | np.ndarray) else [warp] * len(checked)
             if len(warps) != len(checked):
                 raise FeatureError(
                     f"vtln_warp: {len(warps)} factors for {len(checked)} waveforms; expected one for each"
                 )
             return self._native.compute(checked, [self._warp(factor) for factor in warps], num_threads)
-        if isinstance(warp, Sequence):
+        if isinstance(warp, list | tuple | np.ndarray):
             raise FeatureError(f"vtln_warp={warp!r} for one waveform; expected one factor")
         return self._native.compute([_checked(samples, "samples")], [self._warp(warp)], 1)[0]
 
-    def _warp(self, warp: Warp) -> float:
+    def _warp(self, warp: Any) -> float:
         if warp is None:
             return self._native.warp
         try:
