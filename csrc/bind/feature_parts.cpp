@@ -61,7 +61,12 @@ std::pair<float, Vector> linear_prediction(const Input& autocorrelation) {
 
 void bind_feature_parts(nb::module_& m) {
   using sonant::FrameFeature;
-  m.def("feature_window", [](const FrameFeature& f) { return vector_of(f.recipe().plan.window); }, "feature"_a);
+  using sonant::SpectrogramOptions;  // it has what there is to say about frames, and no more
+  m.def("framing", [](const SpectrogramOptions& o) { return sonant::Framing(o.frame); }, "options"_a);
+  m.def("window", [](const SpectrogramOptions& o) {
+          return vector_of(sonant::window_function(o.frame, sonant::Framing(o.frame).length()));
+        }, "options"_a);
+  m.def("window", [](const FrameFeature& f) { return vector_of(f.recipe().plan.window); }, "feature"_a);
   m.def("mel_filters", filters, "feature"_a, "warp"_a);
   m.def("mel_centers", [](const FrameFeature& f, double warp) { return vector_of(f.banks(warp)->centers); },
         "feature"_a, "warp"_a);

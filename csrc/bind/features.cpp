@@ -166,6 +166,12 @@ void bind_features(nb::module_& m) {
     }
   });
 
+  nb::class_<sonant::Framing>(m, "Framing")
+      .def_prop_ro("length", &sonant::Framing::length)
+      .def_prop_ro("shift", &sonant::Framing::shift)
+      .def_prop_ro("padded", &sonant::Framing::padded)
+      .def("first_sample", &sonant::Framing::first_sample, "frame"_a)
+      .def("count", &sonant::Framing::count, "samples"_a, "ended"_a);
   auto feature = nb::class_<sonant::FrameFeature>(m, "FrameFeature");
   bind_options<sonant::FbankOptions>(m, "FbankOptions", feature)
       .def_rw("use_log_fbank", &sonant::FbankOptions::use_log_fbank)
@@ -185,13 +191,7 @@ void bind_features(nb::module_& m) {
   feature.def_prop_ro("dim", &sonant::FrameFeature::dim)
       .def_prop_ro("lanes", &sonant::FrameFeature::lanes)
       .def_prop_ro("warp", &sonant::FrameFeature::warp)
-      .def_prop_ro("padded", [](const sonant::FrameFeature& f) { return f.framing().padded(); })
-      .def("num_frames", [](const sonant::FrameFeature& f, std::int64_t samples, bool ended) {
-             return f.framing().count(samples, ended);
-           }, "samples"_a, "ended"_a = true)
-      .def("first_sample", [](const sonant::FrameFeature& f, std::int64_t frame) {
-             return f.framing().first_sample(frame);
-           }, "frame"_a)
+      .def_prop_ro("framing", &sonant::FrameFeature::framing)
       .def("check_warp", [](const sonant::FrameFeature& f, double warp) { f.banks(warp); }, "warp"_a)
       .def("compute", compute, "waveforms"_a, "warps"_a, "num_threads"_a)
       .def("compute_windowed", compute_windowed, "frame"_a.noconvert(), "log_energy"_a, "warp"_a);

@@ -100,13 +100,13 @@ class FrameFeature(Generic[Config]):
     @property
     def window(self) -> npt.NDArray[np.float32]:
         """The window function, (samples per frame,)."""
-        return _native.feature_window(self._native)
+        return _native.window(self._native)
 
     def num_frames(self, num_samples: int) -> int:
         """Frames that a waveform of `num_samples` samples makes; 0 where it is too short for one."""
         if num_samples < 0:
             raise FeatureError(f"num_samples={num_samples}; expected the length of a waveform, 0 or more")
-        return self._native.num_frames(num_samples)
+        return self._native.framing.count(num_samples, True)
 
     @overload
     def compute(self, samples: Samples, *, num_threads: int = 0) -> Features: ...
