@@ -196,7 +196,7 @@ class MelFeature(FrameFeature[Config]):
         return FrameStream(self, vtln_warp)
 
 
-Feature = TypeVar("Feature", bound=FrameFeature)
+Feature = TypeVar("Feature", bound=FrameFeature, covariant=True)
 
 
 class FrameStream(Generic[Feature]):
