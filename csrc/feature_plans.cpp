@@ -95,7 +95,8 @@ FeatureRecipe::FeatureRecipe(const MfccOptions& options)
   if (options.energy.htk_compat) {
     // HTK has cepstrum 0 last, and its transform lacks the factor that makes that row orthonormal.
     std::rotate(plan.matrix.begin(), plan.matrix.begin() + plan.bins, plan.matrix.end());
-    for (int bin = 0; bin < plan.bins; ++bin) plan.matrix[(plan.dim - 1) * plan.bins + bin] *= std::numbers::sqrt2_v<float>;
+    std::for_each(plan.matrix.end() - plan.bins, plan.matrix.end(),
+                  [](float& factor) { factor *= std::numbers::sqrt2_v<float>; });
   }
 }
 

@@ -117,7 +117,8 @@ SONANT_INLINE void transform(const RealFft& fft, LanesF<W>* x, LanesF<W>* room) 
   }
 }
 
-// Hands over the spectrum of a transformed x: pair(k, X_k, N/2 - k, conj X_(N/2-k)), as (re, im) each, for 0 < k <= N/4.
+// Hands over the spectrum of a transformed x: pair(k, X_k, N/2 - k, conj X_(N/2-k)), with (re, im) of each, for
+// 0 < k <= N/4.
 template <int W, typename Pair>
 SONANT_INLINE void untangle_spectrum(const RealFft& fft, const LanesF<W>* x, Pair pair) {
   using F = LanesF<W>;

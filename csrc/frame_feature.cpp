@@ -40,9 +40,7 @@ std::shared_ptr<const MelBanks> FrameFeature::banks(double warp) const {
 
 void FrameFeature::check(std::span<const float> samples) const {
   const float largest = kLargestSample / float(recipe_.frame.sample_scale);
-  int bad = 0;
-  for (const float sample : samples) bad |= !(std::fabs(sample) <= largest);  // also true of NaN
-  if (!bad) return;
+  if (!kernel_->larger(samples.data(), std::int64_t(samples.size()), largest)) return;
   const auto found = std::find_if(samples.begin(), samples.end(), [&](float s) { return !(std::fabs(s) <= largest); });
   feature_error("sample ", found - samples.begin(), " of ", samples.size(), " is ", *found, "; expected finite samples",
                 std::isfinite(*found) ? " of a sensible size for sample_scale=" : " (sample_scale=",
@@ -99,11 +97,10 @@ void FrameStream::finish(float* features) { emit(feature_->framing().count(recei
 
 void FrameStream::append(std::span<const float> samples) {
   const FrameOptions& options = feature_->recipe_.frame;
-  const float scale = float(options.sample_scale);
   const std::size_t before = pending_.size();
   pending_.resize(before + samples.size());
   float* to = pending_.data() + before;
-  for (std::size_t i = 0; i < samples.size(); ++i) to[i] = samples[i] * scale;
+  feature_->kernel_->scale(samples.data(), std::int64_t(samples.size()), float(options.sample_scale), to);
   if (options.dither != 0) {
     feature_->kernel_->dither(to, std::int64_t(samples.size()), received_, float(options.dither), options.seed);
   }

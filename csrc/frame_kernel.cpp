@@ -26,8 +26,31 @@ SONANT_INLINE void gather(const FramePlan& plan, const float* samples, int count
   const float* from[W];
   // Idle lanes repeat the last frame; nobody reads what they compute.
   for (int lane = 0; lane < W; ++lane) from[lane] = samples + std::ptrdiff_t(std::min(lane, count - 1)) * plan.shift;
-  for (int i = 0; i < length; ++i) {
+  int i = 0;
+  for (; i + W <= length; i += W) {
+    LanesF<W> rows[W];
+    for (int lane = 0; lane < W; ++lane) rows[lane] = load<W>(from[lane] + i);
+    transpose<W>(rows);
+    for (int k = 0; k < W; ++k) x[i + k] = rows[k];
+  }
+  for (; i < length; ++i) {
     for (int lane = 0; lane < W; ++lane) to[i * W + lane] = from[lane][i];
+  }
+}
+
+// The way back: `dim` vectors to (count, dim).
+template <int W>
+SONANT_INLINE void scatter(const LanesF<W>* columns, int dim, int count, float* out) {
+  const float* from = reinterpret_cast<const float*>(columns);
+  int i = 0;
+  for (; i + W <= dim; i += W) {
+    LanesF<W> rows[W];
+    for (int k = 0; k < W; ++k) rows[k] = columns[i + k];
+    transpose<W>(rows);
+    for (int frame = 0; frame < count; ++frame) store<W>(rows[frame], out + std::ptrdiff_t(frame) * dim + i);
+  }
+  for (int frame = 0; frame < count; ++frame) {
+    for (int k = i; k < dim; ++k) out[std::ptrdiff_t(frame) * dim + k] = from[k * W + frame];
   }
 }
 
@@ -36,40 +59,50 @@ SONANT_INLINE LanesF<W> log_energy(const FramePlan& plan, const LanesF<W>& energ
   return maximum<W>(logarithm<W>(maximum<W>(energy, kEpsilon)), plan.log_energy_floor);
 }
 
-// Offset, preemphasis and window, in place; returns the log-energy that the options ask for.
+// Sums of four, so that no addition waits for the one before it.
+template <int W, typename Term>
+SONANT_INLINE LanesF<W> sum_of(int count, Term term) {
+  LanesF<W> sums[4] = {};
+  int i = 0;
+  for (; i + 4 <= count; i += 4) {
+    for (int k = 0; k < 4; ++k) sums[k] += term(i + k);
+  }
+  for (; i < count; ++i) sums[0] += term(i);
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+// Preemphasis and window, in place; returns the energy before or after them.
+template <int W, FramePlan::Energy kEnergy>
+SONANT_INLINE LanesF<W> shape_frames(const FramePlan& plan, const LanesF<W>& mean, LanesF<W>* x) {
+  using F = LanesF<W>;
+  const float* window = plan.window.data();
+  const float coefficient = plan.preemphasis;
+  F previous = x[0] - mean;  // Kaldi preemphasises the first sample with itself
+  return sum_of<W>(int(plan.window.size()), [&](int i) __attribute__((always_inline)) {
+    const F sample = x[i] - mean;
+    const F windowed = (sample - previous * coefficient) * window[i];
+    previous = sample;
+    x[i] = windowed;
+    if constexpr (kEnergy == FramePlan::Energy::raw) return sample * sample;
+    if constexpr (kEnergy == FramePlan::Energy::windowed) return windowed * windowed;
+    if constexpr (kEnergy == FramePlan::Energy::none) return F{};
+  });
+}
+
+// Offset, preemphasis and window, in place; returns the energy that the options ask for.
 template <int W>
 SONANT_INLINE LanesF<W> window_frames(const FramePlan& plan, LanesF<W>* x) {
   using F = LanesF<W>;
+  using Energy = FramePlan::Energy;
   const int length = int(plan.window.size());
   F mean{};
   if (plan.remove_dc_offset) {
-    F sums[4] = {};
-    int i = 0;
-    for (; i + 4 <= length; i += 4) {
-      for (int k = 0; k < 4; ++k) sums[k] += x[i + k];
-    }
-    for (; i < length; ++i) sums[0] += x[i];
-    mean = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / float(length);
-  }
-  F raw_energy{}, energy{};
-  F previous = x[0] - mean;  // Kaldi preemphasises the first sample with itself
-  for (int i = 0; i < length; ++i) {
-    const F sample = x[i] - mean;
-    const F windowed = (sample - previous * plan.preemphasis) * plan.window[i];
-    previous = sample;
-    raw_energy += sample * sample;
-    energy += windowed * windowed;
-    x[i] = windowed;
+    mean = sum_of<W>(length, [&](int i) __attribute__((always_inline)) { return x[i]; }) / float(length);
   }
   for (int i = length; i < plan.fft.size; ++i) x[i] = F{};
-  return plan.energy == FramePlan::Energy::raw ? raw_energy : energy;
-}
-
-template <int W>
-SONANT_INLINE LanesF<W> energy_of(const LanesF<W>* x, int length) {
-  LanesF<W> energy{};
-  for (int i = 0; i < length; ++i) energy += x[i] * x[i];
-  return energy;
+  if (plan.energy == Energy::raw) return shape_frames<W, Energy::raw>(plan, mean, x);
+  if (plan.energy == Energy::windowed) return shape_frames<W, Energy::windowed>(plan, mean, x);
+  return shape_frames<W, Energy::none>(plan, mean, x);
 }
 
 template <int W>
@@ -162,10 +195,7 @@ SONANT_INLINE void finish_frames(const FramePlan& plan, const MelBanks& banks, c
   }
   if (plan.energy != FramePlan::Energy::none) columns[plan.energy_column] = log_energy<W>(plan, energy);
 
-  const float* from = reinterpret_cast<const float*>(columns);
-  for (int frame = 0; frame < count; ++frame) {
-    for (int i = 0; i < plan.dim; ++i) out[std::ptrdiff_t(frame) * plan.dim + i] = from[i * W + frame];
-  }
+  scatter<W>(columns, plan.dim, count, out);
 }
 
 template <int W>
@@ -182,8 +212,20 @@ SONANT_INLINE void compute_windowed(const FramePlan& plan, const MelBanks& banks
                                     float* out) {
   LanesF<W>* x = reinterpret_cast<LanesF<W>*>(room);
   for (int i = 0; i < plan.fft.size; ++i) x[i] = broadcast<W>(samples[i]);
-  const LanesF<W> energy = energy_of<W>(x, plan.fft.size);
+  const LanesF<W> energy =
+      sum_of<W>(plan.fft.size, [&](int i) __attribute__((always_inline)) { return x[i] * x[i]; });
   finish_frames<W>(plan, banks, energy, 1, x, out);
+}
+
+// True where the absolute value of one is above `largest`, or it is NaN.
+SONANT_INLINE bool any_larger(const float* samples, std::int64_t count, float largest) {
+  int found = 0;
+  for (std::int64_t i = 0; i < count; ++i) found |= !(__builtin_fabsf(samples[i]) <= largest);
+  return found != 0;
+}
+
+SONANT_INLINE void multiply(const float* samples, std::int64_t count, float factor, float* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = samples[i] * factor;
 }
 
 // The same source compiled once per instruction set, each of them called once for many frames.
@@ -196,12 +238,18 @@ SONANT_INLINE void compute_windowed(const FramePlan& plan, const MelBanks& banks
                            float* out) {                                                                        \
     compute_windowed<W>(plan, banks, samples, room, out);                                                       \
   }                                                                                                             \
+  TARGET bool larger_##W(const float* samples, std::int64_t count, float largest) {                             \
+    return any_larger(samples, count, largest);                                                                 \
+  }                                                                                                             \
+  TARGET void scale_##W(const float* samples, std::int64_t count, float factor, float* to) {                    \
+    multiply(samples, count, factor, to);                                                                       \
+  }                                                                                                             \
   TARGET void dither_##W(float* samples, std::int64_t count, std::int64_t first, float deviation,               \
                          std::uint64_t seed) {                                                                  \
     dither_samples<std::min(W, 8)>(samples, count, first, deviation, seed);                                     \
   }                                                                                                             \
   std::size_t room_##W(const FramePlan& plan) { return room_vectors(plan) * W; }                                \
-  constexpr FrameKernel kernel_##W{W, room_##W, frames_##W, windowed_##W, dither_##W};
+  constexpr FrameKernel kernel_##W{W, room_##W, frames_##W, windowed_##W, larger_##W, scale_##W, dither_##W};
 
 SONANT_FRAME_KERNEL(4, )  // the baseline of every x86-64 (SSE2) and of every 64-bit ARM (NEON)
 #if defined(__x86_64__)

@@ -52,6 +52,12 @@ struct FrameKernel {
   // One frame of fft.size samples that went through offset, preemphasis and window already.
   void (*windowed)(const FramePlan&, const MelBanks&, const float* samples, float* room, float* out);
 
+  // True where the absolute value of a sample is above `largest`, or a sample is NaN.
+  bool (*larger)(const float* samples, std::int64_t count, float largest);
+
+  // to[i] = samples[i] * factor
+  void (*scale)(const float* samples, std::int64_t count, float factor, float* to);
+
   // samples[i] += deviation * gauss(seed, first + i), where gauss is normal noise that depends on nothing else.
   void (*dither)(float* samples, std::int64_t count, std::int64_t first, float deviation, std::uint64_t seed);
 };

@@ -35,8 +35,8 @@ struct MelBanks {
 float mel_of(float hertz);
 float hertz_of(float mel);
 
-// The piecewise linear warp of frequencies: the identity outside [low, high], f / factor between two knees, and straight
-// lines from the knees to the ends. Needs low < vtln_low < vtln_high < high and a positive factor.
+// The piecewise linear warp of frequencies: the identity outside [low, high], f / factor between two knees, and
+// straight lines from the knees to the ends. Needs low < vtln_low < vtln_high < high and a positive factor.
 struct Warp {
   Warp(float low, float high, float vtln_low, float vtln_high, float factor);
 
