@@ -7,11 +7,10 @@ import numpy as np
 
 from sonant.errors import FeatureError
 from sonant.features.frames import FrameConfig, FrameFeature
-from sonant.kaldi.feat._arrays import destination
+from sonant.kaldi.feat._arrays import as_array, destination
 from sonant.kaldi.feat._configs import config_of
 from sonant.kaldi.feat.window import FrameExtractionOptions
 from sonant.kaldi.matrix import Matrix, Vector
-from sonant.kaldi.matrix._array import as_array
 
 
 class _Computing:

@@ -8,11 +8,10 @@ import numpy as np
 from sonant import _native
 from sonant.errors import FeatureError
 from sonant.features import Fbank, FbankConfig
-from sonant.kaldi.feat._arrays import destination
+from sonant.kaldi.feat._arrays import as_array, destination
 from sonant.kaldi.feat._configs import config_of
 from sonant.kaldi.feat.window import FrameExtractionOptions
 from sonant.kaldi.matrix import Vector
-from sonant.kaldi.matrix._array import as_array
 from sonant.kaldi.util.options import Options, option
 
 __all__ = [

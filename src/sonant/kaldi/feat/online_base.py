@@ -7,6 +7,7 @@ import numpy as np
 
 from sonant.errors import FeatureError
 from sonant.features.frames import FrameConfig, FrameFeature
+from sonant.kaldi.feat._arrays import as_array
 from sonant.kaldi.feat._computers import WaveFeature, resampled_rate
 from sonant.kaldi.feat._configs import config_of
 from sonant.kaldi.feat._online_frames import OnlineFrames
@@ -15,7 +16,6 @@ from sonant.kaldi.feat.mfcc import Mfcc, MfccOptions
 from sonant.kaldi.feat.plp import Plp, PlpOptions
 from sonant.kaldi.itf import OnlineBaseFeature
 from sonant.kaldi.matrix import Vector
-from sonant.kaldi.matrix._array import as_array
 
 __all__ = ["OnlineFbank", "OnlineMfcc", "OnlinePlp"]
 

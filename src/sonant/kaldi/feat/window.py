@@ -8,10 +8,9 @@ from sonant import _native
 from sonant.errors import FeatureError
 from sonant.features import Spectrogram, SpectrogramConfig
 from sonant.features.frames import native_options
-from sonant.kaldi.feat._arrays import destination
+from sonant.kaldi.feat._arrays import as_array, destination
 from sonant.kaldi.feat._configs import config_of
 from sonant.kaldi.matrix import Vector
-from sonant.kaldi.matrix._array import as_array
 from sonant.kaldi.util.options import Options, option
 
 __all__ = [
