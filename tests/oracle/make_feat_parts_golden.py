@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
-from kaldi.feat import fbank, mel, mfcc, plp, spectrogram, window
+from kaldi.feat import fbank, mel, mfcc, online, plp, spectrogram, window
 from kaldi.matrix import SubVector, Vector
+from kaldi.util.options import ParseOptions
 
 TESTS = os.path.join(os.path.dirname(__file__), "..")
 WAVES = np.load(os.path.join(TESTS, "features", "golden", "waves.npz"))
@@ -27,6 +29,10 @@ WINDOWS = [
     [{"snip_edges": False}, 0],
     [{"snip_edges": False}, 49],
     [{"round_to_power_of_two": False}, 1],
+]
+RESAMPLED = [
+    ["down", "mandarin16k", 16000.0, {"samp_freq": 8000.0, "allow_downsample": True}],
+    ["up", "yesno8k", 8000.0, {"samp_freq": 16000.0}],
 ]
 
 
@@ -102,6 +108,32 @@ def main():
     predictor = Vector(12)
     told["residual"] = mel.compute_lpc(Vector(autocorrelation), predictor)
     arrays["autocorrelation"], arrays["predictor"] = autocorrelation, predictor.numpy().copy()
+
+    # Waveforms of another rate than that of the options, which allow it.
+    for name, recording, rate, given in RESAMPLED:
+        opts = mfcc.MfccOptions()
+        for option, value in dict(given, dither=0.0).items():
+            setattr(opts.frame_opts, option, value)
+        if "allow_upsample" not in dir(opts.frame_opts):
+            parser = ParseOptions("")
+            opts.register(parser)
+            with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+                conf.write("--allow-upsample=true\n")
+                conf.flush()
+                parser.read_config_file(conf.name)
+        opts.mel_opts.high_freq = 3700.0
+        samples = Vector(WAVES[recording].astype(np.float32))
+        arrays["resampled " + name] = mfcc.Mfcc(opts).compute_features(samples, rate, 1.0).numpy().copy()
+        feature = online.OnlineMfcc(opts)
+        for start in range(0, len(samples), 1000):
+            feature.accept_waveform(rate, Vector(samples[start : start + 1000]))
+        feature.input_finished()
+        frames = np.zeros((feature.num_frames_ready(), 13), dtype=np.float32)
+        for i, row in enumerate(frames):
+            frame = Vector(13)
+            feature.get_frame(i, frame)
+            row[:] = frame.numpy()
+        arrays["resampled online " + name] = frames
 
     path = os.path.join(TESTS, "kaldi", "feat", "golden", "parts.npz")
     np.savez_compressed(path, told=np.array(json.dumps(told)), **arrays)
