@@ -5,6 +5,7 @@
 
 #include "cepstrum.h"
 #include "dither.h"
+#include "transpose.h"
 
 namespace sonant {
 
@@ -141,6 +142,13 @@ SONANT_INLINE void product(const std::vector<float>& matrix, int columns, const 
     for (int c = 0; c < columns; ++c) sum += x[c] * m[c];
     out[row] = sum;
   }
+}
+
+// x^y for x that is not negative; 0 where x is, or is so small that it is no normal number. Held within float's range.
+template <int W>
+SONANT_INLINE LanesF<W> power_of(const LanesF<W>& x, float y) {
+  const LanesF<W> smallest = broadcast<W>(kSmallest);
+  return x < smallest ? LanesF<W>{} : exponential<W>(logarithm<W>(maximum<W>(x, kSmallest)) * y);
 }
 
 // Perceptual linear prediction (Hermansky 1990): what the ear makes of the filters' powers, as an all-pole spectrum.

@@ -5,9 +5,9 @@
 namespace nb = nanobind;
 
 void bind_features(nb::module_& m);
+void bind_feature_parts(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_tables(nb::module_& m);
-void bind_feature_parts(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -15,8 +15,8 @@ NB_MODULE(_native, m) {
   m.def("hardware_threads", &sonant::hardware_threads,
         "Threads that a call without num_threads uses: the cores that this process may run on.");
   bind_features(m);
-  bind_files(m);
   bind_feature_parts(m);
+  bind_files(m);
   bind_search(m);
   bind_tables(m);
 }
