@@ -19,7 +19,8 @@ std::vector<float> lifter(double q, int count);
 
 // Levinson and Durbin's recursion. From r[0..order] to the predictor's a[0..order-1], in Kaldi's sign: the prediction
 // of x_t is -sum a[i] x_(t-1-i). Returns the energy of the residual. `room` holds `order`. A frame without energy has
-// a predictor of zeros. F is float or a vector of lanes.
+// a predictor of zeros; and where rounding makes a reflection larger than 1, as no signal can, it is held to that, lest
+// the predictor explode. F is float or a vector of lanes.
 template <typename F>
 SONANT_INLINE F durbin(int order, const F* r, F* a, F* room) {
   const F zero{}, one = zero + 1.0f, least = zero + 1e-5f;
@@ -28,6 +29,8 @@ SONANT_INLINE F durbin(int order, const F* r, F* a, F* room) {
     F reflection = r[i + 1];
     for (int j = 0; j < i; ++j) reflection += a[j] * r[i - j];
     reflection = energy > zero ? reflection / energy : zero;
+    reflection = reflection > one ? one : reflection;
+    reflection = reflection < -one ? -one : reflection;
     const F kept = one - reflection * reflection;
     energy *= kept > least ? kept : least;
     for (int j = 0; j < i; ++j) room[j] = a[j] - reflection * a[i - j - 1];

@@ -23,7 +23,7 @@ void check_cepstra(int num_ceps, int most, const char* most_is, double cepstral_
     feature_error("num_ceps=", num_ceps, "; expected 1 to ", most, ", ", most_is);
   }
   check_number("cepstral_lifter", cepstral_lifter, "a positive number, 22 as a rule, or 0 for no liftering",
-               cepstral_lifter >= 0);
+               cepstral_lifter == 0 || cepstral_lifter >= 1e-3);
 }
 
 // What all features share. Columns and dim are left to the feature.
@@ -44,7 +44,7 @@ FramePlan front_of(const FrameOptions& frame, const Framing& framing, const Ener
       .preemphasis = float(frame.preemphasis_coefficient),
       .remove_dc_offset = frame.remove_dc_offset,
       .energy = !energy.use_energy ? Energy::none : energy.raw_energy ? Energy::raw : Energy::windowed,
-      .log_energy_floor = energy.energy_floor > 0 ? std::log(float(energy.energy_floor))
+      .log_energy_floor = energy.energy_floor > 0 ? float(std::log(energy.energy_floor))
                                                   : -std::numeric_limits<float>::infinity(),
       .feature = {},
       .dim = 0,
@@ -110,7 +110,8 @@ FeatureRecipe::FeatureRecipe(const PlpOptions& options)
                 options.cepstral_lifter);
   check_number("compress_factor", options.compress_factor, "an exponent above 0 and at most 1, 0.33333 as a rule",
                options.compress_factor > 0 && options.compress_factor <= 1);
-  check_number("cepstral_scale", options.cepstral_scale, "a factor, 1 as a rule");
+  check_number("cepstral_scale", options.cepstral_scale, "a factor, 1 as a rule",
+               std::fabs(options.cepstral_scale) <= 1e6);
   plan.feature = FramePlan::Feature::plp;
   plan.use_log = false;
   plan.lpc_order = options.lpc_order;

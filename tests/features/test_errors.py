@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonant.errors import FeatureError
@@ -117,6 +117,7 @@ BAD_CEPSTRA = [
     (Plp, PlpConfig(lpc_order=10**9), "lpc_order=1000000000; expected 1 to 24, num_mel_bins"),
     (Plp, PlpConfig(compress_factor=0.0), "compress_factor=0; expected an exponent above 0"),
     (Plp, PlpConfig(cepstral_scale=float("nan")), "cepstral_scale=nan"),
+    (Plp, PlpConfig(cepstral_scale=1e30), "cepstral_scale=1e[+]30; expected a factor"),
     (Spectrogram, SpectrogramConfig(energy_floor=-1.0), "energy_floor=-1"),
     (Spectrogram, SpectrogramConfig(frame_length=0.0), "frame_length=0 ms"),
 ]
@@ -156,6 +157,7 @@ NUMBERS = st.one_of(st.floats(), st.floats(0, 100), st.sampled_from([0.0, 1.0, 8
 COUNTS = st.one_of(st.integers(-3, 60), st.integers(-(2**31), 2**31 - 1))
 
 
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from([Fbank, Mfcc, Plp, Spectrogram]), st.data())
 def test_any_options_make_finite_features_or_an_error(kind, data):
     config = kind._Config()
@@ -166,7 +168,9 @@ def test_any_options_make_finite_features_or_an_error(kind, data):
         and type(default) in (int, float)
         and data.draw(st.integers(0, 9), label=f"other {name}") == 0
     }
-    samples = np.sin(np.arange(900, dtype=np.float32))
+    shape = data.draw(st.sampled_from([np.sin, np.sign, np.zeros_like, np.ones_like, np.sinc]), label="shape")
+    loudness = data.draw(st.sampled_from([1e-30, 1e-3, 1.0, 1e6]), label="loudness")
+    samples = (loudness * shape(np.arange(900) - 300)).astype(np.float32)
     try:
         features = kind(kind._Config(**drawn)).compute(samples)
     except FeatureError:
