@@ -4,7 +4,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <numeric>
@@ -24,9 +29,22 @@ using Features = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 std::span<const float> view(const Samples& samples) { return {samples.data(), samples.size()}; }
 
+// Uninitialised floats, to be freed by delete[]. Large arrays ask for large pages: otherwise a list of recordings spends
+// as much time on the kernel's handing out of pages as on their features.
+float* new_floats(std::size_t count) {
+  float* data = new float[count];
+#ifdef MADV_HUGEPAGE
+  constexpr std::uintptr_t kLarge = std::uintptr_t(2) << 20;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kLarge - 1) / kLarge * kLarge;
+  const auto end = reinterpret_cast<std::uintptr_t>(data + count) / kLarge * kLarge;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
 // An uninitialised (frames, dim) array that owns its memory.
 Features allocate(std::int64_t frames, int dim) {
-  float* data = new float[std::size_t(frames) * dim];
+  float* data = new_floats(std::size_t(frames) * dim);
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
   return Features(data, {std::size_t(frames), std::size_t(dim)}, owner);
 }
