@@ -117,22 +117,48 @@ SONANT_INLINE void transform(const RealFft& fft, LanesF<W>* x, LanesF<W>* room) 
   }
 }
 
-// power[k] = |X_k|^2 for k < N/2 (the Nyquist frequency has no place in Kaldi's mel filters) of a transformed x.
-template <int W>
-SONANT_INLINE void power_spectrum(const RealFft& fft, const LanesF<W>* x, LanesF<W>* power) {
+// Hands over the spectrum of a transformed x: pair(k, X_k, N/2 - k, conj X_(N/2-k)), with (re, im) of each, for
+// 0 < k <= N/4.
+template <int W, typename Pair>
+SONANT_INLINE void untangle_spectrum(const RealFft& fft, const LanesF<W>* x, Pair pair) {
   using F = LanesF<W>;
-  const F dc = x[0] + x[1];
-  power[0] = dc * dc;
   for (int k = 1; k <= fft.half / 2; ++k) {
     const F *a = x + 2 * fft.position[k], *b = x + 2 * fft.position[fft.half - k];
     // Twice the spectra of the even samples, E, and of the odd ones, O: X_k = E + wO, and X_(N/2-k) = conj(E - wO).
     const F er = a[0] + b[0], ei = a[1] - b[1], odd_r = a[1] + b[1], odd_i = b[0] - a[0];
     const float c = fft.untangle[2 * k], s = fft.untangle[2 * k + 1];
     const F tr = odd_r * c - odd_i * s, ti = odd_r * s + odd_i * c;
-    const F pr = er + tr, pi = ei + ti, mr = er - tr, mi = ei - ti;
-    power[k] = (pr * pr + pi * pi) * 0.25f;
-    power[fft.half - k] = (mr * mr + mi * mi) * 0.25f;
+    pair(k, er + tr, ei + ti, fft.half - k, er - tr, ei - ti);
   }
+}
+
+// power[k] = |X_k|^2 for k <= N/2 of a transformed x.
+template <int W>
+SONANT_INLINE void power_spectrum(const RealFft& fft, const LanesF<W>* x, LanesF<W>* power) {
+  using F = LanesF<W>;
+  const F lowest = x[0] + x[1], highest = x[0] - x[1];
+  power[0] = lowest * lowest;
+  power[fft.half] = highest * highest;
+  untangle_spectrum<W>(fft, x, [&](int k, const F& pr, const F& pi, int mirror, const F& mr, const F& mi)
+                                   __attribute__((always_inline)) {
+    power[k] = (pr * pr + pi * pi) * 0.25f;
+    power[mirror] = (mr * mr + mi * mi) * 0.25f;
+  });
+}
+
+// Of a transformed x: re X_0, re X_(N/2), re X_1, im X_1, re X_2, ... as Kaldi packs a spectrum. N vectors.
+template <int W>
+SONANT_INLINE void complex_spectrum(const RealFft& fft, const LanesF<W>* x, LanesF<W>* out) {
+  using F = LanesF<W>;
+  out[0] = x[0] + x[1];
+  out[1] = x[0] - x[1];
+  untangle_spectrum<W>(fft, x, [&](int k, const F& pr, const F& pi, int mirror, const F& mr, const F& mi)
+                                   __attribute__((always_inline)) {
+    out[2 * k] = pr * 0.5f;
+    out[2 * k + 1] = pi * 0.5f;
+    out[2 * mirror] = mr * 0.5f;
+    out[2 * mirror + 1] = mi * -0.5f;
+  });
 }
 
 }  // namespace sonant

@@ -7,35 +7,23 @@
 
 namespace sonant {
 
-namespace {
-
 // All in float as in Kaldi: which frequency falls into which filter is decided by comparing such numbers.
 float mel_of(float hertz) { return 1127.0f * std::log(1.0f + hertz / 700.0f); }
 float hertz_of(float mel) { return 700.0f * (std::exp(mel / 1127.0f) - 1.0f); }
 
-// The piecewise linear warp of frequencies: the identity outside [low, high], f / warp between two knees, and straight
-// lines from the knees to the ends.
-struct Warp {
-  float low, high, knee_low, knee_high, scale;
+Warp::Warp(float low_freq, float high_freq, float vtln_low, float vtln_high, float factor)
+    : low(low_freq),
+      high(high_freq),
+      knee_low(vtln_low * std::max(1.0f, factor)),
+      knee_high(vtln_high * std::min(1.0f, factor)),
+      scale(1.0f / factor) {}
 
-  Warp(float low_freq, float high_freq, float vtln_low, float vtln_high, float factor)
-      : low(low_freq),
-        high(high_freq),
-        knee_low(vtln_low * std::max(1.0f, factor)),
-        knee_high(vtln_high * std::min(1.0f, factor)),
-        scale(1.0f / factor) {}
-
-  float operator()(float mel) const { return mel_of(hertz(hertz_of(mel))); }
-
-  float hertz(float f) const {
-    if (f < low || f > high) return f;
-    if (f < knee_low) return low + (scale * knee_low - low) / (knee_low - low) * (f - low);
-    if (f < knee_high) return scale * f;
-    return high + (high - scale * knee_high) / (high - knee_high) * (f - high);
-  }
-};
-
-}  // namespace
+float Warp::hertz(float f) const {
+  if (f < low || f > high) return f;
+  if (f < knee_low) return low + (scale * knee_low - low) / (knee_low - low) * (f - low);
+  if (f < knee_high) return scale * f;
+  return high + (high - scale * knee_high) / (high - knee_high) * (f - high);
+}
 
 MelBanks::MelBanks(const MelOptions& mel, const FrameOptions& frame, int padded) {
   if (mel.num_mel_bins < 3) feature_error("num_mel_bins=", mel.num_mel_bins, "; expected at least 3");
@@ -74,9 +62,9 @@ MelBanks::MelBanks(const MelOptions& mel, const FrameOptions& frame, int padded)
     float center = mel_low + float(bin + 1) * delta;
     float right = mel_low + float(bin + 2) * delta;
     if (warped) {
-      left = warp(left);
-      center = warp(center);
-      right = warp(right);
+      left = warp.mel(left);
+      center = warp.mel(center);
+      right = warp.mel(right);
     }
     const auto begin = std::upper_bound(mels.begin(), mels.end(), left);
     const auto end = std::lower_bound(begin, mels.end(), right);
@@ -91,6 +79,9 @@ MelBanks::MelBanks(const MelOptions& mel, const FrameOptions& frame, int padded)
     for (auto m = begin; m != end; ++m) {
       weights.push_back(*m <= center ? (*m - left) / (center - left) : (right - *m) / (right - center));
     }
+    centers.push_back(hertz_of(center));
+    const float squared = centers.back() * centers.back(), part = squared / (squared + 1.6e5f);
+    loudness.push_back(part * part * ((squared + 1.44e6f) / (squared + 9.61e6f)));
     // HTK leaves the lowest frequency out of the first filter.
     if (mel.htk_mode && bin == 0 && mel_low != 0.0f) weights[start[0]] = 0.0f;
   }

@@ -21,11 +21,29 @@ struct MelOptions {
 
 // Filter b is sum over i < size[b] of weights[start[b] + i] * spectrum[first[b] + i].
 struct MelBanks {
+  MelBanks() = default;  // no filters
+
   // Throws FeatureError where the options make no filters, or filters that no frequency falls into.
   MelBanks(const MelOptions& mel, const FrameOptions& frame, int padded);
 
   std::vector<int> first, size, start;
   std::vector<float> weights;
+  std::vector<float> centers;   // Hz
+  std::vector<float> loudness;  // of each center to the ear, by the formula of PLP (Hermansky 1990)
+};
+
+float mel_of(float hertz);
+float hertz_of(float mel);
+
+// The piecewise linear warp of frequencies: the identity outside [low, high], f / factor between two knees, and
+// straight lines from the knees to the ends. Needs low < vtln_low < vtln_high < high and a positive factor.
+struct Warp {
+  Warp(float low, float high, float vtln_low, float vtln_high, float factor);
+
+  float hertz(float f) const;
+  float mel(float m) const { return mel_of(hertz(hertz_of(m))); }
+
+  float low, high, knee_low, knee_high, scale;
 };
 
 }  // namespace sonant

@@ -5,6 +5,7 @@
 namespace nb = nanobind;
 
 void bind_features(nb::module_& m);
+void bind_feature_parts(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_search(nb::module_& m);
@@ -14,6 +15,7 @@ NB_MODULE(_native, m) {
   m.def("hardware_threads", &sonant::hardware_threads,
         "Threads that a call without num_threads uses: the cores that this process may run on.");
   bind_features(m);
+  bind_feature_parts(m);
   bind_files(m);
   bind_search(m);
   bind_tables(m);

@@ -1,5 +1,7 @@
 import json
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,3 +26,9 @@ def speech(recordings: list[tuple[str, np.ndarray, int]]) -> np.ndarray:
     """Three seconds of a sentence at 16 kHz: silence, then speech."""
     (samples,) = [samples for name, samples, _ in recordings if name.endswith("BAC009S0724W0121.flac")]
     return samples[:48000]
+
+
+@pytest.fixture(scope="session")
+def paper() -> SimpleNamespace:
+    """The definitions in double precision: paper.py."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("paper.py"))))

@@ -2,7 +2,7 @@ import numpy as np
 
 from sonant import _native
 from sonant.features import Fbank, FbankConfig
-from sonant.features.fbank import _options
+from sonant.features.frames import native_options
 
 SILENCE = np.zeros(160_000, np.float32)
 
@@ -53,5 +53,6 @@ def test_noise_belongs_to_samples_not_to_frames():
 def test_every_kernel_makes_the_same_noise(speech):
     config = FbankConfig(dither=100.0)
     widest = Fbank(config).compute(speech)
-    (narrow,) = _native.Fbank(_options(config), 4).compute([speech], 1)
+    options = native_options(_native.FbankOptions, config)
+    (narrow,) = _native.FrameFeature(options, 4).compute([speech], [1.0], 1)
     np.testing.assert_allclose(narrow, widest, atol=1e-3)

@@ -25,7 +25,7 @@ def option(default: Any, name: str, doc: str, *, unsigned: bool = False) -> Any:
     return field(default=default, metadata=dict(name=name, doc=doc, unsigned=unsigned))
 
 
-@dataclass_transform(field_specifiers=(option, field))
+@dataclass_transform(field_specifiers=(field,))
 class Options:
     """Base of Kaldi's options classes: attributes that are checked as they are set, and can be registered.
 

@@ -1,8 +1,19 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sonant.errors import FeatureError
-from sonant.features import Fbank, FbankConfig
+from sonant.features import (
+    Fbank,
+    FbankConfig,
+    Mfcc,
+    MfccConfig,
+    Plp,
+    PlpConfig,
+    Spectrogram,
+    SpectrogramConfig,
+)
 
 BAD_OPTIONS = [
     (dict(sample_frequency=0.0), "sample_frequency=0 Hz; expected the positive rate"),
@@ -92,3 +103,76 @@ def test_counts_that_are_none():
         Fbank().num_frames(-1)
     with pytest.raises(FeatureError, match="num_threads=-1"):
         Fbank().compute([], num_threads=-1)
+
+
+BAD_CEPSTRA = [
+    (Mfcc, MfccConfig(num_ceps=24), "num_ceps=24; expected 1 to 23, num_mel_bins"),
+    (Mfcc, MfccConfig(num_ceps=0), "num_ceps=0; expected 1 to 23"),
+    (Mfcc, MfccConfig(num_mel_bins=2), "num_mel_bins=2; expected at least 3"),
+    (Mfcc, MfccConfig(cepstral_lifter=-1.0), "cepstral_lifter=-1; expected a positive number"),
+    (Mfcc, MfccConfig(cepstral_lifter=float("inf")), "cepstral_lifter=inf"),
+    (Mfcc, MfccConfig(num_ceps=13.0), "num_ceps=13.0 is of type float; expected an int"),  # type: ignore
+    (Plp, PlpConfig(num_ceps=14), "num_ceps=14; expected 1 to 13, lpc_order"),
+    (Plp, PlpConfig(lpc_order=0), "lpc_order=0; expected 1 to 24"),
+    (Plp, PlpConfig(lpc_order=10**9), "lpc_order=1000000000; expected 1 to 24, num_mel_bins"),
+    (Plp, PlpConfig(compress_factor=0.0), "compress_factor=0; expected an exponent above 0"),
+    (Plp, PlpConfig(cepstral_scale=float("nan")), "cepstral_scale=nan"),
+    (Plp, PlpConfig(cepstral_scale=1e30), "cepstral_scale=1e[+]30; expected a factor"),
+    (Spectrogram, SpectrogramConfig(energy_floor=-1.0), "energy_floor=-1"),
+    (Spectrogram, SpectrogramConfig(frame_length=0.0), "frame_length=0 ms"),
+]
+
+
+@pytest.mark.parametrize(("kind", "config", "message"), BAD_CEPSTRA)
+def test_options_that_make_no_cepstra(kind, config, message):
+    with pytest.raises(FeatureError, match=message):
+        kind(config)
+
+
+BAD_WARPS = [
+    (0.0, "vtln_warp=0; expected a positive factor"),
+    (-1.0, "vtln_warp=-1; expected a positive factor"),
+    (float("nan"), "vtln_warp=nan"),
+    (float("inf"), "vtln_warp=inf"),
+    ("fast", "vtln_warp='fast'; expected a positive factor"),
+    ([1.0, 1.0], r"vtln_warp=\[1.0, 1.0\] for one waveform; expected one factor"),
+]
+
+
+@pytest.mark.parametrize(("warp", "message"), BAD_WARPS, ids=str)
+def test_warp_factors_that_are_none(speech, warp, message):
+    mfcc = Mfcc()
+    mfcc.compute(speech, vtln_warp=1.1)
+    with pytest.raises(FeatureError, match=message):
+        mfcc.compute(speech, vtln_warp=warp)
+    with pytest.raises(FeatureError, match="vtln_warp: 1 factors for 2 waveforms; expected one for each"):
+        mfcc.compute([speech, speech], vtln_warp=[1.0])
+    with pytest.raises(FeatureError, match="vtln_warp=0; expected a positive factor"):
+        mfcc.stream(vtln_warp=0.0)
+    with pytest.raises(FeatureError, match="put the knees of the warp at 5 and"):
+        Mfcc(MfccConfig(vtln_low=5.0)).compute(speech, vtln_warp=1.1)
+
+
+NUMBERS = st.one_of(st.floats(), st.floats(0, 100), st.sampled_from([0.0, 1.0, 8000.0, -500.0]))
+COUNTS = st.one_of(st.integers(-3, 60), st.integers(-(2**31), 2**31 - 1))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([Fbank, Mfcc, Plp, Spectrogram]), st.data())
+def test_any_options_make_finite_features_or_an_error(kind, data):
+    config = kind._Config()
+    drawn = {
+        name: data.draw(NUMBERS if isinstance(default, float) else COUNTS, label=name)
+        for name, default in vars(config).items()
+        if name not in ("sample_frequency", "frame_length", "frame_shift", "seed")  # many samples take long
+        and type(default) in (int, float)
+        and data.draw(st.integers(0, 9), label=f"other {name}") == 0
+    }
+    shape = data.draw(st.sampled_from([np.sin, np.sign, np.zeros_like, np.ones_like, np.sinc]), label="shape")
+    loudness = data.draw(st.sampled_from([1e-30, 1e-3, 1.0, 1e6]), label="loudness")
+    samples = (loudness * shape(np.arange(900) - 300)).astype(np.float32)
+    try:
+        features = kind(kind._Config(**drawn)).compute(samples)
+    except FeatureError:
+        return
+    assert np.isfinite(features).all()

@@ -4,17 +4,18 @@ import time
 import numpy as np
 import pytest
 
-from sonant.features import Fbank, FbankConfig
+from sonant.features import Fbank, FbankConfig, Mfcc, Plp, Spectrogram
 
 
+@pytest.mark.parametrize("kind", [Fbank, Mfcc, Plp, Spectrogram])
 @pytest.mark.parametrize("num_threads", [0, 1, 2, 64])
-def test_a_list_gives_the_features_of_each(recordings, num_threads):
-    fbank = Fbank(FbankConfig(num_mel_bins=80))
+def test_a_list_gives_the_features_of_each(recordings, kind, num_threads):
+    feature = kind()
     waveforms = [samples for _, samples, _ in recordings] + [np.zeros(n, np.float32) for n in (0, 100, 400)]
-    together = fbank.compute(waveforms, num_threads=num_threads)
+    together = feature.compute(waveforms, num_threads=num_threads)
     assert len(together) == len(waveforms)
     for features, samples in zip(together, waveforms, strict=True):
-        np.testing.assert_array_equal(features, fbank.compute(samples))
+        np.testing.assert_array_equal(features, feature.compute(samples))
 
 
 def test_empty_list_and_tuple(speech):
