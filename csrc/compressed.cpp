@@ -58,7 +58,7 @@ std::uint8_t byte_of(float value, float p0, float p25, float p75, float p100) {
 float value_of(std::uint8_t byte, float p0, float p25, float p75, float p100) {
   if (byte <= 64) return p0 + (p25 - p0) * byte * (1 / 64.0f);
   if (byte <= 192) return p25 + (p75 - p25) * (byte - 64) * (1 / 128.0f);
-  return p75 + (p100 - p75) * (byte - 192) * (1 / 63.0f);
+  return p75 + (p100 - p75) * (byte - 192) * (1 / 63.0);
 }
 
 template <typename Int>
@@ -149,7 +149,7 @@ Array<T> decompress(const Compressed& from) {
     }
   } else {
     const bool two = from.format == Compressed::kTwoByte;
-    const float step = from.range * float(two ? 1.0 / 65535.0 : 1.0 / 255.0);
+    const float step = float(from.range * (two ? 1.0 / 65535.0 : 1.0 / 255.0));
     for (std::int64_t i = 0; i < rows * cols; ++i) {
       std::uint16_t value = bytes[i];
       if (two) std::memcpy(&value, bytes + 2 * i, 2);

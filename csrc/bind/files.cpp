@@ -263,15 +263,28 @@ void bind_files(nb::module_& m) {
       .def("skip", [](Input& in, std::int64_t count) { in.skip(count, "what is skipped"); }, "count"_a, Released())
       .def("header", read_header, Released())
       .def("key", read_key)
-      .def("token", read_token, "binary"_a, Released())
+      .def("token",
+           [](Input& in, bool binary) {
+             std::string token;
+             {
+               nb::gil_scoped_release no_gil;
+               token = read_token(in, binary);
+             }
+             return decoded(token);
+           },
+           "binary"_a)
       .def("expect", expect_token, "binary"_a, "token"_a, Released())
       .def(
           "peek_token",
           [](Input& in, bool binary) {
-            const int c = peek_token(in, binary);
-            return c == Input::kEnd ? std::string() : std::string(1, char(c));
+            int c;
+            {
+              nb::gil_scoped_release no_gil;
+              c = peek_token(in, binary);
+            }
+            return decoded(c == Input::kEnd ? std::string() : std::string(1, char(c)));
           },
-          "binary"_a, Released())
+          "binary"_a)
       .def("integer", read_integer, "binary"_a, "size"_a = 4, "signed"_a = true, Released())
       .def("real", read_real, "binary"_a, Released())
       .def("boolean", read_bool, "binary"_a, Released())

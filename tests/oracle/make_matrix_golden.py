@@ -7,9 +7,11 @@ import json
 import os
 import sys
 import tempfile
+import zlib
 
 import kaldi.matrix
-from kaldi.matrix import compressed, htk, sparse
+import numpy as np
+from kaldi.matrix import compressed, functions, htk, optimization, packed, sparse
 from kaldi.util.io import xopen
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kaldi", "matrix")
@@ -49,7 +51,7 @@ def written(write, binary):
 
 
 def compression():
-    """The bytes of matrices compressed by every method, and of parts and multiples of them."""
+    """Matrices compressed by every method, and parts, multiples: bytes, and a checksum of values."""
     with open(os.path.join(HERE, "golden", "compressed.json"), "w") as file:
         for array in expressions.to_compress():
             matrix, out = kaldi.matrix.Matrix(array), []
@@ -61,7 +63,9 @@ def compression():
                 scaled = compressed.CompressedMatrix.new_with_other(whole)
                 scaled.scale(2.5)
                 for item in [*variants, scaled]:
-                    out.append(written(sparse.GeneralMatrix.from_compressed(item).write, True))
+                    general = sparse.GeneralMatrix.from_compressed(item)
+                    full = np.ascontiguousarray(general.get_matrix().numpy())
+                    out += [written(general.write, True), zlib.crc32(full.tobytes())]
             file.write(json.dumps(out) + "\n")
 
 
@@ -71,7 +75,7 @@ def streams():
     for name, object in expressions.to_write("kaldi"):
         for binary in (True, False):
             out[name + (" binary" if binary else " text")] = written(
-                lambda s: object.write(s, binary), binary
+                object.write, binary
             )
     header = htk.HtkHeader()
     header.mNSamples, header.mSamplePeriod, header.mSampleSize, header.mSampleKind = 2, 100000, 12, 0o20006
@@ -82,7 +86,41 @@ def streams():
         json.dump(out, file, indent=1)
 
 
+def names():
+    """What the modules export, and the public names of every class."""
+    out = {}
+    for module in (kaldi.matrix, compressed, functions, htk, optimization, packed, sparse):
+        for name in module.__all__:
+            item = getattr(module, name)
+            members = dir(item) if isinstance(item, type) else []
+            out[module.__name__[6:] + "." + name] = [
+                member for member in members if not member.startswith("_")
+            ]
+    with open(os.path.join(HERE, "golden", "names.json"), "w") as file:
+        json.dump(out, file, indent=1)
+
+
+def lbfgs():
+    """Step lengths of L-BFGS for the functions and gradients that lbfgs.json tells, step by step."""
+    path = os.path.join(HERE, "golden", "lbfgs.json")
+    with open(path) as file:
+        runs = json.load(file)
+    for run in runs:
+        options = optimization.LbfgsOptions()
+        for name, value in run["options"].items():
+            setattr(options, name, value)
+        optimizer = optimization.OptimizeLbfgs(kaldi.matrix.Vector(run["start"]), options)
+        run["lengths"] = []
+        for value, gradient in run["steps"]:
+            optimizer.do_step(value, kaldi.matrix.Vector(gradient))
+            run["lengths"].append(min(optimizer.recent_step_length(), 1e30))
+    with open(path, "w") as file:
+        json.dump(runs, file, indent=1)
+
+
 if __name__ == "__main__":
+    names()
+    lbfgs()
     cases()
     texts()
     compression()

@@ -94,12 +94,15 @@ def read_row(is_: Any, binary: bool, dtype: Any) -> tuple[int, Pairs]:
     if np.any(rest["index size"] != 4) or np.any(rest["value size"] != stored().itemsize):
         is_.error("an element of a sparse vector is not of the same types as the first one")
     indices = np.concatenate([[first], rest["index"]]).astype(np.int32)
-    values = np.concatenate([[value], rest["value"]])
+    with np.errstate(all="ignore"):  # casting a NaN may be invalid
+        values = np.concatenate([[value], rest["value"]])
     return dim, _checked(is_, dim, indices, values, dtype)
 
 
 def _checked(is_: Any, dim: int, indices: Array, values: Array, dtype: Any) -> Pairs:
-    if indices.size and (indices[0] < 0 or indices[-1] >= dim or np.any(np.diff(indices) <= 0)):
+    if indices.size and (
+        indices[0] < 0 or indices[-1] >= dim or np.any(np.diff(indices.astype(np.int64)) <= 0)
+    ):
         is_.error(f"indices of a sparse vector of {dim} do not rise from 0 or more to less than {dim}")
     with np.errstate(all="ignore"):
         return indices, values.astype(dtype)
@@ -108,7 +111,7 @@ def _checked(is_: Any, dim: int, indices: Array, values: Array, dtype: Any) -> P
 def _read_text_row(is_: Any, dtype: Any) -> tuple[int, Pairs]:
     word = is_.token(False)
     if not re.fullmatch(r"dim=\d{1,9}", word):
-        is_.error(f"expected dim=<number> of a sparse vector, found '{word}'")
+        is_.error(f"expected dim=<number> of a sparse vector, found {word!r:.40}")
     dim = int(word[4:])
     is_.expect(False, "[")
     numbers: list[str] = []
@@ -438,7 +441,7 @@ class SparseMatrixMethods(_Sparse):
         else:
             word = is_.token(False)
             if not word.startswith("rows=") or not word[5:].isdecimal():
-                is_.error(f"expected rows=<number> of a sparse matrix, found '{word}'")
+                is_.error(f"expected rows=<number> of a sparse matrix, found {word!r:.40}")
             count = int(word[5:])
         if count < 0:
             is_.error(f"sparse matrix of {count} rows; expected 0 or more")

@@ -27,7 +27,7 @@ class SymmetricMethods(PackedMethods):
 
     @staticmethod
     def _taken(full: Array) -> Array:
-        return 0.5 * (full + full.T) if full.shape[0] == full.shape[1] else full
+        return 0.5 * full + 0.5 * full.T if full.shape[0] == full.shape[1] else full
 
     def _full(self) -> Array:
         rows = self.num_rows
@@ -47,7 +47,7 @@ class SymmetricMethods(PackedMethods):
             full = full.T
         elif copy_type != SpCopyType.TAKE_LOWER:
             half = full.dtype.type(0.5)
-            mean, difference = half * (full + full.T), half * (full - full.T)
+            mean, difference = half * full + half * full.T, half * full - half * full.T
             if copy_type == SpCopyType.TAKE_MEAN_AND_CHECK:
                 good, bad = np.abs(np.tril(mean)).sum(), np.abs(np.tril(difference)).sum()
                 if bad > 0.01 * good:
