@@ -344,23 +344,39 @@ def _fst(kind: str) -> Holder:
     return Holder(read, write)
 
 
-def _htk() -> Holder:
-    def module() -> Any:
-        return import_module("sonant.kaldi.matrix.htk")
+def _read_htk(stream: Any) -> tuple[Any, Any]:
+    """(Matrix, HtkHeader), as the file has them: no header of the table's before it."""
+    from sonant.kaldi.matrix import Matrix
+    from sonant.kaldi.matrix.htk import HtkHeader, read_htk
 
-    return Holder(
-        lambda stream: module().read_htk(stream),
-        lambda stream, binary, value: module().write_htk(stream, *value),
-    )
+    matrix, header = Matrix(), HtkHeader()
+    if not read_htk(stream, matrix, header):
+        stream.error("expected features in HTK's format, found bytes that are none")
+    return matrix, header
+
+
+def _check_htk(value: Any) -> tuple[Any, Any]:
+    from sonant.kaldi.matrix import SubMatrix
+    from sonant.kaldi.matrix.htk import HtkHeader
+
+    if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], HtkHeader)):
+        raise ArkError(f"{type(value).__name__}; expected a tuple (matrix, HtkHeader)")
+    return SubMatrix(MATRIX.check(value[0])), value[1]
+
+
+def _write_htk(stream: Any, binary: bool, value: tuple[Any, Any]) -> None:
+    from sonant.kaldi.matrix.htk import write_htk
+
+    write_htk(stream, *value)
 
 
 VECTOR = _array("Vector", "vector", "float32", 1)
 DOUBLE_VECTOR = _array("DoubleVector", "vector", "float64", 1)
 MATRIX = _array("Matrix", "matrix", "float32", 2)
 DOUBLE_MATRIX = _array("DoubleMatrix", "matrix", "float64", 2)
-COMPRESSED_MATRIX = _object("matrix", "CompressedMatrix", cut=_cut_to_matrix)
-GENERAL_MATRIX = _object("matrix", "GeneralMatrix", cut=_cut_to_matrix)
-HTK_MATRIX = _htk()
+COMPRESSED_MATRIX = _object("matrix.compressed", "CompressedMatrix", cut=_cut_to_matrix)
+GENERAL_MATRIX = _object("matrix.sparse", "GeneralMatrix", cut=_cut_to_matrix)
+HTK_MATRIX = Holder(_read_htk, _write_htk, _check_htk)
 INT = _single("int32", _integer(32), lambda stream, binary, value: stream.integer(binary, value))
 FLOAT = _single("float32", _real, lambda stream, binary, value: stream.float32(binary, value))
 DOUBLE = _single("float64", _real, lambda stream, binary, value: stream.float64(binary, value))

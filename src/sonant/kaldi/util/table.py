@@ -5,7 +5,7 @@ object is. Sequential readers iterate over (key, value), random access readers t
 `reader[key]`, the mapped ones by another key, writers `writer[key] = value`. All are context managers.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sonant.kaldi.util import holders as hold
 from sonant.kaldi.util.random_access import RandomAccessReader as RandomAccess
@@ -31,7 +31,7 @@ IntPair = tuple[int, int]
 FloatPair = tuple[float, float]
 Posterior = list[list[tuple[int, float]]]
 GaussPost = list[list[tuple[int, "Vector"]]]
-HtkMatrix = tuple["Matrix", Any]
+HtkMatrix = tuple["Matrix", "HtkHeader"]
 
 
 # fmt: off
