@@ -58,4 +58,23 @@ SONANT_INLINE LanesF<W> logarithm(const LanesF<W>& x) {
   return e * 0.693359375f + (s * 2.0f + (s * z * series - e * 2.12194440e-4f));
 }
 
+// e to the power of x in [-87, 88], clamped to it; error below 2 units in the last place. With x = n ln 2 + r and
+// |r| <= ln 2 / 2: 2^n is made of bits, e^r of its series. Adding 1.5 * 2^23 rounds to an integer, in the lowest bits.
+template <int W>
+SONANT_INLINE LanesF<W> exponential(const LanesF<W>& x) {
+  const LanesF<W> low = broadcast<W>(-87.0f), high = broadcast<W>(88.0f);
+  const LanesF<W> y = x < low ? low : (x > high ? high : x);
+  const LanesF<W> rounded = y * 1.44269504f + 12582912.0f;
+  const LanesF<W> n = rounded - 12582912.0f;
+  const LanesF<W> r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+  LanesF<W> series = r * (1.0f / 5040) + 1.0f / 720;
+  series = series * r + 1.0f / 120;
+  series = series * r + 1.0f / 24;
+  series = series * r + 1.0f / 6;
+  series = series * r + 0.5f;
+  series = series * (r * r) + (r + 1.0f);
+  const LanesI<W> power = ((LanesI<W>)rounded - 0x4b400000 + 127) << 23;
+  return series * (LanesF<W>)power;
+}
+
 }  // namespace sonant
