@@ -115,7 +115,7 @@ class AccumDiagGmm:
         self._add(posteriors[None], self._frame(data))
 
     def accumulate_from_diag(self, gmm: DiagGmm, data: Any, frame_posterior: float) -> float:
-        """Adds a frame (dim,) with the posteriors that `gmm` gives, times a weight; returns its log-likelihood."""
+        """Adds a frame (dim,) with its posteriors under `gmm`, times a weight; returns its log-likelihood."""
         self._check_fits(gmm)
         total, posteriors = gmm._posteriors(gmm._frames(data, 1))
         self._add(posteriors.astype(np.float64) * frame_posterior, self._frame(data))
@@ -124,7 +124,7 @@ class AccumDiagGmm:
     def accumulate_from_diag_multi_threaded(
         self, gmm: DiagGmm, data: Any, frame_weights: Any, num_threads: int
     ) -> float:
-        """As accumulate_from_diag, of frames (frames, dim) together; returns the weighted sum of log-likelihoods."""
+        """As accumulate_from_diag, of frames (frames, dim); returns the weighted sum of log-likelihoods."""
         self._check_fits(gmm)
         frames = gmm._frames(data)
         weights = operand(frame_weights, (len(frames),), np.float64, "frame_weights")
@@ -135,7 +135,8 @@ class AccumDiagGmm:
     def _check_fits(self, gmm: DiagGmm) -> None:
         if (gmm.num_gauss(), gmm.dim()) != (self.num_gauss(), self._dim):
             raise AcousticModelError(
-                f"statistics of {self.num_gauss()} x {self._dim} for a mixture of {gmm.num_gauss()} x {gmm.dim()}"
+                f"statistics of {self.num_gauss()} x {self._dim} "
+                f"for a mixture of {gmm.num_gauss()} x {gmm.dim()}; expected the same"
             )
 
     def add_stats_for_component(self, comp_id: int, occ: float, x_stats: Any, x2_stats: Any) -> None:
@@ -217,7 +218,8 @@ class AccumDiagGmm:
         shapes = ((count, dim), (0, 0))
         if len(read._occupancy) != count or any(a.shape not in shapes for a in read._arrays()[1:]):
             raise AcousticModelError(
-                f"{in_stream.name}:{in_stream.tell()}: statistics of shapes {[a.shape for a in read._arrays()]}; "
+                f"{in_stream.name}:{in_stream.tell()}: "
+                f"statistics of shapes {[a.shape for a in read._arrays()]}; "
                 f"expected those of {count} Gaussians of dimension {dim}"
             )
         if add and self.num_gauss():

@@ -74,7 +74,7 @@ class AmDiagGmm:
     # Likelihoods
 
     def log_likelihood(self, pdf_index: int, data: Any) -> float:
-        """The log-likelihood of a frame (dim,) under a pdf. Raises AcousticModelError where it is not finite."""
+        """The log-likelihood of a frame (dim,) under a pdf. Raises AcousticModelError if it is not finite."""
         return self.get_pdf(pdf_index).log_likelihood(data)
 
     def log_likelihoods_matrix(
@@ -82,8 +82,8 @@ class AmDiagGmm:
     ) -> Matrix:
         """(frames, pdfs): the log-likelihoods of frames (frames, dim) under all pdfs, computed together.
 
-        Value for value what log_likelihood gives, many times faster. Gaussians that are `log_sum_exp_prune` (where
-        that is above 0) below the best of their pdf do not count. Raises AcousticModelError for a value that is
+        Value for value what log_likelihood gives, many times faster. Gaussians that are `log_sum_exp_prune`
+        (where above 0) below the best of their pdf do not count. Raises AcousticModelError for a value that is
         not finite.
         """
         frames = np.ascontiguousarray(operand(data, (None, self.dim()), np.float32, "data"))
@@ -120,14 +120,18 @@ class AmDiagGmm:
     def split_by_count(
         self, state_occs: Any, target_components: int, perturb_factor: float, power: float, min_count: float
     ) -> None:
-        """Splits Gaussians until there are about `target_components` in all, as get_split_targets shares them."""
-        for gmm, target in zip(self._pdfs, self._targets(state_occs, target_components, power, min_count), strict=True):
+        """Splits Gaussians to about `target_components` in all, shared as by get_split_targets."""
+        for gmm, target in zip(
+            self._pdfs, self._targets(state_occs, target_components, power, min_count), strict=True
+        ):
             if gmm.num_gauss() < target:
                 gmm.split(target, perturb_factor)
 
     def merge_by_count(self, state_occs: Any, target_components: int, power: float, min_count: float) -> None:
-        """Merges Gaussians until there are about `target_components` in all, as get_split_targets shares them."""
-        for gmm, target in zip(self._pdfs, self._targets(state_occs, target_components, power, min_count), strict=True):
+        """Merges Gaussians to about `target_components` in all, shared as by get_split_targets."""
+        for gmm, target in zip(
+            self._pdfs, self._targets(state_occs, target_components, power, min_count), strict=True
+        ):
             if gmm.num_gauss() > target:
                 gmm.merge(target)
 

@@ -76,7 +76,7 @@ class AccumAmDiagGmm:
     def accumulate_for_gmm_twofeats(
         self, model: AmDiagGmm, data1: Any, data2: Any, gmm_index: int, weight: float
     ) -> float:
-        """Adds the frame `data2` to a pdf with the posteriors that `data1` has; returns the log-likelihood of that."""
+        """Adds the frame `data2` with the posteriors of `data1`; returns the log-likelihood of `data1`."""
         log_like, posteriors = model.get_pdf(gmm_index).component_posteriors(data1)
         self.get_acc(gmm_index).accumulate_from_posteriors(data2, posteriors.numpy() * weight)
         self._log_like += log_like * weight
@@ -146,7 +146,8 @@ def mle_am_diag_gmm_update(
 ) -> tuple[float, float]:
     """mle_diag_gmm_update of every pdf: (sum of gains, sum of frames)."""
     results = [
-        mle_diag_gmm_update(config, acc, flags & acc.flags_, gmm)[:2] for acc, gmm in _pairs(diag_gmm_acc, am_gmm)
+        mle_diag_gmm_update(config, acc, flags & acc.flags_, gmm)[:2]
+        for acc, gmm in _pairs(diag_gmm_acc, am_gmm)
     ]
     return sum(gain for gain, _ in results), sum(count for _, count in results)
 

@@ -1,4 +1,4 @@
-"""The log-likelihoods of an acoustic model, as a decoder asks for them (Kaldi's `gmm/decodable-am-diag-gmm`)."""
+"""Log-likelihoods of an acoustic model, as a decoder asks for them (Kaldi's `gmm/decodable-am-diag-gmm`)."""
 
 from typing import Any
 

@@ -197,7 +197,7 @@ class DiagGmm(Mixture):
     # Files
 
     def read(self, is_: Input, binary: bool) -> None:
-        """Reads a mixture. Raises ArkError for what is none, AcousticModelError for one that makes no sense."""
+        """Reads a mixture. Raises ArkError for what is none, AcousticModelError for nonsense."""
         token = is_.token(binary)
         if token not in ("<DiagGMM>", "<DiagGMMBegin>"):
             is_.error(f"expected <DiagGMM>, found '{token}'")

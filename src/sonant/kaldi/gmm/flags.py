@@ -22,7 +22,7 @@ _LETTERS = {
 
 
 def string_to_gmm_flags(s: str) -> int:
-    """The flags of a string such as "mvw"; "a" is all of them. Raises AcousticModelError for other letters."""
+    """The flags of a string such as "mvw", "a" for all. Raises AcousticModelError for other letters."""
     flags = 0
     for letter in s:
         if letter != "a" and letter not in _LETTERS:
@@ -37,7 +37,7 @@ def gmm_flags_to_string(gmm_flags: int) -> str:
 
 
 def augment_gmm_flags(f: int) -> int:
-    """The flags with those that they need: variances need means, means need weights, and no flag is not enough.
+    """The flags with those that they need: variances need means, and all need weights.
 
     Raises AcousticModelError for bits that are no flags.
     """

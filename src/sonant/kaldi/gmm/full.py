@@ -33,8 +33,14 @@ class FullGmm(Mixture):
         try:
             covariances = np.linalg.inv(self._inverses.astype(np.float64))
         except np.linalg.LinAlgError:
-            raise AcousticModelError("an inverse covariance is singular; expected positive definite") from None
-        return self._weights.astype(np.float64), np.einsum("mij,mj->mi", covariances, self._means), covariances
+            raise AcousticModelError(
+                "an inverse covariance is singular; expected positive definite"
+            ) from None
+        return (
+            self._weights.astype(np.float64),
+            np.einsum("mij,mj->mi", covariances, self._means),
+            covariances,
+        )
 
     def _take_moments(self, weights: Array, means: Array, covariances: Array) -> None:
         try:
@@ -183,7 +189,7 @@ class FullGmm(Mixture):
     # Files
 
     def read(self, is_: Input, binary: bool) -> None:
-        """Reads a mixture. Raises ArkError for what is none, AcousticModelError for one that makes no sense."""
+        """Reads a mixture. Raises ArkError for what is none, AcousticModelError for nonsense."""
         token = is_.token(binary)
         if token not in ("<FullGMM>", "<FullGMMBegin>"):
             is_.error(f"expected <FullGMM>, found '{token}'")
@@ -202,8 +208,8 @@ class FullGmm(Mixture):
             packed = is_.packed(binary, "float32")
             if means.shape[1] * (means.shape[1] + 1) // 2 != len(packed) or len(means) != len(weights):
                 raise AcousticModelError(
-                    f"{is_.name}:{is_.tell()}: {len(weights)} weights, means {means.shape} and an inverse covariance "
-                    f"of {len(packed)} numbers; expected the same number of Gaussians, and of dimensions"
+                    f"{is_.name}:{is_.tell()}: {len(weights)} weights, means {means.shape} and an inverse "
+                    f"covariance of {len(packed)} numbers; expected the same numbers of Gaussians and dimensions"
                 )
             inverses.append(square_of(packed, means.shape[1]))
         if not inverses:

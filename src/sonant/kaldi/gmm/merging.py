@@ -14,7 +14,7 @@ def merged(
     """Merges Gaussians until `target` are left: (weights, means, seconds, [kept, consumed, kept, ...]).
 
     `weights` (n,), `means` (n, dim) and `seconds` (n, ...), the second moments, are float64;
-    `log_dets(means, seconds)` gives half the log-determinants of the inverse covariances of several Gaussians.
+    `log_dets(means, seconds)` gives half the log-determinants of the inverse covariances of several.
     Merging i and j costs w_i l_i + w_j l_j - (w_i + w_j) l_ij, where l are these.
     """
     count = len(weights)

@@ -83,7 +83,9 @@ class Mixture(ABC):
 
     def _require_gconsts(self) -> None:
         if not self._valid:
-            raise AcousticModelError("the parameters were changed, or never set; call compute_gconsts() first")
+            raise AcousticModelError(
+                "the parameters were changed, or never set; call compute_gconsts() first"
+            )
 
     @abstractmethod
     def compute_gconsts(self) -> int:
@@ -128,7 +130,9 @@ class Mixture(ABC):
         """Removes Gaussians, but not all of them. Raises AcousticModelError for one that is not there."""
         removed = {self._index(i) for i in gauss}
         if len(removed) == self.num_gauss():
-            raise AcousticModelError(f"all {self.num_gauss()} Gaussians would be removed; expected one to stay")
+            raise AcousticModelError(
+                f"all {self.num_gauss()} Gaussians would be removed; expected one to stay"
+            )
         kept = [i for i in range(self.num_gauss()) if i not in removed]
         self._select(kept)
         if renorm_weights:
@@ -153,7 +157,7 @@ class Mixture(ABC):
         self.compute_gconsts()
 
     def split(self, target_components: int, perturb_factor: float) -> list[int]:
-        """Halves the Gaussian of the highest weight, moving the halves apart, until there are `target_components`.
+        """Halves the heaviest Gaussian, moving the halves apart, until there are `target_components`.
 
         Returns the Gaussian that was halved each time; the second half goes to the end.
         """
@@ -232,7 +236,7 @@ class Mixture(ABC):
         return total, chosen[0]
 
     def gaussian_selection_matrix(self, data: Any, num_gselect: int) -> tuple[float, list[list[int]]]:
-        """As gaussian_selection, of frames (frames, dim): (the sum of log-likelihoods, a list for each frame)."""
+        """As gaussian_selection, of frames (frames, dim): (sum of log-likelihoods, a list for each frame)."""
         return self._selection(self._component_log_likelihoods(self._frames(data)), num_gselect)
 
     def gaussian_selection_preselect(
@@ -247,13 +251,15 @@ class Mixture(ABC):
     def _selection(self, components: Array, num_gselect: int) -> tuple[float, list[list[int]]]:
         count = min(num_gselect, components.shape[1])
         if count < 1:
-            raise AcousticModelError(f"{num_gselect} Gaussians to select of {components.shape[1]}; expected 1 or more")
+            raise AcousticModelError(
+                f"{num_gselect} Gaussians to select of {components.shape[1]}; expected 1 or more"
+            )
         chosen = np.argsort(-components, axis=1, kind="stable")[:, :count]
         return float(_total(np.take_along_axis(components, chosen, 1)).sum()), chosen.tolist()
 
 
 def _total(components: Array) -> Array:
-    """(frames,) float32: the log of the sum of likelihoods. Raises AcousticModelError where one is not finite."""
+    """(frames,) float32: log of the sum of likelihoods. Raises AcousticModelError where one is not finite."""
     with np.errstate(invalid="ignore", over="ignore"):
         best = components.max(1, initial=-np.inf)
         sums = np.exp(components - best[:, None]).sum(1, dtype=np.float64)

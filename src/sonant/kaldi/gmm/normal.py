@@ -1,4 +1,4 @@
-"""Mixtures by weights, means and (co)variances in double precision, for updates (Kaldi's `gmm/*-gmm-normal`)."""
+"""Mixtures by weights, means and variances in double precision, for updates (Kaldi's `gmm/*-gmm-normal`)."""
 
 from typing import Any
 

@@ -19,7 +19,9 @@ class MleDiagGmmOptions(Options):
     """Maximum likelihood estimation of diagonal mixtures."""
 
     min_gaussian_weight: float = option(1e-5, "min-gaussian-weight", "Minimum weight of a Gaussian")
-    min_gaussian_occupancy: float = option(10.0, "min-gaussian-occupancy", "Minimum occupancy to update a Gaussian")
+    min_gaussian_occupancy: float = option(
+        10.0, "min-gaussian-occupancy", "Minimum occupancy to update a Gaussian"
+    )
     min_variance: float = option(0.001, "min-variance", "Variance floor (absolute variance)")
     remove_low_count_gaussians: bool = option(
         True, "remove-low-count-gaussians", "Remove Gaussians of too low an occupancy or weight"
@@ -29,7 +31,7 @@ class MleDiagGmmOptions(Options):
 
 
 class MapDiagGmmOptions(Options):
-    """Maximum a posteriori estimation of diagonal mixtures; the present model weighs tau frames per Gaussian."""
+    """Maximum a posteriori estimation of diagonal mixtures; the prior is the present model."""
 
     mean_tau: float = option(10.0, "mean-tau", "Weight of the present means, in frames")
     variance_tau: float = option(50.0, "variance-tau", "Weight of the present variances, in frames")
@@ -41,7 +43,7 @@ def mle_diag_gmm_update(
 ) -> tuple[float, float, int, int, int]:
     """Sets what `flags` say to its maximum likelihood value.
 
-    Returns (gain of the auxiliary function, frames, floored variances, Gaussians with one, removed Gaussians).
+    Returns (gain of the auxiliary function, frames, floored variances, Gaussians with any, those removed).
     Raises AcousticModelError for flags that the statistics lack, or those of another mixture.
     """
     _check(diag_gmm_acc, flags, gmm)
@@ -63,7 +65,9 @@ def mle_diag_gmm_update(
             variances += (old_means[enough] - new.means_[enough]) ** 2
         floors = operand(config.variance_floor_vector, (None,), np.float64, "variance_floor_vector")
         if len(floors) not in (0, gmm.dim()):
-            raise AcousticModelError(f"{len(floors)} variance floors; expected one per dimension, {gmm.dim()}")
+            raise AcousticModelError(
+                f"{len(floors)} variance floors; expected one per dimension, {gmm.dim()}"
+            )
         floor = floors if len(floors) else np.full(gmm.dim(), config.min_variance)
         floored[enough] = variances < floor
         new.vars_[enough] = np.maximum(variances, floor)
@@ -111,5 +115,7 @@ def map_diag_gmm_update(
 
 def _check(acc: AccumDiagGmm, flags: int, gmm: DiagGmm) -> None:
     if flags & ~acc.flags_:
-        raise AcousticModelError(f"flags {flags}; the statistics have {acc.flags_}: accumulate with the same flags")
+        raise AcousticModelError(
+            f"flags {flags}; the statistics have {acc.flags_}: accumulate with the same flags"
+        )
     acc._check_fits(gmm)

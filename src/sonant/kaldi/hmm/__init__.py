@@ -19,14 +19,23 @@ from sonant.kaldi.hmm.posterior import (
 from sonant.kaldi.hmm.topology import NO_PDF, HmmTopology
 from sonant.kaldi.hmm.transition import TransitionModel, get_pdfs_for_phones, get_phones_for_pdfs
 from sonant.kaldi.hmm.transition_update import MapTransitionUpdateConfig, MleTransitionUpdateConfig
+from sonant.kaldi.hmm.tree_stats import (
+    AccumulateTreeStatsInfo,
+    AccumulateTreeStatsOptions,
+    accumulate_tree_stats,
+    read_phone_map,
+)
 
 __all__ = [
     "NO_PDF",
+    "AccumulateTreeStatsInfo",
+    "AccumulateTreeStatsOptions",
     "HmmTopology",
     "MapTransitionUpdateConfig",
     "MleTransitionUpdateConfig",
     "Posterior",
     "TransitionModel",
+    "accumulate_tree_stats",
     "convert_alignment",
     "convert_alignment_with_phone_map",
     "convert_phnx_to_prons",
@@ -35,6 +44,7 @@ __all__ = [
     "get_phones_for_pdfs",
     "merge_posteriors",
     "posterior_entries_are_disjoint",
+    "read_phone_map",
     "split_to_phones",
     "vector_to_posterior_entries",
 ]

@@ -6,7 +6,7 @@ that leaves it; otherwise before.
 
 import random
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from sonant.errors import AcousticModelError
@@ -53,7 +53,7 @@ def split_to_phones(trans_model: TransitionModel, alignment: Sequence[int]) -> t
 def _is_reordered(trans_model: TransitionModel, alignment: Sequence[int]) -> bool:
     """True where self-loops follow the transition that leaves their state."""
     loops, state_of = trans_model.is_self_loop, trans_model.transition_id_to_transition_state
-    for first, second in zip(alignment, alignment[1:], strict=False):
+    for first, second in pairwise(alignment):
         if state_of(first) != state_of(second) and loops(first) != loops(second):
             return loops(first)
     return bool(len(alignment)) and not loops(alignment[0]) and loops(alignment[-1])
@@ -80,13 +80,20 @@ def convert_alignment(
 ) -> list[int]:
     """The alignment in the ids of another model, whose phones must be those of the old one.
 
-    `subsample_factor` divides the frame rate (1: keeps it), `repeat_frames` then interleaves the alignments that
-    begin at each frame, so that there are as many frames as before. Where a phone's topology or length changes,
-    its states are a random path through the new one. Raises AcousticModelError for an alignment of incomplete
-    phones, one that becomes too short, and a tree without a pdf for its phones.
+    `subsample_factor` divides the frame rate (1: keeps it), `repeat_frames` then interleaves the alignments
+    that begin at each frame, so that there are as many frames as before. Where a phone's topology or length
+    changes, its states are a random path through the new one. Raises AcousticModelError for an alignment of
+    incomplete phones, one that becomes too short, and a tree without a pdf for its phones.
     """
     return convert_alignment_with_phone_map(
-        old_trans_model, new_trans_model, new_ctx_dep, old_alignment, subsample_factor, repeat_frames, reorder, None
+        old_trans_model,
+        new_trans_model,
+        new_ctx_dep,
+        old_alignment,
+        subsample_factor,
+        repeat_frames,
+        reorder,
+        None,
     )
 
 
@@ -108,16 +115,20 @@ def convert_alignment_with_phone_map(
         raise AcousticModelError("the alignment has incomplete phones; expected whole ones, of the old model")
     phones = [old_trans_model.transition_id_to_phone(ids[0]) for ids in split]
     if phone_map is not None:
-        phones = [_mapped(phone_map, phone) for phone in phones]
+        phones = [mapped_phone(phone_map, phone) for phone in phones]
     conversion = _Conversion(old_trans_model, new_trans_model, new_ctx_dep, split, phones)
-    conversion.old_reordered, conversion.new_reordered = _is_reordered(old_trans_model, old_alignment), reorder
+    conversion.old_reordered, conversion.new_reordered = (
+        _is_reordered(old_trans_model, old_alignment),
+        reorder,
+    )
     shifts = range(subsample_factor - 1, -1, -1) if repeat_frames else [subsample_factor - 1]
     shifted = [conversion.run(shift, subsample_factor) for shift in shifts]
     longest = max((len(ids) for ids in shifted), default=0)
     return [ids[i] for i in range(longest) for ids in shifted if i < len(ids)]
 
 
-def _mapped(phone_map: Sequence[int], phone: int) -> int:
+def mapped_phone(phone_map: Sequence[int], phone: int) -> int:
+    """`phone_map[phone]`. Raises AcousticModelError where the map has nothing for it."""
     mapped = phone_map[phone] if 0 <= phone < len(phone_map) else -1
     if mapped < 0:
         raise AcousticModelError(f"the map of phones has nothing for phone {phone}")
@@ -170,8 +181,8 @@ class _Conversion:
         """`length` transition-ids, not reordered, through the phone: each path equally likely."""
         entry = self.new.get_topo()._entry(phone)
         emits = [state.forward_pdf_class != NO_PDF for state in entry]
-        # ways[n][s]: paths from state s to the last that take n more frames. States that emit nothing lead on in
-        # the same frame; as they have no self-loops, as many sweeps as there are states settle them.
+        # ways[n][s]: paths from state s to the last that take n more frames. States that emit nothing lead on
+        # in the same frame; as they have no self-loops, as many sweeps as there are states settle them.
         ways = [[0] * len(entry) for _ in range(length + 1)]
         ways[0][-1] = 1
         for left in range(length + 1):
@@ -199,14 +210,15 @@ def _new_lengths(topo: HmmTopology, phones: list[int], old: list[int], shift: in
     """The lengths of the phones at the new frame rate; those too short for their topology borrow frames."""
     least = [topo.min_length(phone) for phone in phones]
     ends = [(sum(old[:place]) + shift) // factor for place in range(len(old) + 1)]
-    lengths = [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(ends)]
     if sum(lengths) < sum(least):
         raise AcousticModelError(
-            f"{sum(lengths)} frames for {len(phones)} phones; expected at least {sum(least)}, which these need"
+            f"{sum(lengths)} frames for {len(phones)} phones, which need at least {sum(least)}"
         )
     while short := [place for place, length in enumerate(lengths) if length < least[place]]:
         for place in short:
             spare = [other for other, length in enumerate(lengths) if length > least[other]]
+
             # the nearest, by the frames in between; on a tie the one on the left
             def distance(other: int, place: int = place) -> tuple[int, int]:
                 low, high = sorted((other, place))
@@ -244,7 +256,9 @@ def convert_phnx_to_prons(
         else:
             prons.append([0, symbol])
     if inside or waiting:
-        raise AcousticModelError(f"{len(waiting)} words without a pronunciation" if waiting else "a word has no end")
+        raise AcousticModelError(
+            f"{len(waiting)} words without a pronunciation" if waiting else "a word has no end"
+        )
     return prons
 
 

@@ -96,7 +96,8 @@ class Posterior:
         """Multiplies the weights of transition-ids of silence phones; by 0, leaves none of them."""
         phone_of, silence = tmodel.transition_id_to_phone, _members(silence_set)
         self._frames = [
-            _scaled(frame, lambda i: silence_scale if phone_of(i) in silence else 1.0) for frame in self._frames
+            _scaled(frame, lambda i: silence_scale if phone_of(i) in silence else 1.0)
+            for frame in self._frames
         ]
 
     def weight_silence_distributed(
@@ -155,11 +156,13 @@ def merge_posteriors(
 ) -> tuple[int, Posterior]:
     """(number of frames in which the two have no id in common, the entries of both).
 
-    `merge` makes one entry of those with the same id, sorted by id; `drop_frames` empties the frames that were
-    counted. Raises AcousticModelError where the numbers of frames differ.
+    `merge` makes one entry of those with the same id, sorted by id; `drop_frames` empties the frames that
+    were counted. Raises AcousticModelError where the numbers of frames differ.
     """
     if len(post1) != len(post2):
-        raise AcousticModelError(f"posteriors of {len(post1)} and {len(post2)} frames; expected the same number")
+        raise AcousticModelError(
+            f"posteriors of {len(post1)} and {len(post2)} frames; expected the same number"
+        )
     disjoint, frames = 0, []
     for first, second in zip(post1._frames, post2._frames, strict=True):
         apart = posterior_entries_are_disjoint(first, second)
@@ -177,9 +180,13 @@ def vector_to_posterior_entries(log_likes: Any, num_gselect: int, min_post: floa
     """
     values = operand(log_likes, (None,), np.float32, "log_likes").astype(np.float64)
     if not (num_gselect > 0 and 0 <= min_post < 1):
-        raise AcousticModelError(f"num_gselect={num_gselect}, min_post={min_post}; expected above 0, and in [0, 1)")
+        raise AcousticModelError(
+            f"num_gselect={num_gselect}, min_post={min_post}; expected above 0, and in [0, 1)"
+        )
     if not len(values) or not np.isfinite(values.max()):
-        raise AcousticModelError(f"{len(values)} log-likelihoods, the highest not finite; expected at least one")
+        raise AcousticModelError(
+            f"{len(values)} log-likelihoods, the highest not finite; expected at least one"
+        )
     order = np.argsort(-values, kind="stable")[:num_gselect]
     weights = np.exp(values[order] - values[order[0]])
     kept = len(order)

@@ -14,7 +14,7 @@ NO_PDF = -1
 
 @dataclass
 class HmmState:
-    """A state: the pdf-class of its outgoing transitions, that of its self-loop, and (destination, probability)."""
+    """A state: the pdf-classes of its transitions and self-loop, and [(destination, probability)]."""
 
     forward_pdf_class: int = NO_PDF
     self_loop_pdf_class: int = NO_PDF
@@ -28,7 +28,8 @@ class HmmState:
     def from_forward_and_self_pdf(cls, forward_pdf_class: int, self_loop_pdf_class: int) -> "HmmState":
         if (forward_pdf_class == NO_PDF) != (self_loop_pdf_class == NO_PDF):
             raise AcousticModelError(
-                f"pdf-classes {forward_pdf_class} and {self_loop_pdf_class}; expected both or neither to be {NO_PDF}"
+                f"pdf-classes {forward_pdf_class} and {self_loop_pdf_class}; "
+                f"expected both or neither to be {NO_PDF}"
             )
         return cls(forward_pdf_class, self_loop_pdf_class)
 
@@ -66,7 +67,10 @@ class HmmTopology:
 
     def topology_for_phone(self, phone: int) -> list[HmmState]:
         """The states of a phone. Raises AcousticModelError for a number that is no phone."""
-        return [HmmState(s.forward_pdf_class, s.self_loop_pdf_class, list(s.transitions)) for s in self._entry(phone)]
+        return [
+            HmmState(s.forward_pdf_class, s.self_loop_pdf_class, list(s.transitions))
+            for s in self._entry(phone)
+        ]
 
     def _entry(self, phone: int) -> list[HmmState]:
         index = self._entry_of[phone] if 0 <= phone < len(self._entry_of) else -1
@@ -105,7 +109,9 @@ class HmmTopology:
                 raise AcousticModelError(f"phone {phone} of the topology has no entry")
         covered = {phone for phone, entry in enumerate(self._entry_of) if entry != -1}
         if covered != set(self._phones):
-            raise AcousticModelError(f"entries for the phones {sorted(covered)}; the phones are {self._phones}")
+            raise AcousticModelError(
+                f"entries for the phones {sorted(covered)}; the phones are {self._phones}"
+            )
         for index, entry in enumerate(self._entries):
             if index not in self._entry_of:
                 raise AcousticModelError(f"entry {index} of the topology is of no phone")
@@ -114,7 +120,7 @@ class HmmTopology:
     # Files
 
     def read(self, is_: Input, binary: bool) -> None:
-        """Reads a topology. Raises ArkError for what is none, AcousticModelError for one that makes no sense."""
+        """Reads a topology. Raises ArkError for what is none, AcousticModelError for nonsense."""
         is_.expect(binary, "<Topology>")
         read = HmmTopology()
         (read._read_binary if binary else read._read_text)(is_)
@@ -264,6 +270,11 @@ def _check_entry(entry: list[HmmState], where: str) -> None:
             raise wrong(f"state {number} emits nothing and has a self-loop; expected one or the other")
         if (state.forward_pdf_class == NO_PDF) != (state.self_loop_pdf_class == NO_PDF):
             raise wrong(f"state {number} has only one of two pdf-classes; expected both or neither")
+        if state.forward_pdf_class == NO_PDF and len(entry) - 1 in destinations:
+            # No transition-id would then end the phone in an alignment.
+            raise wrong(
+                f"state {number} emits nothing and leads to the last state; expected an emitting one to"
+            )
         if not destinations and number + 1 < len(entry):
             raise wrong(f"state {number} has no transitions; only the last may have none")
         entered.update(destinations)

@@ -1,8 +1,8 @@
 """Transition models: transition probabilities, and the ids of transitions (Kaldi's `hmm/transition-model`).
 
 A transition-state (from 1) is a (phone, state of its HMM, pdf of its transitions, pdf of its self-loop). A
-transition-id (from 1) is a transition out of such a state; alignments and the input labels of decoding graphs are
-made of them. A transition-index (from 0) is the place of a transition in its state's list.
+transition-id (from 1) is a transition out of such a state; alignments and the input labels of decoding graphs
+are made of them. A transition-index (from 0) is the place of a transition in its state's list.
 """
 
 import bisect
@@ -37,7 +37,7 @@ class TransitionModel:
 
     @classmethod
     def from_topo(cls, ctx_dep: Any, hmm_topo: HmmTopology) -> "TransitionModel":
-        """The model of the phones of `hmm_topo` with the pdfs of the tree `ctx_dep`, and the topology's probabilities.
+        """The model of a topology's phones and probabilities with the pdfs of the tree `ctx_dep`.
 
         Raises AcousticModelError where the tree has no pdf for a state.
         """
@@ -154,8 +154,8 @@ class TransitionModel:
         found = bisect.bisect_left(self._tuples, wanted)
         if found == len(self._tuples) or self._tuples[found] != wanted:
             raise AcousticModelError(
-                f"no transition-state has phone {phone}, state {hmm_state} and the pdfs {pdf} and {self_loop_pdf}"
-                ": do the tree and the model belong together?"
+                f"no transition-state has phone {phone}, state {hmm_state} and the pdfs {pdf} and "
+                f"{self_loop_pdf}: do the tree and the model belong together?"
             )
         return found + 1
 
@@ -232,13 +232,18 @@ class TransitionModel:
     def get_transition_log_prob_ignoring_self_loops(self, trans_id: int) -> float:
         """Among the transitions that leave its state. Raises AcousticModelError for a self-loop."""
         if self.is_self_loop(trans_id):
-            raise AcousticModelError(f"transition-id {trans_id} is a self-loop; expected one that leaves its state")
+            raise AcousticModelError(
+                f"transition-id {trans_id} is a self-loop; expected one that leaves its state"
+            )
         return self.get_transition_log_prob(trans_id) - self._non_self_loop[self._state_of[trans_id]]
 
     # Estimation
 
     def init_stats(self, stats: Any = None) -> Any:
-        """Makes `stats`, a DoubleVector, zeros by transition-id (num_transition_ids() + 1,); without one makes it."""
+        """Makes `stats`, a DoubleVector, zeros by transition-id: (num_transition_ids() + 1,).
+
+        Without one, makes one. Returns it.
+        """
         if stats is None:
             stats = DoubleVector()
         stats.resize_(len(self._state_of))
@@ -248,7 +253,9 @@ class TransitionModel:
     def accumulate(self, prob: float, trans_id: int, stats: Any) -> None:
         """Adds `prob` to the count of a transition-id."""
         if len(stats) != len(self._state_of):
-            raise AcousticModelError(f"{len(stats)} counts; expected {len(self._state_of)}, as init_stats makes them")
+            raise AcousticModelError(
+                f"{len(stats)} counts; expected {len(self._state_of)}, as init_stats makes them"
+            )
         stats[self._id(trans_id)] += prob
 
     def mle_update(self, stats: Any, cfg: MleTransitionUpdateConfig) -> tuple[float, float]:
@@ -265,7 +272,7 @@ class TransitionModel:
         return self._update(stats, estimate, cfg.share_for_pdfs)
 
     def map_update(self, stats: Any, cfg: MapTransitionUpdateConfig) -> tuple[float, float]:
-        """Maximum a posteriori from counts by transition-id, the present model weighing `tau`; as mle_update."""
+        """As mle_update, maximum a posteriori: the present model counts `tau` times."""
 
         def estimate(counts: np.ndarray, old: np.ndarray) -> np.ndarray:
             return ((counts + cfg.tau * old) / (counts.sum() + cfg.tau)).astype(np.float32)
@@ -347,9 +354,8 @@ class TransitionModel:
                 pdfs = f"pdf = {forward}"
             if not phone < len(phone_names):
                 raise AcousticModelError(f"phone {phone} has no name; {len(phone_names)} names were given")
-            os.write(
-                f"Transition-state {number}: phone = {phone_names[phone]} hmm-state = {state} {pdfs}\n".encode()
-            )
+            where = f"Transition-state {number}: phone = {phone_names[phone]} hmm-state = {state}"
+            os.write(f"{where} {pdfs}\n".encode())
             for index, (destination, _) in enumerate(self._topo._entry(phone)[state].transitions):
                 trans_id = self._first_id[number] + index
                 line = f" Transition-id = {trans_id} p = {self.get_transition_prob(trans_id):.7g}"

@@ -40,9 +40,9 @@ def reestimated(
 ) -> tuple[np.ndarray, float, float]:
     """(new log-probabilities by transition-id, gain in log-likelihood, total count).
 
-    The transition-states of a group share their probabilities: `estimate(counts, old probabilities)` gives the
-    new ones, or None to keep the old. `first_id` has the first transition-id of each transition-state, and the
-    end. Raises AcousticModelError where the states of a group have different numbers of transitions.
+    The transition-states of a group share their probabilities: `estimate(counts, old probabilities)` gives
+    the new ones, or None to keep the old. `first_id` has the first transition-id of each transition-state,
+    and the end. Raises AcousticModelError where the states of a group have different numbers of transitions.
     """
     log_probs = log_probs.copy()
     gain = total = 0.0
@@ -50,7 +50,8 @@ def reestimated(
         ids = [np.arange(first_id[state], first_id[state + 1]) for state in states]
         if len({len(i) for i in ids}) > 1:
             raise AcousticModelError(
-                f"the transition-states {list(states)} share a pdf and have {[len(i) for i in ids]} transitions; "
+                f"the transition-states {list(states)} share a pdf and have {[len(i) for i in ids]} "
+                "transitions; "
                 "expected the same number: share_for_pdfs does not fit this topology"
             )
         if len(ids[0]) < 2:

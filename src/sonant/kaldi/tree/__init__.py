@@ -3,6 +3,12 @@
 Building trees (questions, clustering, `build_tree`) is not here.
 """
 
+from sonant.kaldi.tree.clusterable import (
+    Clusterable,
+    GaussClusterable,
+    read_build_tree_stats,
+    write_build_tree_stats,
+)
 from sonant.kaldi.tree.context import (
     PDF_CLASS,
     ContextDependency,
@@ -22,15 +28,19 @@ from sonant.kaldi.tree.event_map import (
 
 __all__ = [
     "PDF_CLASS",
+    "Clusterable",
     "ConstantEventMap",
     "ContextDependency",
     "EventMap",
+    "GaussClusterable",
     "SplitEventMap",
     "TableEventMap",
     "get_tree_structure",
     "make_event_pair",
     "monophone_context_dependency",
     "monophone_context_dependency_shared",
+    "read_build_tree_stats",
     "read_event_type",
+    "write_build_tree_stats",
     "write_event_type",
 ]

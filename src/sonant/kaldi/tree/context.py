@@ -1,4 +1,4 @@
-"""Phonetic decision trees: which pdf models a state of a phone in its context (Kaldi's `tree/context-dep`)."""
+"""Phonetic decision trees: the pdf of a state of a phone in its context (Kaldi's `tree/context-dep`)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,7 @@ class ContextDependency:
     def _check(self) -> None:
         if not 0 <= self._central < self._width:
             raise AcousticModelError(
-                f"the central phone is number {self._central} of a window of {self._width}; expected one of them"
+                f"the central phone is number {self._central} of {self._width}; expected one of the window"
             )
 
     def context_width(self) -> int:
@@ -99,7 +99,7 @@ class ContextDependency:
         info: list[list[list[tuple[int, int]]]] = [[] for _ in range(max(phones, default=-1) + 1)]
         anywhere = frozenset(phones) | {0}
         for phone in phones:
-            domains = {place: anywhere for place in range(self._width)} | {self._central: frozenset([phone])}
+            domains = dict.fromkeys(range(self._width), anywhere) | {self._central: frozenset([phone])}
             info[phone] = [self._pairs(domains, *classes) for classes in pdf_class_pairs[phone]]
         return info
 
@@ -126,7 +126,9 @@ class ContextDependency:
         is_.expect(binary, "ContextDependency")
         width, central = is_.integer(binary), is_.integer(binary)
         if not 0 <= central < width:
-            is_.error(f"expected the central phone to be one of the window of {width}, found number {central}")
+            is_.error(
+                f"expected the central phone to be one of the window of {width}, found number {central}"
+            )
         token = is_.token(binary)
         if token == "ToLength":  # of old files: numbers of pdf-classes, which topologies hold today
             EventMap.read_event_map(is_, binary)
@@ -188,7 +190,9 @@ def monophone_context_dependency_shared(
     for phones in sets:
         known = [phone2num_pdf_classes[p] if p < len(phone2num_pdf_classes) else -1 for p in phones]
         if min(known) <= 0:
-            raise AcousticModelError(f"phone {phones[known.index(min(known))]} has no pdf-classes; expected 1 or more")
+            raise AcousticModelError(
+                f"phone {phones[known.index(min(known))]} has no pdf-classes; expected 1 or more"
+            )
         sizes.append(max(known))
     first = [sum(sizes[:i]) for i in range(len(sizes))]
     leaves: list[EventMap] = [

@@ -1,14 +1,16 @@
 """Decision trees: a map from events, sets of (key, value) pairs, to integers.
 
-In a phonetic context tree the keys 0 .. N-1 are the positions of a window of N phones, whose values are phones (0
-outside of the utterance), and the key PDF_CLASS (-1) has the pdf-class of a state. An answer is a pdf-id.
-The file format is that of Kaldi's `tree/event-map`: `CE answer`, `TE key size ( maps )`, `SE key set { yes no }`
-and `NULL` for a map that is not there.
+In a phonetic context tree the keys 0 .. N-1 are the positions of a window of N phones, whose values are
+phones (0 outside of the utterance), and the key PDF_CLASS (-1) has the pdf-class of a state. An answer is a
+pdf-id.
+The file format is that of Kaldi's `tree/event-map`: `CE answer`, `TE key size ( maps )`,
+`SE key set { yes no }`, and `NULL` for a map that is not there.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -20,7 +22,7 @@ Event = Sequence[tuple[int, int]]
 
 
 class EventMap(ABC):
-    """A tree that maps events to answers. Its nodes never change; methods that change a tree return another."""
+    """A tree that maps events to answers. Nodes never change; methods that change a tree return another."""
 
     __slots__ = ()
 
@@ -66,7 +68,7 @@ class EventMap(ABC):
         return None if node is None else node.answer
 
     def multi_map(self, event: Event) -> list[int]:
-        """The answers of all events that extend `event`, which may leave keys out; in the order of the tree."""
+        """The answers of all events that extend `event`, which may lack keys; in the order of the tree."""
         given, answers, waiting = dict(event), [], [self]
         while waiting:
             node = waiting.pop()
@@ -132,7 +134,7 @@ class EventMap(ABC):
     def check(event: Event) -> None:
         """Raises AcousticModelError unless the keys of `event` rise."""
         keys = [key for key, _ in event]
-        if any(first >= second for first, second in zip(keys, keys[1:], strict=False)):
+        if any(first >= second for first, second in pairwise(keys)):
             raise AcousticModelError(f"an event with the keys {keys}; expected keys that rise")
 
     @staticmethod
@@ -215,7 +217,9 @@ class TableEventMap(EventMap):
     def from_val_map_table(cls, key: int, map_in: Mapping[int, EventMap]) -> "TableEventMap":
         """A table from value to child. Raises AcousticModelError for a negative value."""
         if map_in and min(map_in) < 0:
-            raise AcousticModelError(f"a table over key {key} with the value {min(map_in)}; expected 0 or more")
+            raise AcousticModelError(
+                f"a table over key {key} with the value {min(map_in)}; expected 0 or more"
+            )
         return cls(key, [map_in.get(value) for value in range(max(map_in, default=-1) + 1)])
 
     def get_children(self) -> list[EventMap]:
@@ -281,14 +285,16 @@ class SplitEventMap(EventMap):
 
 def _mapped(value_map: Mapping[int, int], value: int) -> int:
     if value not in value_map:
-        raise AcousticModelError(f"the tree asks for the value {value}, which the map of values does not have")
+        raise AcousticModelError(
+            f"the tree asks for the value {value}, which the map of values does not have"
+        )
     return value_map[value]
 
 
 def _rebuild(
     root: EventMap, make: Callable[[EventMap, Sequence[EventMap | None]], EventMap | None]
 ) -> EventMap | None:
-    """`make(node, children)` from the leaves up. Without recursion: a tree may be deeper than Python's stack."""
+    """`make(node, children)` from the leaves up; without recursion, as trees may be deeper than the stack."""
     waiting: list[tuple[EventMap | None, bool]] = [(root, False)]
     made: list[EventMap | None] = []
     while waiting:
@@ -369,15 +375,6 @@ def _write(os: Output, binary: bool, emap: EventMap | None) -> None:
                 waiting.extend(reversed(node._slots()))
 
 
-def _preorder(root: EventMap) -> Iterator[tuple[EventMap, EventMap | None]]:
-    """(node, its parent), each before its children."""
-    waiting: list[tuple[EventMap, EventMap | None]] = [(root, None)]
-    while waiting:
-        node, parent = waiting.pop()
-        yield node, parent
-        waiting.extend((child, node) for child in reversed(node.get_children()))
-
-
 def get_tree_structure(map: EventMap) -> tuple[bool, int, list[int]]:
     """(has_tree_structure, num_leaves, parents).
 
@@ -385,19 +382,34 @@ def get_tree_structure(map: EventMap) -> tuple[bool, int, list[int]]:
     and then the others, children before parents, and `parents[i]` is the number of the parent of node i (of
     the root: itself). Otherwise (False, 0, []).
     """
-    nodes = list(_preorder(map))
-    leaves = [node.answer for node, _ in nodes if isinstance(node, ConstantEventMap)]
-    if sorted(leaves) != list(range(len(leaves))):
+    parents_of: dict[int, EventMap] = {}  # by id of the node
+    leaves: list[ConstantEventMap] = []
+    inner: list[EventMap] = []  # in the order in which Kaldi numbers them, from the last number on
+    waiting: list[EventMap] = []
+
+    def meet(node: EventMap) -> None:
+        if isinstance(node, ConstantEventMap):
+            leaves.append(node)
+        else:
+            inner.append(node)
+            waiting.append(node)
+
+    meet(map)
+    while waiting:
+        node = waiting.pop()
+        for child in node.get_children():
+            if id(child) in parents_of:
+                return False, 0, []  # a node that occurs twice
+            parents_of[id(child)] = node
+            meet(child)
+    if sorted(leaf.answer for leaf in leaves) != list(range(len(leaves))):
         return False, 0, []
-    last = len(nodes) - 1
-    inner = [node for node, _ in nodes if not isinstance(node, ConstantEventMap)]
+    last = len(leaves) + len(inner) - 1
     number = {id(node): last - position for position, node in enumerate(inner)}
-    number |= {id(node): node.answer for node, _ in nodes if isinstance(node, ConstantEventMap)}
-    if len(number) < len(nodes):
-        return False, 0, []  # a node that occurs twice
-    parents = [0] * len(nodes)
-    for node, parent in nodes:
-        parents[number[id(node)]] = number[id(node if parent is None else parent)]
+    number |= {id(leaf): leaf.answer for leaf in leaves}
+    parents = [0] * (last + 1)
+    for node in (*leaves, *inner):
+        parents[number[id(node)]] = number[id(parents_of.get(id(node), node))]
     return True, len(leaves), parents
 
 
