@@ -263,7 +263,19 @@ void bind_files(nb::module_& m) {
       .def("skip", [](Input& in, std::int64_t count) { in.skip(count, "what is skipped"); }, "count"_a, Released())
       .def("header", read_header, Released())
       .def("key", read_key)
-      .def("token", read_token, "binary"_a, Released())
+      .def("token",
+           [](Input& in, bool binary) {
+             std::string token;
+             {
+               nb::gil_scoped_release no_gil;
+               token = read_token(in, binary);
+             }
+             // Where a token is no text, the message that will say so shows its bytes.
+             PyObject* text = PyUnicode_DecodeUTF8(token.data(), Py_ssize_t(token.size()), "backslashreplace");
+             if (!text) throw nb::python_error();
+             return nb::steal(text);
+           },
+           "binary"_a)
       .def("expect", expect_token, "binary"_a, "token"_a, Released())
       .def(
           "peek_token",

@@ -60,7 +60,7 @@ def test_states(read):
         ("<PdfClass> 1 ", "", "emits nothing"),
         ("<State> 2 </State>", "<State> 2 <PdfClass> 2 </State>", "final one"),
         ("<Transition> 1 0.5 <Transition> 2 0.5 </State>", "</State>", "no transitions"),
-        ("<Transition> 0 0.5 <Transition> 1 0.5", "<Transition> 2 1.0", "no transition enters state 1"),
+        ("<Transition> 1 0.5 <Transition> 2 0.5", "<Transition> 1 1.0", "no transition enters state 2"),
         ("<ForPhones> 1 4 </ForPhones>", "<ForPhones> </ForPhones>", "empty"),
         ("<PdfClass> 0", "<ForwardPdfClass> 0 <SelfLoopPdfClass> -1", "self-loop"),
     ],

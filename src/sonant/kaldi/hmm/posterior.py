@@ -77,13 +77,16 @@ class Posterior:
         ]
 
     def to_matrix(self, post_dim: int) -> Matrix:
-        """(frames, post_dim): the weights by id. Raises AcousticModelError for an id beyond post_dim."""
+        """(frames, post_dim): the weights by id, of two entries of one id the last.
+
+        Raises AcousticModelError for an id beyond post_dim.
+        """
         matrix = np.zeros((len(self._frames), post_dim), np.float32)
         for row, frame in zip(matrix, self._frames, strict=True):
             for i, weight in frame:
                 if not 0 <= i < post_dim:
                     raise AcousticModelError(f"a posterior of id {i} in a matrix of {post_dim} columns")
-                row[i] += weight
+                row[i] = weight
         return Matrix(matrix)
 
     def to_pdf_matrix(self, model: TransitionModel) -> Matrix:
@@ -156,8 +159,8 @@ def merge_posteriors(
 ) -> tuple[int, Posterior]:
     """(number of frames in which the two have no id in common, the entries of both).
 
-    `merge` makes one entry of those with the same id, sorted by id; `drop_frames` empties the frames that
-    were counted. Raises AcousticModelError where the numbers of frames differ.
+    They are sorted by id, and `merge` makes one entry of those with the same id; `drop_frames` empties the
+    frames that were counted. Raises AcousticModelError where the numbers of frames differ.
     """
     if len(post1) != len(post2):
         raise AcousticModelError(
@@ -168,15 +171,15 @@ def merge_posteriors(
         apart = posterior_entries_are_disjoint(first, second)
         disjoint += apart
         both = [] if apart and drop_frames else first + second
-        frames.append(sorted(_merged(both)) if merge else both)
+        frames.append(sorted(_merged(both) if merge else both))
     return disjoint, Posterior.from_posteriors(frames)
 
 
 def vector_to_posterior_entries(log_likes: Any, num_gselect: int, min_post: float) -> tuple[float, Entries]:
     """(log of the sum of the likelihoods that were kept, [(index, posterior)] from the likeliest on).
 
-    Keeps the `num_gselect` likeliest of `log_likes` (n,), and of these those with posteriors of at least
-    `min_post`, but always one. Raises AcousticModelError for values that are not finite.
+    Keeps the `num_gselect` likeliest of `log_likes` (n,) that are more than `min_post` times as likely as the
+    best, and of these those with posteriors of at least `min_post`, but always one. Raises AcousticModelError for values that are not finite.
     """
     values = operand(log_likes, (None,), np.float32, "log_likes").astype(np.float64)
     if not (num_gselect > 0 and 0 <= min_post < 1):
@@ -189,9 +192,8 @@ def vector_to_posterior_entries(log_likes: Any, num_gselect: int, min_post: floa
         )
     order = np.argsort(-values, kind="stable")[:num_gselect]
     weights = np.exp(values[order] - values[order[0]])
-    kept = len(order)
-    while kept > 1 and weights[kept - 1] < min_post * weights[:kept].sum():
-        kept -= 1
+    weights = weights[weights > min_post]
+    kept = max(1, int((weights >= min_post * weights.sum()).sum()))
     total = weights[:kept].sum()
     entries = list(zip(order[:kept].tolist(), (weights[:kept] / total).tolist(), strict=True))
     return float(values[order[0]] + np.log(total)), entries

@@ -262,7 +262,7 @@ class TransitionModel:
         """Maximum likelihood from counts by transition-id; (gain in log-likelihood, count)."""
 
         def estimate(counts: np.ndarray, old: np.ndarray) -> np.ndarray | None:
-            if counts.sum() < cfg.mincount:
+            if counts.sum() < cfg.mincount or not counts.any():
                 return None
             new = (counts / counts.sum()).astype(np.float32)
             for _ in range(3):

@@ -62,7 +62,8 @@ def reestimated(
         new = estimate(sums, old)
         if new is None:
             continue
-        logs = np.log(new)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(new)
         if not np.isfinite(logs).all():
             raise AcousticModelError(
                 f"new probabilities {new.tolist()} for transition-state {states[0]}; expected all above 0"
