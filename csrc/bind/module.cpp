@@ -8,6 +8,7 @@ void bind_features(nb::module_& m);
 void bind_feature_parts(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_tables(nb::module_& m);
+void bind_gmm(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -17,6 +18,7 @@ NB_MODULE(_native, m) {
   bind_features(m);
   bind_feature_parts(m);
   bind_files(m);
+  bind_gmm(m);
   bind_search(m);
   bind_tables(m);
 }

@@ -22,10 +22,10 @@ from sonant.kaldi.util.specifiers import write_script_file as write_script_file
 from sonant.kaldi.util.writing import Writer
 
 if TYPE_CHECKING:
-    from sonant.kaldi.matrix import (
-        Matrix,
-        Vector,
-    )
+    from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, Vector
+    from sonant.kaldi.matrix.compressed import CompressedMatrix
+    from sonant.kaldi.matrix.htk import HtkHeader
+    from sonant.kaldi.matrix.sparse import GeneralMatrix
 
 IntPair = tuple[int, int]
 FloatPair = tuple[float, float]
