@@ -29,8 +29,8 @@ using Features = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 std::span<const float> view(const Samples& samples) { return {samples.data(), samples.size()}; }
 
-// Uninitialised floats, to be freed by delete[]. Large arrays ask for large pages: otherwise a list of recordings spends
-// as much time on the kernel's handing out of pages as on their features.
+// Uninitialised floats, to be freed by delete[]. Large arrays ask for large pages: otherwise a list of recordings
+// spends as much time on the kernel's handing out of pages as on their features.
 float* new_floats(std::size_t count) {
   float* data = new float[count];
 #ifdef MADV_HUGEPAGE
