@@ -11,6 +11,7 @@ from sonant._native import Input, Output
 from sonant.errors import ArkError, FeatureError, MatrixError, OptionError
 from sonant.kaldi.feat import functions as ff
 from sonant.kaldi.feat import online as fo
+from sonant.kaldi.feat.mfcc import MfccOptions
 from sonant.kaldi.itf import OnlineFeatureInterface
 from sonant.kaldi.matrix import DoubleMatrix, Matrix, Vector
 from sonant.kaldi.util.options import ParseOptions
@@ -180,6 +181,30 @@ def test_a_state_cut_anywhere_raises():
     for length in range(len(whole)):
         with pytest.raises(ArkError):
             fo.OnlineCmvnState().read(Input.from_bytes(whole[:length], "state"), True)
+
+
+def test_a_pipeline_of_a_waveform_in_pieces():
+    """MFCC, normalised, with deltas: as samples arrive, and of all of them at once."""
+    samples = (1000 * np.sin(np.arange(8000) ** 1.5 / 300)).astype(np.float32)
+    results = []
+    for size in 8000, 700:
+        options = MfccOptions()
+        options.frame_opts.dither = 0.0
+        mfcc = fo.OnlineMfcc(options)
+        normal = fo.OnlineCmvn(fo.OnlineCmvnOptions(), fo.OnlineCmvnState(np.ones((2, 14))), mfcc)
+        wide = fo.OnlineDeltaFeature(ff.DeltaFeaturesOptions(), fo.OnlineCacheFeature(normal))
+        rows = []
+        for start in range(0, 8000, size):
+            mfcc.accept_waveform(16000, samples[start : start + size])
+            if start + size >= 8000:
+                mfcc.input_finished()
+            for frame in range(len(rows), wide.num_frames_ready()):
+                rows.append(np.zeros(39, np.float32))
+                wide.get_frame(frame, rows[-1])
+        assert wide.is_last_frame(len(rows) - 1)
+        results.append(np.array(rows))
+    np.testing.assert_array_equal(*results)
+    assert results[0].shape == (48, 39)
 
 
 def test_options_have_kaldis_names():

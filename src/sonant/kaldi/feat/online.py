@@ -16,6 +16,7 @@ from sonant.kaldi.feat._arrays import features_of
 from sonant.kaldi.feat._online_cmvn import OnlineCmvn, OnlineCmvnOptions, OnlineCmvnState
 from sonant.kaldi.feat._online_frames import DerivedFrames, OnlineFrames, rows_of, runs
 from sonant.kaldi.feat.functions import DeltaFeaturesOptions
+from sonant.kaldi.feat.online_base import OnlineFbank, OnlineMfcc, OnlinePlp
 from sonant.kaldi.itf import OnlineFeatureInterface
 from sonant.kaldi.util.options import Options, option
 
@@ -26,7 +27,10 @@ __all__ = [
     "OnlineCmvnOptions",
     "OnlineCmvnState",
     "OnlineDeltaFeature",
+    "OnlineFbank",
     "OnlineMatrixFeature",
+    "OnlineMfcc",
+    "OnlinePlp",
     "OnlineSpliceFrames",
     "OnlineSpliceOptions",
     "OnlineTransform",
