@@ -68,14 +68,13 @@ class _Header:
 class WaveInfo:
     """What the header of a RIFF file says."""
 
-    def __init__(self) -> None:
-        self.samp_freq = 0.0
-        """Samples per second, of each channel."""
-        self.num_channels = 0
-        self.sample_count = 0
-        """Samples of each channel; -1 where is_streamed."""
-        self.reverse_bytes = False
-        """The file is RIFX: big-endian."""
+    samp_freq = 0.0
+    """Samples per second, of each channel."""
+    num_channels = 0
+    sample_count = 0
+    """Samples of each channel; -1 where is_streamed."""
+    reverse_bytes = False
+    """The file is RIFX: big-endian."""
 
     @property
     def is_streamed(self) -> bool:

@@ -19,6 +19,8 @@ class AffineXformStats:
     HMM-based speech recognition".)
     """
 
+    beta_: float = 0.0
+
     def __init__(self) -> None:
         self.init(0, 0)
 

@@ -24,6 +24,9 @@ class MlltAccs:
     hidden Markov models".)
     """
 
+    beta_: float = 0.0
+    rand_prune_: float = 0.25
+
     def __init__(self) -> None:
         self.init(0)
 
