@@ -7,6 +7,7 @@ namespace nb = nanobind;
 void bind_features(nb::module_& m);
 void bind_feature_parts(nb::module_& m);
 void bind_files(nb::module_& m);
+void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
 void bind_search(nb::module_& m);
@@ -19,6 +20,7 @@ NB_MODULE(_native, m) {
   bind_feature_parts(m);
   bind_files(m);
   bind_gmm(m);
+  bind_frames(m);
   bind_search(m);
   bind_tables(m);
 }

@@ -1,9 +1,30 @@
 """Features of speech as Kaldi defines them, offline and streaming, in the native core."""
 
+from sonant.features.cmvn import (
+    accumulate_cmvn,
+    apply_cmvn,
+    cmvn_stats,
+    cmvn_transform,
+    skip_dims_in_stats,
+    sliding_cmn,
+)
+from sonant.features.context import (
+    FrameFilters,
+    FrameFilterStream,
+    add_deltas,
+    add_shifted_deltas,
+    deltas,
+    reverse_frames,
+    shifted_deltas,
+    splice_frames,
+    splicing,
+)
 from sonant.features.fbank import Fbank, FbankConfig, FbankStream
 from sonant.features.mfcc import Mfcc, MfccConfig, MfccStream
 from sonant.features.plp import Plp, PlpConfig, PlpStream
 from sonant.features.spectrogram import Spectrogram, SpectrogramConfig, SpectrogramStream
+from sonant.features.online_cmvn import OnlineCmvn, OnlineCmvnConfig, OnlineCmvnStream
+from sonant.features.vad import energy_vad
 
 __all__ = [
     "Fbank",
@@ -18,4 +39,23 @@ __all__ = [
     "Spectrogram",
     "SpectrogramConfig",
     "SpectrogramStream",
+    "FrameFilterStream",
+    "FrameFilters",
+    "OnlineCmvn",
+    "OnlineCmvnConfig",
+    "OnlineCmvnStream",
+    "accumulate_cmvn",
+    "add_deltas",
+    "add_shifted_deltas",
+    "apply_cmvn",
+    "cmvn_stats",
+    "cmvn_transform",
+    "deltas",
+    "energy_vad",
+    "reverse_frames",
+    "shifted_deltas",
+    "skip_dims_in_stats",
+    "sliding_cmn",
+    "splice_frames",
+    "splicing",
 ]

@@ -21,7 +21,14 @@ from sonant.kaldi.util.specifiers import read_script_file as read_script_file
 from sonant.kaldi.util.specifiers import write_script_file as write_script_file
 from sonant.kaldi.util.writing import Writer
 
+# ruff: noqa: F401 (ruff does not see the names in the strings below)
 if TYPE_CHECKING:
+    from sonant.kaldi.feat.wave import WaveData, WaveInfo
+    from sonant.kaldi.fstext import CompactLatticeVectorFst as CompactLattice
+    from sonant.kaldi.fstext import KwsIndexVectorFst as KwsIndexFst
+    from sonant.kaldi.fstext import LatticeVectorFst as Lattice
+    from sonant.kaldi.fstext import LogVectorFst as LogFst
+    from sonant.kaldi.fstext import StdVectorFst as StdFst
     from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, Vector
     from sonant.kaldi.matrix.compressed import CompressedMatrix
     from sonant.kaldi.matrix.htk import HtkHeader
