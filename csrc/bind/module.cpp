@@ -7,6 +7,7 @@ namespace nb = nanobind;
 void bind_features(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_tables(nb::module_& m);
+void bind_pitch(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -15,6 +16,7 @@ NB_MODULE(_native, m) {
         "Threads that a call without num_threads uses: the cores that this process may run on.");
   bind_features(m);
   bind_files(m);
+  bind_pitch(m);
   bind_search(m);
   bind_tables(m);
 }
