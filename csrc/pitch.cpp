@@ -255,7 +255,7 @@ void PitchTracker::advance() {
       ++frames_;
       if (frames_ == o.recompute_frame && !o.nccf_ballast_online) revise();
     }
-    if (!stale_ && measured_.empty() && frames_ < end && frames_ - kept_ >= kTrimEvery) {
+    if (measured_.empty() && frames_ < end && frames_ - kept_ >= kTrimEvery) {
       backtrack(best_);
       trim();
     }
@@ -312,7 +312,6 @@ void PitchTracker::revise() {
     const auto ballast = [&](float square) {
       return float(std::pow(double(square * plan_->window_), 2.0) * float(plan_->options_.nccf_ballast));
     };
-    stale_ = std::any_of(path_.begin(), path_.end(), [](int state) { return state >= 0; });
     std::fill(costs_.begin(), costs_.end(), 0.0f);
     std::vector<float> upsampled(std::size_t(plan_->upsample_->padded_outputs()));
     for (std::int64_t frame = 0; frame < frames_; ++frame) {
@@ -323,6 +322,7 @@ void PitchTracker::revise() {
       for (float& value : upsampled) value *= std::isfinite(scale) ? scale : 1.0f;
       step(upsampled.data(), frame);
     }
+    std::fill(path_.begin(), path_.end(), -1);
     backtrack(best_);
     set_latency();
   }

@@ -119,7 +119,6 @@ class PitchTracker {
   std::vector<Measured> measured_;
   std::vector<int> path_;               // (1 + frames): state of the best path, first of frame -1; -1 for none yet
   std::vector<float> nccf_;             // along it
-  bool stale_ = false;                  // parts of path_ may follow origins that were revised
   std::int64_t latency_ = 0;
 
   std::vector<float> wave_, upsampled_;
