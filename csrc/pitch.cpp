@@ -137,7 +137,7 @@ PitchTracker::PitchTracker(const PitchPlan* plan)
     : plan_(plan), kernel_(signal_kernel()), resampler_(&plan->downsample_) {
   const int states = int(plan->lags_.size()), lags = plan->last_lag_ + 1 - plan->first_lag_;
   row_ = std::size_t(std::max(padded_to_tile(lags), plan->upsample_->padded_inputs()));
-  costs_.resize(padded_to_tile(states));
+  costs_.resize(padded_to_tile(states) + kTile);
   next_.resize(costs_.size());
   wave_.resize(plan->window_ + plan->first_lag_ + padded_to_tile(lags));
   batch_.resize(kBatch * row_);
@@ -206,7 +206,7 @@ void PitchTracker::measure(std::int64_t frame, float* nccf, double mean_square) 
 void PitchTracker::step(const float* upsampled, std::int64_t frame) {
   const std::size_t states = plan_->lags_.size();
   std::uint16_t* from = origins_.data() + std::size_t(frame - kept_) * states;
-  best_ = kernel_->search(costs_.data(), upsampled, plan_->soft_.data(), int(states), plan_->factor_, next_.data(), from);
+  kernel_->search(costs_.data(), upsampled, plan_->soft_.data(), int(states), plan_->factor_, next_.data(), from);
   costs_.swap(next_);
 }
 
@@ -247,7 +247,7 @@ void PitchTracker::advance() {
       measure(frames_ + i, batch_.data() + std::size_t(i) * row_, squares / n - mean * mean);
     }
     plan_->upsample_->sorted(*kernel_, batch_.data(), std::ptrdiff_t(row_), upsampled_.data(), count);
-    origins_.resize(origins_.size() + std::size_t(count) * states);
+    origins_.resize(std::size_t(frames_ + count - kept_) * states + 2 * kTile);
     for (int i = 0; i < count; ++i) {
       step(upsampled_.data() + std::size_t(i) * width, frames_);
       path_.push_back(-1);
@@ -256,11 +256,11 @@ void PitchTracker::advance() {
       if (frames_ == o.recompute_frame && !o.nccf_ballast_online) revise();
     }
     if (measured_.empty() && frames_ < end && frames_ - kept_ >= kTrimEvery) {
-      backtrack(best_);
+      backtrack();
       trim();
     }
   }
-  backtrack(best_);
+  backtrack();
   set_latency();
   trim();
 
@@ -277,8 +277,9 @@ void PitchTracker::finish() {
   latency_ = 0;
 }
 
-// The best path into `state` at the last frame, back to where it meets the path of the time before.
-void PitchTracker::backtrack(int state) {
+// The best path to the last frame, back to where it meets the path of the time before.
+void PitchTracker::backtrack() {
+  int state = int(std::min_element(costs_.begin(), costs_.begin() + plan_->lags_.size()) - costs_.begin());
   for (std::int64_t frame = frames_ - 1; path_[std::size_t(frame + 1)] != state; --frame) {
     path_[std::size_t(frame + 1)] = state;
     if (frame < 0) return;
@@ -323,7 +324,7 @@ void PitchTracker::revise() {
       step(upsampled.data(), frame);
     }
     std::fill(path_.begin(), path_.end(), -1);
-    backtrack(best_);
+    backtrack();
     set_latency();
   }
   measured_.clear();

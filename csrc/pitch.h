@@ -89,7 +89,7 @@ class PitchTracker {
   void extract(std::int64_t frame);
   void measure(std::int64_t frame, float* nccf, double mean_square);
   void step(const float* upsampled, std::int64_t frame);
-  void backtrack(int state);
+  void backtrack();
   void revise();
   void set_latency();
   void trim();
@@ -113,9 +113,8 @@ class PitchTracker {
   std::int64_t frames_ = 0;
   std::int64_t kept_ = 0;               // the first frame of the next two
   std::vector<float> voicing_;          // NCCF without ballast, (frames, row_)
-  std::vector<std::uint16_t> origins_;  // (frames, states): the best state one frame before
+  std::vector<std::uint16_t> origins_;  // (frames, states), and two tiles: the best state before
   std::vector<float> costs_, next_;     // of each state at the last frame
-  int best_ = 0;
   std::vector<Measured> measured_;
   std::vector<int> path_;               // (1 + frames): state of the best path, first of frame -1; -1 for none yet
   std::vector<float> nccf_;             // along it

@@ -111,91 +111,119 @@ SONANT_INLINE float correlate(float* wave, int window, int first_lag, int lags, 
   return average / float(lags);
 }
 
-// The best j of [low, high] for the kTile states first + k * step.
+// The least cost[j] + factor (i - j)^2 of the origins j seen so far, and which it is, for W states i; and the distance
+// i - j to the next origin. Numbers are floats: those of states are exact.
 template <int W>
-SONANT_INLINE void best_origins(const float* cost, float factor, int first, int step, int low, int high, float* least,
-                                std::int32_t* origin) {
-  using F = LanesF<W>;
-  using I = LanesI<W>;
+struct Best {
+  LanesF<W> distance{}, cost{}, origin{};
+
+  SONANT_INLINE void start(int state, int step, int low) {
+    LanesF<W> lanes{};
+    for (int lane = 0; lane < W; ++lane) lanes[lane] = float(lane);
+    distance = lanes * float(step) + float(state - low);
+    cost = broadcast<W>(std::numeric_limits<float>::infinity());
+    origin = broadcast<W>(float(low));
+  }
+
+  SONANT_INLINE void next(float own_cost, const LanesF<W>& own_number, float factor) {
+    const LanesF<W> total = distance * distance * factor + own_cost;
+    const LanesI<W> better = total < cost;
+    cost = better ? total : cost;
+    origin = better ? own_number : origin;
+    distance -= 1.0f;
+  }
+};
+
+struct Span {
+  int first, count, low, high;  // states, and the origins among which theirs are
+};
+
+// For the states first + k * step, k < kTile. Two chains of comparisons side by side, over half of the origins each.
+template <int W>
+SONANT_INLINE void best_of_some(const float* cost, float factor, const Span& span, int step, std::int32_t* origin) {
+  const int half = (span.high - span.low + 1) / 2;
   for (int part = 0; part < kTile; part += W) {
-    F state;
-    for (int lane = 0; lane < W; ++lane) state[lane] = float(first + (part + lane) * step);
-    F best[2];
-    I where[2];
-    for (int k = 0; k < 2; ++k) {
-      best[k] = broadcast<W>(std::numeric_limits<float>::infinity());
-      where[k] = I{} + low;
+    Best<W> left, right;
+    left.start(span.first + part * step, step, span.low);
+    right.start(span.first + part * step, step, span.low + half);
+    LanesF<W> number = broadcast<W>(float(span.low)), later = number + float(half);
+    for (int j = span.low; j < span.low + half; ++j) {
+      left.next(cost[j], number, factor);
+      right.next(cost[j + half], later, factor);
+      number += 1.0f;
+      later += 1.0f;
     }
-    F distance = state - float(low);
-    int j = low;
-    for (; j < high; j += 2) {  // two chains of comparisons side by side
-      for (int k = 0; k < 2; ++k) {
-        const F total = distance * distance * factor + cost[j + k];
-        const I better = total < best[k];
-        best[k] = better ? total : best[k];
-        where[k] = better ? I{} + (j + k) : where[k];
-        distance -= 1.0f;
-      }
-    }
-    if (j == high) {
-      const F total = distance * distance * factor + cost[j];
-      const I better = total < best[0];
-      best[0] = better ? total : best[0];
-      where[0] = better ? I{} + j : where[0];
-    }
-    const I second = (best[1] < best[0]) | ((best[1] == best[0]) & (where[1] < where[0]));
-    store<W>(least + part, second ? best[1] : best[0]);
-    const I chosen = second ? where[1] : where[0];
+    // One more where their number is odd; another look at the last origin does no harm.
+    right.distance = left.distance - float(span.high - span.low - half);
+    right.next(cost[span.high], broadcast<W>(float(span.high)), factor);
+    const LanesI<W> chosen =
+        __builtin_convertvector(right.cost < left.cost ? right.origin : left.origin, LanesI<W>);
     __builtin_memcpy(origin + part, &chosen, sizeof(chosen));
   }
 }
 
-struct Span {
-  int first, step, low, high;
-};
+constexpr int kLeaf = 2 * kTile;  // states that are searched at once
 
-// The best origins never decrease with the state, since the cost of a step is convex: so those of every step-th state
-// bound those between them, and each level of kTile subdivisions takes about `states` comparisons of kTile states.
 template <int W>
-SONANT_INLINE int search(const float* cost, const float* nccf, const float* soft, int states, float factor,
-                         float* next, std::uint16_t* from) {
+SONANT_INLINE void best_of_leaf(const float* cost, float factor, const Span& span, float* next, std::uint16_t* from) {
+  typedef std::uint16_t U __attribute__((vector_size(W * sizeof(std::uint16_t))));
+  constexpr int kChains = W == 4 ? 2 : kLeaf / W;  // whose variables fit into the registers
+  for (int part = 0; part < kLeaf; part += kChains * W) {
+    Best<W> best[kChains];
+    for (int k = 0; k < kChains; ++k) best[k].start(span.first + part + k * W, 1, span.low);
+    LanesF<W> number = broadcast<W>(float(span.low));
+    for (int j = span.low; j <= span.high; ++j) {
+      for (int k = 0; k < kChains; ++k) best[k].next(cost[j], number, factor);
+      number += 1.0f;
+    }
+    for (int k = 0; k < kChains; ++k) {
+      store<W>(next + part + k * W, best[k].cost);
+      const U origin = __builtin_convertvector(__builtin_convertvector(best[k].origin, LanesI<W>), U);
+      __builtin_memcpy(from + part + k * W, &origin, sizeof(origin));
+    }
+  }
+}
+
+// The best origins never decrease with the state, since the cost of a step is convex: so those of some states bound
+// those of the states between them, and each level of subdivision looks at each origin about once.
+template <int W>
+SONANT_INLINE void search(const float* cost, const float* nccf, const float* soft, int states, float factor,
+                          float* next, std::uint16_t* from) {
   using F = LanesF<W>;
-  // Depth first; each level leaves at most kTile spans to do, and 2^16 states make 4 levels.
-  Span pending[4 * kTile + 4];
+  // Depth first: each level leaves at most kTile spans to do, and 2^16 states make 3 levels and the leaves.
+  Span pending[4 * kTile];
   int depth = 0;
-  int top = 1;
-  while (top * kTile < states) top *= kTile;
-  pending[depth++] = {0, top, 0, states - 1};
+  pending[depth++] = {0, states, 0, states - 1};
   while (depth > 0) {
     const Span span = pending[--depth];
-    float least[kTile];
-    std::int32_t origin[kTile];
-    best_origins<W>(cost, factor, span.first, span.step, span.low, span.high, least, origin);
-    const int used = std::min(kTile, (states - span.first + span.step - 1) / span.step);
-    if (span.step == 1) {
-      for (int k = 0; k < used; ++k) {
-        next[span.first + k] = least[k];
-        from[span.first + k] = std::uint16_t(origin[k]);
-      }
+    if (span.count <= kLeaf) {
+      best_of_leaf<W>(cost, factor, span, next + span.first, from + span.first);
       continue;
     }
+    const int step = (span.count + kTile * kLeaf - 1) / (kTile * kLeaf) * kLeaf;
+    std::int32_t origin[kTile];
+    best_of_some<W>(cost, factor, span, step, origin);
+    const int used = (span.count + step - 1) / step;
     for (int k = used - 1; k >= 0; --k) {
       const int high = k + 1 < used ? origin[k + 1] : span.high;
       // Rounding may put two nearly equal origins in the wrong order.
-      pending[depth++] = {span.first + k * span.step, span.step / kTile, origin[k], std::max(origin[k], high)};
+      pending[depth++] = {span.first + k * step, std::min(step, span.count - k * step), origin[k],
+                          std::max(origin[k], high)};
     }
   }
 
-  float least = std::numeric_limits<float>::infinity();
+  const float infinity = std::numeric_limits<float>::infinity();
+  F lowest = broadcast<W>(infinity);
   for (int i = 0; i < states; i += W) {
     const F phi = load<W>(nccf + i);
-    store<W>(next + i, load<W>(next + i) + ((1.0f - phi) + phi * load<W>(soft + i)));
+    const F total = load<W>(next + i) + ((1.0f - phi) + phi * load<W>(soft + i));
+    store<W>(next + i, total);
+    if (i + W <= states) lowest = total < lowest ? total : lowest;
   }
-  for (int i = 0; i < states; ++i) least = next[i] < least ? next[i] : least;
-  int best = 0;
-  while (best + 1 < states && next[best] != least) ++best;
+  float least = infinity;
+  for (int lane = 0; lane < W; ++lane) least = std::min(least, lowest[lane]);
+  for (int i = states / W * W; i < states; ++i) least = std::min(least, next[i]);
   for (int i = 0; i < states; i += W) store<W>(next + i, load<W>(next + i) - least);
-  return best;
 }
 
 // The same source compiled once per instruction set.
@@ -209,9 +237,9 @@ SONANT_INLINE int search(const float* cost, const float* nccf, const float* soft
                              float* pov) {                                                                     \
     return correlate<W>(wave, window, first_lag, lags, ballast, pitch, pov);                                   \
   }                                                                                                            \
-  TARGET int search_##W(const float* cost, const float* nccf, const float* soft, int states, float factor,     \
-                        float* next, std::uint16_t* from) {                                                    \
-    return search<W>(cost, nccf, soft, states, factor, next, from);                                            \
+  TARGET void search_##W(const float* cost, const float* nccf, const float* soft, int states, float factor,    \
+                         float* next, std::uint16_t* from) {                                                   \
+    search<W>(cost, nccf, soft, states, factor, next, from);                                                   \
   }                                                                                                            \
   constexpr SignalKernel kernel_##W{W, band_##W, dot_##W, correlate_##W, search_##W};
 

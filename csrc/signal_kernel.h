@@ -32,10 +32,10 @@ struct SignalKernel {
 
   // One step of the Viterbi search over `states` states:
   //   from[i] = the j with the least cost[j] + factor (i - j)^2,   next[i] = that + 1 - nccf[i] (1 - soft[i]),
-  // and then their least value is taken from all of next. Returns the first state that has it. The arrays have room for
-  // padded_to_tile(states); what is there beyond `states` is not read.
-  int (*search)(const float* cost, const float* nccf, const float* soft, int states, float factor, float* next,
-                std::uint16_t* from);
+  // and then their least value is taken from all of next. `nccf` and `soft` have room for padded_to_tile(states), and
+  // `next` and `from` for kTile more.
+  void (*search)(const float* cost, const float* nccf, const float* soft, int states, float factor, float* next,
+                 std::uint16_t* from);
 };
 
 // The kernel with so many lanes; 0 for the widest this processor has. Null where the processor has not as many.
