@@ -55,11 +55,13 @@ int samples_of(const char* name, double milliseconds, float rate) {
 
 }  // namespace
 
-PitchPlan::PitchPlan(const PitchOptions& o)
+PitchPlan::PitchPlan(const PitchOptions& o, int lanes)
     : options_(o),
+      kernel_(signal_kernel(lanes)),
       downsample_(downsample(o)),
       window_(samples_of("frame_length", o.frame_length, float(o.resample_frequency))),
       shift_(samples_of("frame_shift", o.frame_shift, float(o.resample_frequency))) {
+  if (!kernel_) feature_error("lanes=", lanes, "; expected 0, or 4, 8 or 16 where the processor has as many");
   positive("min_f0", o.min_f0, "a pitch in Hz");
   if (!(o.max_f0 > o.min_f0 && std::isfinite(o.max_f0))) {
     feature_error("max_f0=", o.max_f0, "; expected more than min_f0=", o.min_f0);
@@ -71,8 +73,8 @@ PitchPlan::PitchPlan(const PitchOptions& o)
   not_negative("max_frames_latency", o.max_frames_latency);
   not_negative("frames_per_chunk", o.frames_per_chunk);
   not_negative("recompute_frame", o.recompute_frame);
-  if (!std::isfinite(o.preemphasis_coefficient)) {
-    feature_error("preemphasis_coefficient=", o.preemphasis_coefficient, "; expected a number, 0 for none");
+  if (!(o.preemphasis_coefficient >= 0 && o.preemphasis_coefficient <= 1)) {
+    feature_error("preemphasis_coefficient=", o.preemphasis_coefficient, "; expected 0 to 1");
   }
   if (o.upsample_filter_width < 1) {
     feature_error("upsample_filter_width=", o.upsample_filter_width, "; expected 1 or more");
@@ -113,7 +115,8 @@ PitchPlan::PitchPlan(const PitchOptions& o)
                                                   o.upsample_filter_width);
   soft_.resize(padded_to_tile(int(lags_.size())));
   for (std::size_t i = 0; i < lags_.size(); ++i) soft_[i] = float(o.soft_min_f0) * lags_[i];
-  factor_ = float(std::pow(std::log(1.0 + float(o.delta_pitch)), 2.0)) * float(o.penalty_factor);
+  const double squared_step = std::pow(std::log(1.0 + float(o.delta_pitch)), 2.0);
+  factor_ = float(std::min(squared_step * float(o.penalty_factor), 1e30));  // 0 times infinity would be no cost
   const double chunk = o.frames_per_chunk * float(o.sample_frequency) * float(o.frame_shift) / 1000.0f;
   if (chunk > 1e9 || (chunk < 1 && o.frames_per_chunk > 0)) {
     feature_error("frames_per_chunk=", o.frames_per_chunk, " is ", chunk, " samples; expected 1 to a billion");
@@ -134,7 +137,7 @@ void PitchPlan::check(std::span<const float> samples) const {
 }
 
 PitchTracker::PitchTracker(const PitchPlan* plan)
-    : plan_(plan), kernel_(signal_kernel()), resampler_(&plan->downsample_) {
+    : plan_(plan), kernel_(plan->kernel_), resampler_(&plan->downsample_, kernel_) {
   const int states = int(plan->lags_.size()), lags = plan->last_lag_ + 1 - plan->first_lag_;
   row_ = std::size_t(std::max(padded_to_tile(lags), plan->upsample_->padded_inputs()));
   costs_.resize(padded_to_tile(states) + kTile);
@@ -354,7 +357,8 @@ void PitchTracker::track(std::int64_t begin, std::int64_t end, float* out) const
   }
 }
 
-Pitch::Pitch(const PitchOptions& options, const std::optional<ProcessPitchOptions>& process) : plan_(options) {
+Pitch::Pitch(const PitchOptions& options, const std::optional<ProcessPitchOptions>& process, int lanes)
+    : plan_(options, lanes) {
   if (process) process_.emplace(*process);
 }
 

@@ -41,7 +41,8 @@ struct PitchOptions {
 // What follows from the options. Immutable.
 class PitchPlan {
  public:
-  explicit PitchPlan(const PitchOptions& options);  // throws FeatureError
+  // `lanes` chooses a kernel, 0 for the widest there is. Throws FeatureError.
+  explicit PitchPlan(const PitchOptions& options, int lanes = 0);
 
   const PitchOptions& options() const { return options_; }
   int chunk_samples() const { return chunk_samples_; }  // 0: the whole waveform is one chunk
@@ -53,6 +54,7 @@ class PitchPlan {
  private:
   friend class PitchTracker;
   PitchOptions options_;
+  const SignalKernel* kernel_;
   LinearResample downsample_;
   int window_, shift_;         // in samples of resample_frequency, as are the lags at which the NCCF is measured
   int first_lag_, last_lag_;
@@ -127,7 +129,8 @@ class PitchTracker {
 // Pitch features: the track, or what ProcessPitch makes of it. Immutable.
 class Pitch {
  public:
-  Pitch(const PitchOptions& options, const std::optional<ProcessPitchOptions>& process);  // throws FeatureError
+  // Throws FeatureError.
+  Pitch(const PitchOptions& options, const std::optional<ProcessPitchOptions>& process, int lanes = 0);
 
   const PitchPlan& plan() const { return plan_; }
   const std::optional<ProcessPitch>& process() const { return process_; }

@@ -70,7 +70,7 @@ ArbitraryResample::ArbitraryResample(int num_inputs, double rate, double cutoff,
   const int outputs = num_outputs();
   for (int output = 0, end; output < outputs; output = end) {
     int last = first_[output] + count_[output];
-    const int widest = 4 * (kTile + 2 * int(std::ceil(frequency * width)));
+    const int widest = 4 * (kTile + 2 * int(std::min(std::ceil(frequency * width), 1e6f)));
     for (end = output + 1; end < outputs && end < output + kTile; ++end) {
       if (first_[end] < first_[output] || first_[end] + count_[end] - first_[output] > widest) break;
       last = std::max(last, first_[end] + count_[end]);
@@ -129,8 +129,9 @@ LinearResample::LinearResample(int rate_in, int rate_out, double cutoff, int num
   unit_in_ = rate_in / common;
   unit_out_ = rate_out / common;
 
-  const std::int64_t widest = std::int64_t(2 * window_ * rate_in) + 2;
-  if (widest > kMostWeights || unit_out_ * rounded_up(widest, kTile) > kMostWeights) {
+  const double taps = std::min(2 * window_ * rate_in, double(kMostWeights));  // which may be any number
+  const std::int64_t widest = std::int64_t(taps) + 2;
+  if (unit_out_ * rounded_up(widest, kTile) > kMostWeights) {
     feature_error("from ", rate_in, " to ", rate_out, " Hz with cutoff=", cutoff, " Hz and num_zeros=", num_zeros,
                   " needs too many weights; expected rates with a greater common divisor (", common,
                   "), a higher cutoff or fewer zeros");
@@ -178,7 +179,8 @@ std::int64_t LinearResample::count(std::int64_t inputs, bool flush) const {
   return (length - 1) / (ticks / rate_out_) + 1;  // the outputs before the end
 }
 
-LinearResampler::LinearResampler(const LinearResample* resample) : plan_(resample), kernel_(signal_kernel()) {
+LinearResampler::LinearResampler(const LinearResample* resample, const SignalKernel* kernel)
+    : plan_(resample), kernel_(kernel) {
   reset();
 }
 

@@ -85,7 +85,7 @@ class LinearResample {
 // A signal that arrives in pieces. Whatever the pieces, the outputs are the same bit for bit.
 class LinearResampler {
  public:
-  explicit LinearResampler(const LinearResample* resample);
+  explicit LinearResampler(const LinearResample* resample, const SignalKernel* kernel = signal_kernel());
 
   // Appends to `out` what the next samples make; after flush the resampler is as new.
   void resample(std::span<const float> samples, bool flush, std::vector<float>& out);

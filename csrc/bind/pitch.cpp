@@ -300,8 +300,8 @@ void bind_pitch(nb::module_& m) {
       .def_rw("seed", &ProcessPitchOptions::seed);
 
   nb::class_<sonant::Pitch>(m, "Pitch")
-      .def(nb::init<const PitchOptions&, const std::optional<ProcessPitchOptions>&>(), "options"_a,
-           "process"_a = nb::none())
+      .def(nb::init<const PitchOptions&, const std::optional<ProcessPitchOptions>&, int>(), "options"_a,
+           "process"_a = nb::none(), "lanes"_a = 0)
       .def_prop_ro("dim", &sonant::Pitch::dim)
       .def("compute", compute, "waveforms"_a, "num_threads"_a = 0);
 

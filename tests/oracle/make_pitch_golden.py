@@ -18,8 +18,8 @@ import numpy as np
 TESTS = Path(__file__).resolve().parents[1]
 GOLDEN = TESTS / "features" / "golden"
 EXCERPTS = {  # file, first and last sample
-    "yesno": ("0_0_0_0_1_1_1_1.flac", 8000, 36000),
-    "aishell": ("BAC009S0724W0121.flac", 16000, 56000),
+    "yesno": ("0_0_0_0_1_1_1_1.flac", 8000, 28000),
+    "aishell": ("BAC009S0724W0121.flac", 16000, 52000),
     "child": ("sb-spk1_snt1.flac", 0, None),
     "jfk": ("jfk.flac", 0, None),
     "short": ("jfk.flac", 16000, 17000),
@@ -106,6 +106,7 @@ CHUNKS = [  # of an online extractor, in samples
     ([4000, 333], dict(max_frames_latency=20)),
     ([16000, 800], dict(max_frames_latency=8, recompute_frame=120)),
     ([10, 50, 5000], dict(nccf_ballast_online=True)),
+    ([400], dict(max_frames_latency=1000)),
 ]
 RATES = [(16000, 8000), (44100, 16000), (48000, 16000), (16000, 11025), (22050, 8000), (16000, 15999), (8000, 6000)]
 LINEAR = [  # rates, cutoff, zeros, pieces
@@ -187,7 +188,7 @@ def kaldi(excerpts):
     for values in PROCESS:
         pitch[add("process", process=values)] = process_pitch(processing(values), track).numpy()
     for values, process in BOTH:
-        for name in ("yesno", "aishell"):
+        for name in ("yesno", "child"):
             key = add("both", wave=name, pitch=values, process=process)
             pitch[key] = compute_and_process_kaldi_pitch(
                 extraction(name, values), processing(process), waves[name]
@@ -201,16 +202,19 @@ def kaldi(excerpts):
         for i, piece in enumerate(pieces(waves[name].numpy(), lengths)):
             online.accept_waveform(16000.0, SubVector(piece))
             ready.append((online.num_frames_ready(), processed.num_frames_ready()))
-            if i == 25:
+            if i == 12:
                 pitch[key + "_middle"] = rows(online, 2)
         online.input_finished()
         ready.append((online.num_frames_ready(), processed.num_frames_ready()))
         pitch[key + "_ready"] = np.array(ready, np.int32)
         pitch[key] = rows(online, 2)
         pitch[key + "_processed"] = rows(processed, 3)
-    pitch["cases"] = np.array(json.dumps(cases))
+    pitch["cases"] = np.array(json.dumps(dict(excerpts=EXCERPTS, cases=cases)))
 
-    resampled = {}
+    resampled = dict(
+        signal=signal(2000),
+        cases=np.array(json.dumps(dict(down=RATES, linear=LINEAR, arbitrary=[case[:4] for case in ARBITRARY]))),
+    )
     for i, (rate_in, rate_out) in enumerate(RATES):
         resampled["down%d" % i] = downsample_wave_form(rate_in, Vector(signal(2000)), rate_out).numpy()
     for i, (rate_in, rate_out, cutoff, zeros, lengths) in enumerate(LINEAR):
@@ -226,6 +230,7 @@ def kaldi(excerpts):
         found = Matrix(2, len(points))
         arbitrary.resample(Matrix(np.stack([signal(inputs), signal(inputs)[::-1]])), found)
         resampled["arbitrary%d" % i] = found.numpy()
+        resampled["arbitrary%d_points" % i] = points.astype(np.float32)
     return pitch, resampled
 
 

@@ -1,7 +1,7 @@
 """Features of speech: Kaldi's log-mel filterbank and pitch, offline and streaming, in the native core."""
 
 from sonant.features.fbank import Fbank, FbankConfig, FbankStream
-from sonant.features.pitch import Pitch, PitchConfig, PitchStream, ProcessPitchConfig
+from sonant.features.pitch import Pitch, PitchConfig, PitchStream, ProcessPitchConfig, process_pitch
 
 __all__ = [
     "Fbank",
@@ -11,4 +11,5 @@ __all__ = [
     "PitchConfig",
     "PitchStream",
     "ProcessPitchConfig",
+    "process_pitch",
 ]

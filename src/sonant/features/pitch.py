@@ -120,8 +120,8 @@ class Pitch:
         self.config = PitchConfig() if config is None else config
         self.process = process
         self._native = _native.Pitch(
-            _options(self.config, _native.PitchOptions()),
-            None if process is None else _options(process, _native.ProcessPitchOptions()),
+            native_options(_native.PitchOptions, self.config),
+            None if process is None else native_options(_native.ProcessPitchOptions, process),
         )
 
     @property
@@ -191,7 +191,25 @@ class PitchStream:
         return self._native.final()
 
 
-def _options(config: Any, options: Any) -> Any:
+def process_pitch(track: Features, config: ProcessPitchConfig | None = None) -> Features:
+    """What `Pitch` with `process` makes of a track that `Pitch` without it has computed, or another tracker.
+
+    track: (frames, 2) float32: NCCF, and pitch in Hz above 0. Returns (frames + delay, features) float32.
+    Raises FeatureError for another array.
+    """
+    if not isinstance(track, np.ndarray) or track.dtype != np.float32 or track.shape[1:] != (2,):
+        found = f"{track.dtype} {track.shape}" if isinstance(track, np.ndarray) else type(track).__name__
+        raise FeatureError(f"track: {found}; expected an array of float32 (frames, 2): NCCF and pitch in Hz")
+    config = ProcessPitchConfig() if config is None else config
+    process = _native.ProcessPitch(native_options(_native.ProcessPitchOptions, config))
+    ready = len(track)
+    frames = process.frames_ready(ready, True)
+    return process.compute(np.ascontiguousarray(track), ready, 0, frames)
+
+
+def native_options(kind: type, config: Any) -> Any:
+    """The options of the native core. Raises FeatureError for a value of another type."""
+    options = kind()
     for field in fields(config):
         value = getattr(config, field.name)
         try:

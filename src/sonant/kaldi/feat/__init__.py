@@ -1,0 +1,1 @@
+"""Features by Kaldi's definitions under PyKaldi's names."""
