@@ -10,7 +10,7 @@ namespace sonant {
 namespace {
 
 constexpr int kBatch = 64;               // frames whose NCCF is resampled together
-constexpr std::int64_t kTrimEvery = 1024;
+constexpr std::int64_t kTrimEvery = 1024;  // frames
 constexpr int kMostStates = 65535;       // origins are 16 bits wide
 // The square of a frame's energy is still far from overflow.
 constexpr float kLargestSample = 0x1p24f;
@@ -146,6 +146,7 @@ PitchTracker::PitchTracker(const PitchPlan* plan)
   batch_.resize(kBatch * row_);
   upsampled_.resize(std::size_t(kBatch) * plan->upsample_->padded_outputs());
   path_.push_back(-1);
+  trim_at_ = kTrimEvery;
 }
 
 void PitchTracker::append(std::span<const float> samples) {
@@ -258,7 +259,7 @@ void PitchTracker::advance() {
       ++frames_;
       if (frames_ == o.recompute_frame && !o.nccf_ballast_online) revise();
     }
-    if (measured_.empty() && frames_ < end && frames_ - kept_ >= kTrimEvery) {
+    if (measured_.empty() && frames_ < end && frames_ >= trim_at_) {
       backtrack();
       trim();
     }
@@ -335,7 +336,8 @@ void PitchTracker::revise() {
 
 // Forgets what leads to frames that all paths go through.
 void PitchTracker::trim() {
-  if (frames_ - kept_ < kTrimEvery || !measured_.empty()) return;
+  if (frames_ < trim_at_ || !measured_.empty()) return;
+  trim_at_ = frames_ + std::max(kTrimEvery, frames_ - kept_);  // in silence paths do not meet: look less often
   std::size_t low = 0, high = plan_->lags_.size() - 1;
   for (std::int64_t frame = frames_ - 1; frame > kept_; --frame) {
     low = origins(frame)[low];
@@ -346,6 +348,7 @@ void PitchTracker::trim() {
     origins_.erase(origins_.begin(), origins_.begin() + gone * std::ptrdiff_t(plan_->lags_.size()));
     voicing_.erase(voicing_.begin(), voicing_.begin() + gone * std::ptrdiff_t(row_));
     kept_ = frame;
+    trim_at_ = frames_ + kTrimEvery;
     return;
   }
 }

@@ -114,6 +114,7 @@ class PitchTracker {
 
   std::int64_t frames_ = 0;
   std::int64_t kept_ = 0;               // the first frame of the next two
+  std::int64_t trim_at_;                // how many frames there are when it is next moved
   std::vector<float> voicing_;          // NCCF without ballast, (frames, row_)
   std::vector<std::uint16_t> origins_;  // (frames, states), and two tiles: the best state before
   std::vector<float> costs_, next_;     // of each state at the last frame

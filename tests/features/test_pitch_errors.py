@@ -20,7 +20,7 @@ INF, NAN = float("inf"), float("nan")
         (dict(sample_frequency=16000.5), "sample_frequency=16000.5; expected whole Hz"),
         (dict(sample_frequency=NAN), "sample_frequency=nan"),
         (dict(resample_frequency=-4000.0), "resample_frequency=-4000"),
-        (dict(lowpass_cutoff=2500.0), "lowpass_cutoff=2500; expected at most half of sample_frequency=16000 and"),
+        (dict(lowpass_cutoff=2500.0), "lowpass_cutoff=2500; expected at most half of sample_frequency=16000"),
         (dict(lowpass_cutoff=0.0), "lowpass_cutoff=0"),
         (dict(lowpass_cutoff=1e-9), "too many weights"),
         (dict(sample_frequency=999999937.0, resample_frequency=4001.0), "too many weights"),
@@ -49,7 +49,7 @@ INF, NAN = float("inf"), float("nan")
         (dict(recompute_frame=-1), "recompute_frame=-1; expected 0 or more"),
         (dict(simulate_first_pass_online=True), "expected frames_per_chunk above 0"),
         (dict(sample_scale=0.0), "sample_scale=0; expected 32768 for samples in"),
-        (dict(sample_frequency="16000"), "sample_frequency='16000' is of type str; expected a float as 16000.0"),
+        (dict(sample_frequency="16000"), "sample_frequency='16000' is of type str; expected a float"),
         (dict(snip_edges=1), "snip_edges=1 is of type int; expected a bool as True"),
         (dict(recompute_frame=1.5), "recompute_frame=1.5 is of type float; expected an int as 500"),
     ],
@@ -73,7 +73,10 @@ def test_options(options, message):
         (dict(delta_window=0), "delta_window=0; expected 1 to 999"),
         (dict(delta_window=1000), "delta_window=1000; expected 1 to 999"),
         (dict(delay=-1), "delay=-1; expected 0 or more"),
-        (dict(add_pov_feature=False, add_normalized_log_pitch=False, add_delta_pitch=False), "no feature is asked"),
+        (
+            dict.fromkeys(["add_pov_feature", "add_normalized_log_pitch", "add_delta_pitch"], False),
+            "no feature is",
+        ),
         (dict(seed=-1), "seed=-1 is of type int; expected an int from 0 to 2^64 - 1 as 0"),
         (dict(delay="3"), "delay='3' is of type str; expected an int as 0"),
     ],
@@ -93,7 +96,7 @@ def test_samples_that_are_no_sound(speech, value, place):
     spoilt = speech.copy()
     spoilt[place] = value
     for config in (PitchConfig(), PitchConfig(frames_per_chunk=10)):
-        with pytest.raises(FeatureError, match=f"sample {place % len(speech)} of 48000 is .*; expected finite"):
+        with pytest.raises(FeatureError, match=f"sample {place % 48000} of 48000 is .*; expected finite"):
             Pitch(config).compute(spoilt)
     with pytest.raises(FeatureError, match=f"waveform 1 of 3: sample {place % len(speech)} of 48000"):
         Pitch().compute([speech, spoilt, spoilt])
@@ -157,10 +160,10 @@ def test_any_options_compute_or_are_refused(data):
         for field in dataclasses.fields(PitchConfig)
         if data.draw(st.integers(0, 4)) == 0
     }
-    # A sane rate as a rule, else nearly nothing gets past the first check.
     wave = np.sin(np.arange(data.draw(st.integers(0, 3000)), dtype=np.float32))
     try:
-        track = Pitch(PitchConfig(**changes), data.draw(st.sampled_from([None, ProcessPitchConfig()]))).compute(wave)
+        process = data.draw(st.sampled_from([None, ProcessPitchConfig()]))
+        track = Pitch(PitchConfig(**changes), process).compute(wave)
     except SonantError:
         return
     assert np.isfinite(track).all()

@@ -5,13 +5,13 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonant.errors import FeatureError
 from sonant.features import Pitch, PitchConfig, ProcessPitchConfig
 
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=25, deadline=None)
 
 CONFIGS = [
     PitchConfig(),
@@ -75,7 +75,7 @@ def test_chunks_change_the_numbers_only_by_the_energy_that_was_known(speech):
 
 
 def test_patience_makes_first_words_final(speech):
-    """Kaldi waits until the paths into a frame have met: the frame itself may yet change, those before not."""
+    """Kaldi waits until the paths into a frame have met: it may yet change, those before not."""
     config = PitchConfig(frames_per_chunk=1, recompute_frame=0)
     changed = {}
     for latency in (0, 10, 10**6):

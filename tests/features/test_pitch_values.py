@@ -60,8 +60,8 @@ def waves() -> dict[str, np.ndarray]:
 
 
 def sinc(t: np.ndarray, cutoff: float, zeros: int) -> np.ndarray:
-    window = np.where(np.abs(t) < zeros / (2 * cutoff), 0.5 + 0.5 * np.cos(2 * np.pi * cutoff / zeros * t), 0.0)
-    return window * 2 * cutoff * np.sinc(2 * cutoff * t)
+    hanning = 0.5 + 0.5 * np.cos(2 * np.pi * cutoff / zeros * t)
+    return np.where(np.abs(t) < zeros / (2 * cutoff), hanning, 0.0) * 2 * cutoff * np.sinc(2 * cutoff * t)
 
 
 def downsampled(x: np.ndarray, c: PitchConfig) -> np.ndarray:
@@ -77,7 +77,7 @@ def downsampled(x: np.ndarray, c: PitchConfig) -> np.ndarray:
 
 
 class Definition:
-    """The NCCF of every frame and state of a whole waveform (one chunk), and what a path through them costs."""
+    """The NCCF of every frame and state of a waveform, and what a path through them costs."""
 
     def __init__(self, x: np.ndarray, c: PitchConfig):
         y = downsampled(x * c.sample_scale, c)
@@ -179,7 +179,7 @@ def test_computing_and_processing_is_kaldis(case, waves):
 
 
 def defined(case: dict) -> bool:
-    """The definition knows chunks, but not how the first frames are searched again when more has been seen."""
+    """The definition knows chunks, but not how the first frames are searched again later."""
     c = config_of(case)
     searched_again = c.frames_per_chunk > 0 and c.recompute_frame > 0
     return not (searched_again or c.nccf_ballast_online or c.simulate_first_pass_online)
@@ -218,7 +218,7 @@ def test_every_kernel_that_this_processor_has(waves, lanes):
         except FeatureError as error:
             assert lanes > 4 and "where the processor has as many" in str(error)
             return
-        wave = waves["child"][8000:14000]
+        wave = waves["child"][8000 : 9500 if "delta_pitch" in change else 14000]
         check_definition(c, wave, *kernel.compute([wave], 1))
 
 

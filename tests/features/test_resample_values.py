@@ -63,9 +63,7 @@ def test_arbitrary_points_are_kaldis(index):
     arbitrary = _native.ArbitraryResample(inputs, rate, cutoff, points, zeros)
     assert (arbitrary.num_inputs, arbitrary.num_outputs) == (inputs, len(points))
     rows = np.stack([SIGNAL[:inputs], SIGNAL[:inputs][::-1]])
-    np.testing.assert_allclose(
-        arbitrary.resample(rows), GOLDEN[f"arbitrary{index}"], rtol=0, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(arbitrary.resample(rows), GOLDEN[f"arbitrary{index}"], rtol=0, atol=TOLERANCE)
 
 
 RATES = st.sampled_from([1, 7, 100, 999, 1000, 8000, 11025, 15999, 16000, 22050, 44100, 48000])
@@ -143,7 +141,7 @@ def test_reset_forgets():
         ((8000, 4000, float("nan"), 1), "cutoff=nan Hz"),
         ((8000, 4000, 1000.0, 0), "num_zeros=0; expected 1 or more"),
         ((8000, 4000, 1e-30, 1), "too many weights"),
-        ((2**31 - 1, 2**31 - 2, 1e9, 6), "too many weights; expected rates with a greater common divisor (1)"),
+        ((2**31 - 1, 2**31 - 2, 1e9, 6), "expected rates with a greater common divisor (1)"),
     ],
 )
 def test_filters_that_make_no_signal(arguments, message):

@@ -1,4 +1,4 @@
-"""Pitch, its processing and resampling as Kaldi itself computes them: tests/features/golden/{pitch,resample}.npz.
+"""Pitch, its processing and resampling as Kaldi computes them: tests/features/golden/{pitch,resample}.npz.
 
     python tests/oracle/make_pitch_golden.py /path/to/a/python3.7/with/pykaldi
 
@@ -88,7 +88,7 @@ PROCESS = [
     dict(add_normalized_log_pitch=False),
     dict(add_delta_pitch=False),
     dict(add_raw_log_pitch=True),
-    dict(add_pov_feature=False, add_normalized_log_pitch=False, add_delta_pitch=False, add_raw_log_pitch=True),
+    dict(add_pov_feature=False, add_normalized_log_pitch=False, add_raw_log_pitch=True),
 ]
 BOTH = [
     (dict(), dict()),
@@ -108,7 +108,15 @@ CHUNKS = [  # of an online extractor, in samples
     ([10, 50, 5000], dict(nccf_ballast_online=True)),
     ([400], dict(max_frames_latency=1000)),
 ]
-RATES = [(16000, 8000), (44100, 16000), (48000, 16000), (16000, 11025), (22050, 8000), (16000, 15999), (8000, 6000)]
+RATES = [
+    (16000, 8000),
+    (44100, 16000),
+    (48000, 16000),
+    (16000, 11025),
+    (22050, 8000),
+    (16000, 15999),
+    (8000, 6000),
+]
 LINEAR = [  # rates, cutoff, zeros, pieces
     (16000, 4000, 1000.0, 1, [100]),
     (16000, 4000, 1000.0, 1, [1, 0, 7, 300, 20]),
@@ -130,7 +138,8 @@ ARBITRARY = [  # inputs, rate, cutoff, zeros, points: start, factor, number
 def signal(n):
     """Tones that rise, of a formula that gives the same floats everywhere."""
     t = np.arange(n) / 16000.0
-    return (1000 * np.sin(2 * np.pi * (200 + 900 * t) * t) + 300 * np.cos(2 * np.pi * 1234.5 * t)).astype(np.float32)
+    rising, steady = np.sin(2 * np.pi * (200 + 900 * t) * t), np.cos(2 * np.pi * 1234.5 * t)
+    return (1000 * rising + 300 * steady).astype(np.float32)
 
 
 def pieces(wave, lengths):
@@ -177,9 +186,10 @@ def kaldi(excerpts):
 
     def add(kind, **case):
         cases.append(dict(kind=kind, **case))
-        return "c%d" % (len(cases) - 1)
+        return f"c{len(cases) - 1}"
 
-    for name, every in [("yesno", PITCH), ("aishell", PITCH), ("child", PITCH[:1]), ("jfk", LONG), ("short", PITCH)]:
+    every_wave = dict(yesno=PITCH, aishell=PITCH, child=PITCH[:1], jfk=LONG, short=PITCH)
+    for name, every in every_wave.items():
         for values in every:
             key = add("pitch", wave=name, pitch=values)
             pitch[key] = compute_kaldi_pitch(extraction(name, values), waves[name]).numpy()
@@ -211,26 +221,24 @@ def kaldi(excerpts):
         pitch[key + "_processed"] = rows(processed, 3)
     pitch["cases"] = np.array(json.dumps(dict(excerpts=EXCERPTS, cases=cases)))
 
-    resampled = dict(
-        signal=signal(2000),
-        cases=np.array(json.dumps(dict(down=RATES, linear=LINEAR, arbitrary=[case[:4] for case in ARBITRARY]))),
-    )
+    parameters = dict(down=RATES, linear=LINEAR, arbitrary=[case[:4] for case in ARBITRARY])
+    resampled = dict(signal=signal(2000), cases=np.array(json.dumps(parameters)))
     for i, (rate_in, rate_out) in enumerate(RATES):
-        resampled["down%d" % i] = downsample_wave_form(rate_in, Vector(signal(2000)), rate_out).numpy()
+        resampled[f"down{i}"] = downsample_wave_form(rate_in, Vector(signal(2000)), rate_out).numpy()
     for i, (rate_in, rate_out, cutoff, zeros, lengths) in enumerate(LINEAR):
         linear, found = LinearResample(rate_in, rate_out, cutoff, zeros), []
         for piece in pieces(signal(1500), lengths):
             found.append(linear.resample(Vector(piece), False).numpy().copy())
         found.append(linear.resample(Vector(signal(5)), True).numpy().copy())
         found.append(linear.resample(Vector(signal(40)), True).numpy().copy())
-        resampled["linear%d" % i] = np.concatenate(found)
-        resampled["linear%d_counts" % i] = np.array([len(part) for part in found], np.int32)
+        resampled[f"linear{i}"] = np.concatenate(found)
+        resampled[f"linear{i}_counts"] = np.array([len(part) for part in found], np.int32)
     for i, (inputs, rate, cutoff, zeros, points) in enumerate(ARBITRARY):
         arbitrary = ArbitraryResample(inputs, rate, cutoff, Vector(points.astype(np.float32)), zeros)
         found = Matrix(2, len(points))
         arbitrary.resample(Matrix(np.stack([signal(inputs), signal(inputs)[::-1]])), found)
-        resampled["arbitrary%d" % i] = found.numpy()
-        resampled["arbitrary%d_points" % i] = points.astype(np.float32)
+        resampled[f"arbitrary{i}"] = found.numpy()
+        resampled[f"arbitrary{i}_points"] = points.astype(np.float32)
     return pitch, resampled
 
 

@@ -85,7 +85,7 @@ class ProcessPitchConfig:
     delta_pitch_scale: float = 10.0
     """Factor of the delta of log-pitch."""
     delta_pitch_noise_stddev: float = 0.005
-    """Standard deviation of the noise that hides the steps of the pitch, added to its delta before scaling."""
+    """Standard deviation of noise that hides the steps of the pitch, added to its delta before scaling."""
     normalization_left_context: int = 75
     """Frames before, for the mean of log-pitch, weighted by the probability of voicing."""
     normalization_right_context: int = 75

@@ -1,4 +1,4 @@
-"""kaldi.feat.signal: PyKaldi's names and shapes over the native resampling, and convolution by its definition."""
+"""kaldi.feat.signal: PyKaldi's names and shapes over the native resampling; convolution by definition."""
 
 import json
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_convolutions(convolve, taps, samples):
 
 
 def test_wrong_use_of_signals_is_named():
-    with pytest.raises(FeatureError, match="sample_rate_in_hz=8000.5; expected a rate in whole Hz"):
+    with pytest.raises(FeatureError, match=r"sample_rate_in_hz=8000\.5; expected a rate in whole Hz"):
         LinearResample(8000.5, 16000, 1000.0, 1)
     with pytest.raises(FeatureError, match="samp_rate_out_hz=0"):
         LinearResample(8000, 0, 1000.0, 1)

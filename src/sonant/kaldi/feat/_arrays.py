@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sonant.errors import MatrixError
-from sonant.kaldi.matrix._checks import as_array, describe
+from sonant.kaldi.matrix._array import as_array, describe
 
 __all__ = ["as_array", "describe", "destination", "features_of"]
 

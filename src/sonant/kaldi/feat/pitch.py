@@ -95,7 +95,7 @@ class ProcessPitchOptions(Options):
     delay: int = option(0, "delay", "Frames by which the features come later")
     add_pov_feature: bool = option(True, "add-pov-feature", "Add the warped NCCF")
     add_normalized_log_pitch: bool = option(
-        True, "add-normalized-log-pitch", "Add log-pitch less its mean, weighted by the probability of voicing"
+        True, "add-normalized-log-pitch", "Add log-pitch less its mean over frames weighted by voicing"
     )
     add_delta_pitch: bool = option(True, "add-delta-pitch", "Add the time derivative of log-pitch")
     add_raw_log_pitch: bool = option(False, "add-raw-log-pitch", "Add log-pitch")
@@ -104,8 +104,8 @@ class ProcessPitchOptions(Options):
 def compute_kaldi_pitch(opts: PitchExtractionOptions, wave: Any) -> Matrix:
     """NCCF and pitch in Hz of each frame, a Matrix (frames, 2); of no elements where there is no frame.
 
-    wave: (samples,) on the scale of 16-bit integers. Raises FeatureError for options that make no features and
-    for samples that are not finite.
+    wave: (samples,) on the scale of 16-bit integers. Raises FeatureError for options that make no features
+    and for samples that are not finite.
     """
     return _matrix(Pitch(_pitch_config(opts)).compute(_samples(wave)))
 
@@ -126,7 +126,7 @@ def process_pitch(opts: ProcessPitchOptions, input: Any) -> Matrix:
 def compute_and_process_kaldi_pitch(
     pitch_opts: PitchExtractionOptions, process_opts: ProcessPitchOptions, wave: Any
 ) -> Matrix:
-    """compute_kaldi_pitch and process_pitch in one; with the simulation of online decoding, as that sees it."""
+    """compute_kaldi_pitch and process_pitch in one; where online decoding is simulated, as that sees it."""
     extractor = Pitch(_pitch_config(pitch_opts), _process_config(process_opts))
     return _matrix(extractor.compute(_samples(wave)))
 
@@ -159,7 +159,9 @@ class OnlinePitchFeature(OnlineFrames, OnlineBaseFeature):
 
     def accept_waveform(self, sampling_rate: float, waveform: Any) -> None:
         if sampling_rate != self._rate:
-            raise FeatureError(f"samples of {sampling_rate:g} Hz; expected samp_freq={self._rate:g} of the options")
+            raise FeatureError(
+                f"samples of {sampling_rate:g} Hz; expected the options' samp_freq={self._rate:g}"
+            )
         self._native.accept(_samples(waveform))
 
     def input_finished(self) -> None:

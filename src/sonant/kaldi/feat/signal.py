@@ -126,7 +126,8 @@ def _convolve(filter: Any, signal: Vector, method: Any) -> None:
         )
     taps, samples = (_signal(array, name) for array, name in ((filter, "filter"), (signal, "signal")))
     if not (len(taps) and len(samples)):
-        raise FeatureError(f"a filter of {len(taps)} and a signal of {len(samples)} samples; expected 1 or more")
+        lengths = f"a filter of {len(taps)} and a signal of {len(samples)} samples"
+        raise FeatureError(f"{lengths}; expected 1 or more of each")
     convolved = method(samples.astype(np.float64), taps.astype(np.float64))
     signal.resize_(len(convolved))
     signal.copy_(convolved)
@@ -155,6 +156,6 @@ def _signal(value: Any, what: str) -> np.ndarray:
 
 
 def _whole(rate: float, name: str) -> int:
-    if rate != int(rate) or not 0 < rate < 1 << 31:
+    if not 0 < rate < 1 << 31 or rate != int(rate):
         raise FeatureError(f"{name}={rate!r}; expected a rate in whole Hz")
     return int(rate)
