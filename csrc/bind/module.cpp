@@ -10,6 +10,7 @@ void bind_files(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
+void bind_pitch(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -21,6 +22,7 @@ NB_MODULE(_native, m) {
   bind_files(m);
   bind_gmm(m);
   bind_frames(m);
+  bind_pitch(m);
   bind_search(m);
   bind_tables(m);
 }

@@ -1,4 +1,5 @@
 """Features of speech as Kaldi defines them, offline and streaming, in the native core."""
+"""Features of speech: Kaldi's log-mel filterbank and pitch, offline and streaming, in the native core."""
 
 from sonant.features.cmvn import (
     accumulate_cmvn,
@@ -25,6 +26,7 @@ from sonant.features.plp import Plp, PlpConfig, PlpStream
 from sonant.features.spectrogram import Spectrogram, SpectrogramConfig, SpectrogramStream
 from sonant.features.online_cmvn import OnlineCmvn, OnlineCmvnConfig, OnlineCmvnStream
 from sonant.features.vad import energy_vad
+from sonant.features.pitch import Pitch, PitchConfig, PitchStream, ProcessPitchConfig, process_pitch
 
 __all__ = [
     "Fbank",
@@ -58,4 +60,9 @@ __all__ = [
     "sliding_cmn",
     "splice_frames",
     "splicing",
+    "Pitch",
+    "PitchConfig",
+    "PitchStream",
+    "ProcessPitchConfig",
+    "process_pitch",
 ]
