@@ -189,9 +189,7 @@ def main() -> None:
         kaldi.wait()
 
     megabytes = len(KEYS) * MATRICES[0].nbytes / 1e6
-    print(
-        f"{megabytes:.0f} MB, MB per CPU second, medians of {TURNS} turns; in brackets: times as fast as that peer"
-    )
+    print(f"{megabytes:.0f} MB: MB per CPU second, medians of {TURNS} turns (and ours / theirs)")
     print(f"{'':18}" + "".join(f"{job:>22}" for job in JOBS))
     medians = {key: statistics.median(taken) for key, taken in times.items() if taken}
     for name in names:

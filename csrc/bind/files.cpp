@@ -332,7 +332,14 @@ void bind_files(nb::module_& m) {
              return tuple_of(read);
            },
            "binary"_a)
-      .def("error", [](Input& in, const std::string& message) { in.error(message); }, "message"_a);
+      .def("error",
+           [](Input& in, const nb::str& message) {
+             // A message may quote a word of the file that is no text.
+             const nb::object bytes = nb::steal(PyUnicode_AsEncodedString(message.ptr(), "utf-8", "surrogateescape"));
+             if (!bytes.is_valid()) throw nb::python_error();
+             in.error(PyBytes_AsString(bytes.ptr()));
+           },
+           "message"_a);
 
   nb::class_<Output>(m, "Output", "A stream of bytes that Kaldi's objects write themselves to. For one thread at a time.")
       .def(nb::init<int, std::string, bool>(), "fd"_a, "name"_a, "close"_a)

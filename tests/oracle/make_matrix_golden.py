@@ -74,9 +74,7 @@ def streams():
     out = {}
     for name, object in expressions.to_write("kaldi"):
         for binary in (True, False):
-            out[name + (" binary" if binary else " text")] = written(
-                object.write, binary
-            )
+            out[name + (" binary" if binary else " text")] = written(object.write, binary)
     header = htk.HtkHeader()
     header.mNSamples, header.mSamplePeriod, header.mSampleSize, header.mSampleKind = 2, 100000, 12, 0o20006
     matrix = kaldi.matrix.Matrix([[1, 2, 3], [4, 5, 6.5]])

@@ -1,5 +1,4 @@
-"""Features of speech as Kaldi defines them, offline and streaming, in the native core."""
-"""Features of speech: Kaldi's log-mel filterbank and pitch, offline and streaming, in the native core."""
+"""Features of speech as Kaldi defines them, offline and streaming, and what is done to them afterwards."""
 
 from sonant.features.cmvn import (
     accumulate_cmvn,
@@ -22,30 +21,34 @@ from sonant.features.context import (
 )
 from sonant.features.fbank import Fbank, FbankConfig, FbankStream
 from sonant.features.mfcc import Mfcc, MfccConfig, MfccStream
+from sonant.features.online_cmvn import OnlineCmvn, OnlineCmvnConfig, OnlineCmvnStream
+from sonant.features.pitch import Pitch, PitchConfig, PitchStream, ProcessPitchConfig, process_pitch
 from sonant.features.plp import Plp, PlpConfig, PlpStream
 from sonant.features.spectrogram import Spectrogram, SpectrogramConfig, SpectrogramStream
-from sonant.features.online_cmvn import OnlineCmvn, OnlineCmvnConfig, OnlineCmvnStream
 from sonant.features.vad import energy_vad
-from sonant.features.pitch import Pitch, PitchConfig, PitchStream, ProcessPitchConfig, process_pitch
 
 __all__ = [
     "Fbank",
     "FbankConfig",
     "FbankStream",
+    "FrameFilterStream",
+    "FrameFilters",
     "Mfcc",
     "MfccConfig",
     "MfccStream",
-    "Plp",
-    "PlpConfig",
-    "PlpStream",
-    "Spectrogram",
-    "SpectrogramConfig",
-    "SpectrogramStream",
-    "FrameFilterStream",
-    "FrameFilters",
     "OnlineCmvn",
     "OnlineCmvnConfig",
     "OnlineCmvnStream",
+    "Pitch",
+    "PitchConfig",
+    "PitchStream",
+    "Plp",
+    "PlpConfig",
+    "PlpStream",
+    "ProcessPitchConfig",
+    "Spectrogram",
+    "SpectrogramConfig",
+    "SpectrogramStream",
     "accumulate_cmvn",
     "add_deltas",
     "add_shifted_deltas",
@@ -54,15 +57,11 @@ __all__ = [
     "cmvn_transform",
     "deltas",
     "energy_vad",
+    "process_pitch",
     "reverse_frames",
     "shifted_deltas",
     "skip_dims_in_stats",
     "sliding_cmn",
     "splice_frames",
     "splicing",
-    "Pitch",
-    "PitchConfig",
-    "PitchStream",
-    "ProcessPitchConfig",
-    "process_pitch",
 ]

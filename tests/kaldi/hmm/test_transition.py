@@ -40,7 +40,9 @@ def model(name: str, read) -> TransitionModel:
 def made(name: str, read) -> TransitionModel:
     topo = read(HmmTopology(), GOLDEN / f"{name}_topo.bin")
     if name == "hmm":
-        return TransitionModel.from_topo(monophone_context_dependency([1, 2, 3, 5], [-1, 3, 3, 3, -1, 3]), topo)
+        return TransitionModel.from_topo(
+            monophone_context_dependency([1, 2, 3, 5], [-1, 3, 3, 3, -1, 3]), topo
+        )
     return TransitionModel.from_topo(read(ContextDependency(), GOLDEN / "chain_tree.bin"), topo)
 
 
@@ -95,7 +97,9 @@ def test_every_map(name: str, model: TransitionModel):
             model.num_transition_indices(s),
         ]
         assert model.tuple_to_transition_state(values[4], values[5], values[0], values[2]) == s
-        assert model.get_non_self_loop_log_prob(s) == pytest.approx(expected["non_self_loop"][s - 1], abs=1e-6)
+        assert model.get_non_self_loop_log_prob(s) == pytest.approx(
+            expected["non_self_loop"][s - 1], abs=1e-6
+        )
 
 
 def test_which_pdfs_and_phones(name: str, model: TransitionModel):
