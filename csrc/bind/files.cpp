@@ -243,12 +243,18 @@ void bind_files(nb::module_& m) {
 
   nb::class_<Input>(m, "Input", "A stream of bytes that Kaldi's objects read themselves from. For one thread at a time.")
       .def(nb::init<int, std::string, bool>(), "fd"_a, "name"_a, "close"_a)
+      .def("__init__",
+           [](Input* self, const nb::bytes& data, std::string name) {
+             new (self) Input(std::string(data.c_str(), data.size()), std::move(name));
+           },
+           "data"_a, "name"_a = "bytes")
       .def_static(
           "from_bytes",
           [](const nb::bytes& data, const std::string& name) {
             return std::make_unique<Input>(std::string(data.c_str(), data.size()), name);
           },
           "data"_a, "name"_a = "bytes")
+      .def("good", [](const Input& in) { return !in.closed() && !in.ended(); })
       .def_prop_ro("name", &Input::name)
       .def_prop_ro("closed", &Input::closed)
       .def_prop_ro("seekable", &Input::seekable)
@@ -343,7 +349,9 @@ void bind_files(nb::module_& m) {
 
   nb::class_<Output>(m, "Output", "A stream of bytes that Kaldi's objects write themselves to. For one thread at a time.")
       .def(nb::init<int, std::string, bool>(), "fd"_a, "name"_a, "close"_a)
+      .def(nb::init<>())
       .def_static("in_memory", [] { return std::make_unique<Output>(); })
+      .def("good", [](const Output& out) { return !out.closed(); })
       .def("getvalue", [](const Output& out) { return nb::bytes(out.bytes().data(), out.bytes().size()); })
       .def_prop_ro("name", &Output::name)
       .def_prop_ro("closed", &Output::closed)

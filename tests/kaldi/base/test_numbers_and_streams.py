@@ -100,7 +100,7 @@ def test_basic_types(binary: bool):
 
 def test_what_is_not_there():
     is_ = io.istringstream.from_str(b"<A> 5")
-    with pytest.raises(ArkError, match=r"bytes:1: expected token '<B>', found '<' and 'A> 5'"):
+    with pytest.raises(ArkError, match=r"memory:1: expected token '<B>', found '<' and 'A> 5'"):
         io.expect_token(is_, True, "<B>")
     with pytest.raises(ArkError, match="expected an integer of 4 bytes"):
         io.read_int(io.istringstream.from_str(b"\x08abcdefgh"), True)
@@ -118,6 +118,18 @@ def test_lines():
     assert io.readline(is_) == b"a\n" and io.readline_text(is_) == "bé" and io.readline(is_) == b""
     assert io.peek(is_, True) == -1
     assert io.read_text(io.istringstream.from_str("é")) == "é"
+
+
+def test_streams_of_memory():
+    out = io.ostringstream.from_str("a")
+    assert isinstance(out, io.ostream) and out.good()
+    io.write_text(out, "bé")
+    assert out.to_bytes() == "abé".encode() and out.to_str() == "abé"
+    is_ = io.istringstream.from_str(out.to_bytes())
+    assert isinstance(is_, io.istream) and is_.good()
+    assert is_.read(1) == b"a" and is_.to_str() == "abé"
+    is_.read()
+    assert not is_.good()
 
 
 def test_timer_and_verbosity():

@@ -49,19 +49,41 @@ class ofstream:
     from_file = staticmethod(open_file_to_write)
 
 
-class istringstream:
+class istringstream(istream):
     """Memory to read."""
 
-    @staticmethod
-    def from_str(text: str | bytes) -> istream:
-        return istream.from_bytes(text.encode() if isinstance(text, str) else bytes(text))
+    def __init__(self, data: bytes = b""):
+        super().__init__(data, "memory")
+        self._data = data
+
+    @classmethod
+    def from_str(cls, text: str | bytes) -> "istringstream":
+        return cls(text.encode() if isinstance(text, str) else bytes(text))
+
+    def to_bytes(self) -> bytes:
+        """All that there was to read."""
+        return self._data
+
+    def to_str(self) -> str:
+        return self._data.decode()
 
 
-class ostringstream:
-    """Memory to write; an ostream, whose `getvalue()` gives the bytes that were written."""
+class ostringstream(ostream):
+    """Memory to write."""
 
-    def __new__(cls) -> Any:
-        return ostream.in_memory()
+    @classmethod
+    def from_str(cls, text: str | bytes) -> "ostringstream":
+        """One that begins with this text."""
+        stream = cls()
+        stream.write(text.encode() if isinstance(text, str) else bytes(text))
+        return stream
+
+    def to_bytes(self) -> bytes:
+        """What was written."""
+        return self.getvalue()
+
+    def to_str(self) -> str:
+        return self.getvalue().decode()
 
 
 def get_stdin() -> istream:
