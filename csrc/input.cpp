@@ -64,7 +64,10 @@ void Input::close() {
 
 std::size_t Input::read_direct(char* to, std::size_t count, bool whatever_is_there) {
   if (closed_) error("read after close()");
-  if (fd_ < 0) return 0;  // memory: all of it is in the buffer
+  if (fd_ < 0) {  // memory: all of it is in the buffer
+    ended_ = true;
+    return 0;
+  }
   std::size_t done = 0;
   while (done < count) {
     const std::size_t want = std::min<std::size_t>(count - done, 1 << 30);
@@ -89,6 +92,7 @@ std::size_t Input::read_direct(char* to, std::size_t count, bool whatever_is_the
 bool Input::fill() {
   if (!room_) {
     if (closed_) error("read after close()");
+    ended_ = true;
     return false;
   }
   const std::size_t got = read_direct(room_.get(), kRoom, true);

@@ -6,7 +6,6 @@ from the one and writes itself to the other. Reading what is not there raises Ar
 
 import os
 import sys
-from typing import Any
 
 import numpy as np
 
