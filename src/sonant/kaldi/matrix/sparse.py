@@ -54,6 +54,8 @@ class DoubleSparseMatrix(SparseMatrixMethods):
 
 
 class GeneralMatrixType(IntEnum):
+    """What a GeneralMatrix holds."""
+
     FULL_MATRIX = 0
     COMPRESSED_MATRIX = 1
     SPARSE_MATRIX = 2
