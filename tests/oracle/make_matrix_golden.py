@@ -3,8 +3,10 @@
 python make_matrix_golden.py        with a Python that has pykaldi 0.2.1 (Python 3.7)
 """
 
+import inspect
 import json
 import os
+import re
 import sys
 import tempfile
 import zlib
@@ -84,16 +86,33 @@ def streams():
         json.dump(out, file, indent=1)
 
 
+def arguments_of(name, item):
+    """Names of arguments: by the signature, or by the first line of what C++ wrapping documents."""
+    documented = re.match(re.escape(name) + r"\((.*?)\)", item.__doc__ or "")
+    if documented:
+        return [part.split(":")[0].strip() for part in documented.group(1).split(",") if ":" in part]
+    try:
+        return [parameter for parameter in inspect.signature(item).parameters if parameter != "self"]
+    except ValueError:
+        return None
+
+
 def names():
-    """What the modules export, and the public names of every class."""
+    """What the modules export, the public names of every class, and the arguments of what can be called."""
     out = {}
     for module in (kaldi.matrix, compressed, functions, htk, optimization, packed, sparse):
         for name in module.__all__:
             item = getattr(module, name)
-            members = dir(item) if isinstance(item, type) else []
-            out[module.__name__[6:] + "." + name] = [
-                member for member in members if not member.startswith("_")
-            ]
+            members = (
+                [member for member in dir(item) if not member.startswith("_")]
+                if isinstance(item, type)
+                else []
+            )
+            found = {member: getattr(item, member) for member in members if not member.startswith("_")}
+            out[module.__name__[6:] + "." + name] = {
+                member: arguments_of(member, value) if callable(value) else None
+                for member, value in found.items()
+            } or arguments_of(name, item)
     with open(os.path.join(HERE, "golden", "names.json"), "w") as file:
         json.dump(out, file, indent=1)
 

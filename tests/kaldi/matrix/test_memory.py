@@ -92,8 +92,17 @@ def test_torch_and_dlpack_both_ways():
     assert torch.equal(torch.from_dlpack(Vector([1, 2])[1:]), torch.tensor([2.0]))
     with pytest.raises(MatrixError, match="requires grad"):
         Matrix(torch.ones(2, 2, requires_grad=True))
-    with pytest.raises(MatrixError, match="cannot be taken over"):
+    with pytest.raises(MatrixError, match="int exports no memory by DLPack"):
         Matrix.from_dlpack(3)
+
+    class OnlyDlpack:
+        def __dlpack__(self, **arguments):
+            return np.eye(2).__dlpack__(**arguments)
+
+        def __dlpack_device__(self):
+            return 1, 0
+
+    assert Matrix(OnlyDlpack()) == Matrix([[1, 0], [0, 1]])
 
 
 def test_views_cannot_be_resized_and_outlive_their_source():

@@ -35,42 +35,34 @@ class _Double:
 
 
 class Vector(_Single, OwningVector):
-    __slots__ = ()
     __doc__ = OwningVector.__doc__
 
 
 class SubVector(_Single, ViewingVector):
-    __slots__ = ()
     __doc__ = ViewingVector.__doc__
 
 
 class Matrix(_Single, OwningMatrix):
-    __slots__ = ()
     __doc__ = OwningMatrix.__doc__
 
 
 class SubMatrix(_Single, ViewingMatrix):
-    __slots__ = ()
     __doc__ = ViewingMatrix.__doc__
 
 
 class DoubleVector(_Double, OwningVector):
-    __slots__ = ()
     __doc__ = OwningVector.__doc__
 
 
 class DoubleSubVector(_Double, ViewingVector):
-    __slots__ = ()
     __doc__ = ViewingVector.__doc__
 
 
 class DoubleMatrix(_Double, OwningMatrix):
-    __slots__ = ()
     __doc__ = OwningMatrix.__doc__
 
 
 class DoubleSubMatrix(_Double, ViewingMatrix):
-    __slots__ = ()
     __doc__ = ViewingMatrix.__doc__
 
 

@@ -97,9 +97,8 @@ class ArrayBase(NDArrayOperatorsMixin):
 
     def write(self, os: Any, binary: bool) -> None:
         """Writes this object to an Output, in Kaldi's binary or text format."""
-        empty = np.zeros(
-            (0,) * self._ndim, self._dtype
-        )  # to Kaldi, a matrix without rows has no columns either
+        # To Kaldi, a matrix without rows has no columns either.
+        empty = np.zeros((0,) * self._ndim, self._dtype)
         getattr(os, self._stream_method)(binary, self._array if self._array.size else empty)
 
     def read_(self, is_: Any, binary: bool, add: bool = False) -> Self:
@@ -140,7 +139,7 @@ class ArrayBase(NDArrayOperatorsMixin):
 
     def _at(self, index: Any) -> Any:
         try:
-            return self._array[_plain(index)]
+            return self._array[index]
         except (IndexError, TypeError, ValueError) as problem:
             raise MatrixIndexError(f"index {index!r} of {describe(self)}: {problem}") from None
 
@@ -148,7 +147,7 @@ class ArrayBase(NDArrayOperatorsMixin):
         array = self._writable()
         try:
             with np.errstate(all="ignore"):
-                array[_plain(index)] = _plain(value)
+                array[index] = _plain(value)
         except IndexError as problem:
             raise MatrixIndexError(f"index {index!r} of {describe(self)}: {problem}") from None
         except (TypeError, ValueError) as problem:
@@ -243,10 +242,9 @@ class ArrayBase(NDArrayOperatorsMixin):
     @classmethod
     def from_dlpack(cls, exporter: Any) -> Self:
         """From a tensor of another library that lies in the CPU's memory: Sub* share it, the others copy."""
-        try:
-            return cls(np.from_dlpack(exporter))  # type: ignore[call-arg]
-        except (AttributeError, TypeError, RuntimeError, BufferError) as problem:
-            raise MatrixError(f"{type(exporter).__name__} cannot be taken over: {problem}") from None
+        if not hasattr(exporter, "__dlpack__"):
+            raise MatrixError(f"{type(exporter).__name__} exports no memory by DLPack")
+        return cls(exporter)  # type: ignore[call-arg]
 
 
 def _plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ def _to_array(value: Any, what: str) -> Array:
             return np.from_dlpack(value)
         array = np.asarray(value)
         return array.astype(np.float64) if array.dtype.kind == "O" else array
-    except (ValueError, TypeError, RuntimeError, BufferError) as problem:
+    except (ValueError, TypeError, RuntimeError, BufferError, AttributeError) as problem:
         raise MatrixError(f"{_named(what)}{type(value).__name__} is no array of numbers: {problem}") from None
 
 

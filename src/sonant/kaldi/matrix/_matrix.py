@@ -176,8 +176,8 @@ class MatrixMethods(MatrixAlgebra):
         self._array[...] = generator.random(self.shape)
 
     @in_place
-    def add_(self, value: float):
-        self._array += value
+    def add_(self, alpha: float):
+        self._array += alpha
 
     @in_place
     def add_to_diag_(self, alpha: float):
@@ -340,15 +340,15 @@ class OwningMatrix(MatrixMethods):
 
     def resize_(
         self,
-        num_rows: int,
-        num_cols: int,
+        r: int,
+        c: int,
         resize_type: MatrixResizeType = MatrixResizeType.SET_ZERO,
         stride_type: MatrixStrideType = MatrixStrideType.DEFAULT,
     ) -> Self:
-        """Another shape, in new memory: views that were taken before keep the old elements."""
-        resized = np.zeros((length_of(num_rows, "num_rows"), length_of(num_cols, "num_cols")), self._dtype)
+        """Another number of rows and columns, in new memory: views taken before keep the old elements."""
+        resized = np.zeros((length_of(r, "r"), length_of(c, "c")), self._dtype)
         if resize_type == MatrixResizeType.COPY_DATA:
-            rows, cols = min(num_rows, self.num_rows), min(num_cols, self.num_cols)
+            rows, cols = min(r, self.num_rows), min(c, self.num_cols)
             resized[:rows, :cols] = self._array[:rows, :cols]
         self._array = resized
         return self

@@ -54,6 +54,8 @@ class DoubleSparseMatrix(SparseMatrixMethods):
 
 
 class GeneralMatrixType(IntEnum):
+    """What a GeneralMatrix holds."""
+
     FULL_MATRIX = 0
     COMPRESSED_MATRIX = 1
     SPARSE_MATRIX = 2
@@ -172,9 +174,9 @@ class GeneralMatrix:
         else:
             other.swap_(kept)
 
-    def swap_full_matrix(self, mat: Matrix) -> None:
+    def swap_full_matrix(self, cmat: Matrix) -> None:
         """Exchanges contents with a Matrix. Raises MatrixError where something else is held."""
-        self._swap_with(mat)
+        self._swap_with(cmat)
 
     def swap_compressed_matrix(self, cmat: CompressedMatrix) -> None:
         """Exchanges contents with a CompressedMatrix. Raises MatrixError where something else is held."""
