@@ -268,7 +268,7 @@ void bind_files(nb::module_& m) {
       .def("readline", read_line)
       .def("skip", [](Input& in, std::int64_t count) { in.skip(count, "what is skipped"); }, "count"_a, Released())
       .def("header", read_header, Released())
-      .def("key", read_key)
+      .def("key", read_key, nb::sig("def key(self) -> str | None"))
       .def("token",
            [](Input& in, bool binary) {
              std::string token;
@@ -278,7 +278,7 @@ void bind_files(nb::module_& m) {
              }
              return decoded(token);
            },
-           "binary"_a)
+           "binary"_a, nb::sig("def token(self, binary: bool) -> str"))
       .def("expect", expect_token, "binary"_a, "token"_a, Released())
       .def(
           "peek_token",
@@ -290,7 +290,7 @@ void bind_files(nb::module_& m) {
             }
             return decoded(c == Input::kEnd ? std::string() : std::string(1, char(c)));
           },
-          "binary"_a)
+          "binary"_a, nb::sig("def peek_token(self, binary: bool) -> str"))
       .def("integer", read_integer, "binary"_a, "size"_a = 4, "signed"_a = true, Released())
       .def("real", read_real, "binary"_a, Released())
       .def("boolean", read_bool, "binary"_a, Released())
@@ -314,20 +314,29 @@ void bind_files(nb::module_& m) {
              return give(values, {values.size() / 2, std::size_t(2)});
            },
            "binary"_a)
-      .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32")
-      .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32")
-      .def("mapped_matrix", map_matrix_, "binary"_a, "dtype"_a = "float32")
-      .def("matrix_object_float32", read_object_<float, true>)
-      .def("matrix_object_float64", read_object_<double, true>)
-      .def("vector_object_float32", read_object_<float, false>)
-      .def("vector_object_float64", read_object_<double, false>)
-      .def("matrix_entry_float32", read_entry<float, true>)
-      .def("matrix_entry_float64", read_entry<double, true>)
-      .def("vector_entry_float32", read_entry<float, false>)
-      .def("vector_entry_float64", read_entry<double, false>)
+      .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def matrix(self, binary: bool, dtype: str = ...) -> NDArray"))
+      .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def vector(self, binary: bool, dtype: str = ...) -> NDArray"))
+      .def("mapped_matrix", map_matrix_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def mapped_matrix(self, binary: bool, dtype: str = ...) -> NDArray"))
+      .def("matrix_object_float32", read_object_<float, true>, nb::sig("def matrix_object_float32(self) -> NDArray"))
+      .def("matrix_object_float64", read_object_<double, true>, nb::sig("def matrix_object_float64(self) -> NDArray"))
+      .def("vector_object_float32", read_object_<float, false>, nb::sig("def vector_object_float32(self) -> NDArray"))
+      .def("vector_object_float64", read_object_<double, false>,
+           nb::sig("def vector_object_float64(self) -> NDArray"))
+      .def("matrix_entry_float32", read_entry<float, true>,
+           nb::sig("def matrix_entry_float32(self) -> tuple[str, NDArray] | None"))
+      .def("matrix_entry_float64", read_entry<double, true>,
+           nb::sig("def matrix_entry_float64(self) -> tuple[str, NDArray] | None"))
+      .def("vector_entry_float32", read_entry<float, false>,
+           nb::sig("def vector_entry_float32(self) -> tuple[str, NDArray] | None"))
+      .def("vector_entry_float64", read_entry<double, false>,
+           nb::sig("def vector_entry_float64(self) -> tuple[str, NDArray] | None"))
       .def("skip_matrix", skip_matrix, "binary"_a, Released())
       .def("skip_vector", skip_vector, "binary"_a, Released())
-      .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32")
+      .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def packed(self, binary: bool, dtype: str = ...) -> NDArray"))
       .def("compressed",
            [](Input& in, bool binary) {
              Compressed read;
@@ -425,5 +434,6 @@ void bind_files(nb::module_& m) {
           const Compressed from = of_tuple(given);
           return typed(dtype, [&]<typename T>(T) { return decompress<T>(from); }, as_matrix);
         },
-        "compressed"_a, "dtype"_a = "float32");
+        "compressed"_a, "dtype"_a = "float32",
+           nb::sig("def decompress(compressed: tuple, dtype: str = ...) -> NDArray"));
 }

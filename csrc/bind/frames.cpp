@@ -158,7 +158,7 @@ void bind_frames(nb::module_& m) {
       .def(nb::init<int, std::int64_t, double, double, bool, bool, std::vector<int>, std::optional<ConstStats>,
                     std::optional<ConstStats>>(),
            "dim"_a, "window"_a, "speaker_frames"_a, "global_frames"_a, "normalize_mean"_a, "normalize_variance"_a,
-           "skip_dims"_a, "speaker"_a.none(), "global"_a.none())
+           "skip_dims"_a, "speaker"_a.none(), "global_stats"_a.none())
       .def("compute", &OnlineCmvn::compute, "features"_a.noconvert(), "leaving"_a.noconvert(),
            "stats"_a.noconvert())
       .def("accumulate", &OnlineCmvn::accumulate, "features"_a.noconvert(), "leaving"_a.noconvert(),

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
 
+import numpy as np
+
 from sonant.errors import OptionError
 
 _TRUE, _FALSE = ("true", "t", "1", ""), ("false", "f", "0")
@@ -63,7 +65,7 @@ def _checked(value: Any, kind: type, where: str, metadata: Any) -> Any:
     """`value` as a `kind`, where that loses nothing."""
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
+    if isinstance(value, np.generic):
         return _checked(value.item(), kind, where, metadata)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise OptionError(f"{where}={value!r} is of type {type(value).__name__}; expected {_NAMES[kind]}")
