@@ -52,7 +52,11 @@ def test_states(read):
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("<Transition> 1 0.5 <Transition> 2", "<Transition> 1 0.5 <Transition> 1", "two transitions to one state"),
+        (
+            "<Transition> 1 0.5 <Transition> 2",
+            "<Transition> 1 0.5 <Transition> 1",
+            "two transitions to one state",
+        ),
         ("<Transition> 2 0.5", "<Transition> 7 0.5", "there are 3 states"),
         ("<Transition> 2 0.5", "<Transition> 2 -0.5", "probability -0.5"),
         ("<Transition> 2 0.5", "<Transition> 2 nan", "probability nan"),
