@@ -36,5 +36,5 @@ class Fbank(MelFeature[FbankConfig]):
     _Options = _native.FbankOptions
 
 
-FbankStream = FrameStream[Fbank]
+FbankStream = FrameStream
 """What `Fbank.stream` returns."""

@@ -6,7 +6,7 @@ recognition toolkit"), of which every option that changes the numbers is here un
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +150,7 @@ class FrameFeature(Generic[Config]):
         self._native.check_warp(factor)
         return factor
 
-    def stream(self) -> "FrameStream[Self]":
+    def stream(self) -> "FrameStream":
         """A new stream: one waveform that arrives in pieces."""
         return FrameStream(self)
 
@@ -191,22 +191,19 @@ class MelFeature(FrameFeature[Config]):
         """
         return self._compute(samples, vtln_warp, num_threads)
 
-    def stream(self, *, vtln_warp: Warp = None) -> "FrameStream[Self]":
+    def stream(self, *, vtln_warp: Warp = None) -> "FrameStream":
         """A new stream: one waveform that arrives in pieces, with the options' warp factor or another."""
         return FrameStream(self, vtln_warp)
 
 
-Feature = TypeVar("Feature", bound=FrameFeature, covariant=True)
-
-
-class FrameStream(Generic[Feature]):
+class FrameStream:
     """One waveform that arrives in pieces.
 
     Whatever the pieces, the features are bit for bit those of `compute`. Keeps no more samples than the
     frames to come need.
     """
 
-    def __init__(self, feature: Feature, vtln_warp: Warp = None):
+    def __init__(self, feature: FrameFeature, vtln_warp: Warp = None):
         self._native = _native.FrameStream(feature._native, feature._warp(vtln_warp))
 
     def feed(self, samples: Samples) -> Features:

@@ -33,5 +33,5 @@ class Mfcc(MelFeature[MfccConfig]):
     _Options = _native.MfccOptions
 
 
-MfccStream = FrameStream[Mfcc]
+MfccStream = FrameStream
 """What `Mfcc.stream` returns."""

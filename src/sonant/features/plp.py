@@ -40,5 +40,5 @@ class Plp(MelFeature[PlpConfig]):
     _Options = _native.PlpOptions
 
 
-PlpStream = FrameStream[Plp]
+PlpStream = FrameStream
 """What `Plp.stream` returns."""

@@ -29,5 +29,5 @@ class Spectrogram(FrameFeature[SpectrogramConfig]):
     _Options = _native.SpectrogramOptions
 
 
-SpectrogramStream = FrameStream[Spectrogram]
+SpectrogramStream = FrameStream
 """What `Spectrogram.stream` returns."""
