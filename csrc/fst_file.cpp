@@ -1,9 +1,7 @@
 #include "fst_file.h"
 
 #include <cstring>
-#include <filesystem>
-
-#include "mapped.h"
+#include <optional>
 
 namespace sonant {
 
@@ -198,25 +196,6 @@ std::vector<T> read_table(Input& in, std::int64_t count, const char* what) {
   return table;
 }
 
-struct Section {
-  std::int64_t states = 0, arcs = 0;  // where the tables begin
-};
-
-// Leaves the input behind the table of arcs.
-template <class W>
-Section find_tables(Input& in, const Header& h) {
-  Section at;
-  if (h.flags & kAligned) align(in);
-  check_count(in, h.states, kMostStates, sizeof(State<W>), "states");
-  at.states = in.tell();
-  in.skip(h.states * std::int64_t(sizeof(State<W>)), "the table of states");
-  if (h.flags & kAligned) align(in);
-  check_count(in, h.arcs, kMostArcs, sizeof(Arc<W>), "arcs");
-  at.arcs = in.tell();
-  in.skip(h.arcs * std::int64_t(sizeof(Arc<W>)), "the table of arcs");
-  return at;
-}
-
 constexpr properties::Bits const_bits(std::uint64_t bits) {
   return (bits & properties::kCopied) | properties::kExpanded;
 }
@@ -243,31 +222,33 @@ Fst<W> read_const(Input& in, const Header& h) {
   return fst;
 }
 
-struct Source {
-  Input& in;
-  bool whole = false;
-  const std::string* path = nullptr;  // to map
-};
-
+// Empty where the tables are small, or the input cannot be mapped.
 template <class W>
-Fst<W> map_const(Source source, const Header& h) {
-  Input& in = source.in;
-  const Section at = find_tables<W>(in, h);
-  const auto file = std::make_shared<Mapped>(*source.path);
-  if (file->size() < static_cast<std::uint64_t>(in.tell())) in.error("the file became shorter while it was read");
-  const auto* states = reinterpret_cast<const State<W>*>(file->data() + at.states);
-  const auto* arcs = reinterpret_cast<const Arc<W>*>(file->data() + at.arcs);
-  return Fst<W>::over(file, {states, std::size_t(h.states)}, {arcs, std::size_t(h.arcs)},
+std::optional<Fst<W>> map_const(Input& in, const Header& h) {
+  constexpr std::int64_t worth_it = 1 << 16;
+  if (h.flags & kAligned) align(in);
+  check_count(in, h.states, kMostStates, sizeof(State<W>), "states");
+  check_count(in, h.arcs, kMostArcs, sizeof(Arc<W>), "arcs");
+  const std::int64_t begin = in.tell();
+  std::int64_t arcs_at = begin + h.states * std::int64_t(sizeof(State<W>));
+  if (h.flags & kAligned) arcs_at += (kAlignment - arcs_at % kAlignment) % kAlignment;
+  const std::int64_t size = arcs_at - begin + h.arcs * std::int64_t(sizeof(Arc<W>));
+  if (size < worth_it) return {};
+  std::shared_ptr<Mapping> owner;
+  const char* tables = in.map(size, "the tables of states and arcs", owner);
+  if (!tables) return {};
+  const auto* states = reinterpret_cast<const State<W>*>(tables);
+  const auto* arcs = reinterpret_cast<const Arc<W>*>(tables + (arcs_at - begin));
+  return Fst<W>::over(owner, {states, std::size_t(h.states)}, {arcs, std::size_t(h.arcs)},
                       static_cast<StateId>(h.start), const_bits(h.properties));
 }
 
 template <class W, class Float = float, class Int = std::int32_t>
-AnyFst read_body(Source source, const Header& h) {
-  Input& in = source.in;
+AnyFst read_body(Input& in, const Header& h, ReadOptions options) {
   constexpr bool as_it_is = !has_strings<W> && std::is_same_v<Float, float>;
   if (h.fst_type == "vector") {
     if (h.version < 2) in.error("version ", h.version, " of a vector automaton; expected 2");
-    Fst<W> fst = read_vector<W, Float, Int>(in, h, source.whole);
+    Fst<W> fst = read_vector<W, Float, Int>(in, h, options.whole);
     check_start(in, fst, h.start);
     finish(in, fst);
     return fst;
@@ -276,9 +257,15 @@ AnyFst read_body(Source source, const Header& h) {
     if constexpr (as_it_is) {
       Header aligned = h;
       if (h.version == 1) aligned.flags |= kAligned;
-      Fst<W> fst = source.path ? map_const<W>(source, aligned) : read_const<W>(in, aligned);
+      if (options.map) {
+        if (auto mapped = map_const<W>(in, aligned)) {
+          check_start(in, *mapped, h.start);
+          return *std::move(mapped);
+        }
+      }
+      Fst<W> fst = read_const<W>(in, aligned);
       check_start(in, fst, h.start);
-      if (!source.path) finish(in, fst);
+      finish(in, fst);
       return fst;
     }
     in.error("a const automaton of type ", h.arc_type, " cannot be read: write it as vector (fstconvert, or ",
@@ -287,30 +274,19 @@ AnyFst read_body(Source source, const Header& h) {
   in.error("an automaton of type '", h.fst_type, "'; expected vector or const");
 }
 
-AnyFst read_any(Source source, const Header& h) {
+AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
   const std::string& type = h.arc_type;
-  if (type == "standard") return read_body<TropicalWeight>(source, h);
-  if (type == "log") return read_body<LogWeight>(source, h);
-  if (type == "lattice4") return read_body<LatticeWeight>(source, h);
-  if (type == "lattice8") return read_body<LatticeWeight, double>(source, h);
-  if (type == "compactlattice44") return read_body<CompactWeight>(source, h);
-  if (type == "compactlattice48") return read_body<CompactWeight, float, std::int64_t>(source, h);
-  if (type == "compactlattice84") return read_body<CompactWeight, double>(source, h);
-  if (type == "compactlattice88") return read_body<CompactWeight, double, std::int64_t>(source, h);
-  if (type == KwsIndexWeight::arc_type) return read_body<KwsIndexWeight>(source, h);
-  source.in.error("arcs of type '", type, "'; expected standard, log, lattice4, lattice8, compactlattice44 (48, 84, 88) or ",
+  if (type == "standard") return read_body<TropicalWeight>(in, h, options);
+  if (type == "log") return read_body<LogWeight>(in, h, options);
+  if (type == "lattice4") return read_body<LatticeWeight>(in, h, options);
+  if (type == "lattice8") return read_body<LatticeWeight, double>(in, h, options);
+  if (type == "compactlattice44") return read_body<CompactWeight>(in, h, options);
+  if (type == "compactlattice48") return read_body<CompactWeight, float, std::int64_t>(in, h, options);
+  if (type == "compactlattice84") return read_body<CompactWeight, double>(in, h, options);
+  if (type == "compactlattice88") return read_body<CompactWeight, double, std::int64_t>(in, h, options);
+  if (type == KwsIndexWeight::arc_type) return read_body<KwsIndexWeight>(in, h, options);
+  in.error("arcs of type '", type, "'; expected standard, log, lattice4, lattice8, compactlattice44 (48, 84, 88) or ",
                   KwsIndexWeight::arc_type);
-}
-
-FstFile read_file(Source source) {
-  const Header h = read_header(source.in);
-  FstFile file;
-  file.format = h.fst_type;
-  if (h.start < kNoState || h.start > std::int64_t(kMostStates)) source.in.error("start state ", h.start);
-  if (h.flags & kHasISymbols) file.isymbols = read_symbols(source.in);
-  if (h.flags & kHasOSymbols) file.osymbols = read_symbols(source.in);
-  file.fst = read_any(source, h);
-  return file;
 }
 
 void pad(Output& out) {
@@ -352,15 +328,15 @@ std::string read_symbols(Input& in) {
   return bytes;
 }
 
-FstFile read_fst(Input& in, bool whole) { return read_file({in, whole}); }
-
-FstFile map_fst(Input& in, const std::string& path) {
-  const std::int64_t at = in.tell();
-  if (!Mapped::possible || !in.seekable()) return read_file({in, true});
+FstFile read_fst(Input& in, ReadOptions options) {
   const Header h = read_header(in);
-  in.seek(at);
-  const bool can = h.fst_type == "const" && h.arc_type != "lattice8" && !h.arc_type.starts_with("compact");
-  return read_file({in, true, can ? &path : nullptr});
+  FstFile file;
+  file.format = h.fst_type;
+  if (h.start < kNoState || h.start > std::int64_t(kMostStates)) in.error("start state ", h.start);
+  if (h.flags & kHasISymbols) file.isymbols = read_symbols(in);
+  if (h.flags & kHasOSymbols) file.osymbols = read_symbols(in);
+  file.fst = read_any(in, h, options);
+  return file;
 }
 
 template <class W>

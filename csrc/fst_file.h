@@ -27,13 +27,14 @@ struct FstFile {
 
 inline constexpr std::int32_t kFstMagic = 2125659606, kSymbolsMagic = 2125658996;
 
-// Reads one automaton from where the input stands. ArkError where that is not one. lattice8 and the compact lattices
-// of 8-byte numbers become lattice4 and compactlattice44. `whole`: nothing else follows in the input.
-FstFile read_fst(Input& in, bool whole = false);
+struct ReadOptions {
+  bool whole = false;  // nothing else follows in the input
+  bool map = false;    // the tables of a const file are mapped into memory, rather than read, where that can be
+};
 
-// The const automaton of a file, mapped into memory rather than read, where this can be done: FstFile of an input
-// that stands at the automaton, else as read_fst.
-FstFile map_fst(Input& in, const std::string& path);
+// Reads one automaton from where the input stands. ArkError where that is not one. lattice8 and the compact lattices
+// of 8-byte numbers become lattice4 and compactlattice44.
+FstFile read_fst(Input& in, ReadOptions options = {});
 
 struct WriteOptions {
   bool constant = false;  // a const file, else vector

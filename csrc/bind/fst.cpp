@@ -374,12 +374,12 @@ void bind_fst(nb::module_& m) {
   bind_automaton<CompactWeight>(m, "CompactLatticeFst");
   bind_automaton<KwsIndexWeight>(m, "KwsIndexFst");
 
-  m.def("read_fst", [](Input& in, bool whole) {
-    return file_to_python(released([&] { return read_fst(in, whole); }));
-  });
-  m.def("map_fst", [](Input& in, const std::string& path) {
-    return file_to_python(released([&] { return map_fst(in, path); }));
-  });
+  m.def(
+      "read_fst",
+      [](Input& in, bool whole, bool map) {
+        return file_to_python(released([&] { return read_fst(in, {whole, map}); }));
+      },
+      "stream"_a, "whole"_a = false, "map"_a = false);
   m.def("read_fst_text", [](Input& in, const std::string& arc_type) -> AnyFst {
     return released([&]() -> AnyFst {
       if (arc_type == TropicalWeight::arc_type) return read_text<TropicalWeight>(in);
