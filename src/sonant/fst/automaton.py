@@ -11,8 +11,6 @@ from sonant.fst.files import Path, reading, writing
 from sonant.fst.symbols import SymbolTable
 
 Format = Literal["vector", "const"]
-Native = _native.StdFst | _native.LogFst | _native.LatticeFst | _native.CompactLatticeFst | _native.KwsIndexFst
-
 # Costs as Python has them, by the type of arc: a float, or the tuple that `Fst` describes.
 Weight = float | tuple[float, float] | tuple[float, float, Sequence[int]] | tuple[float, float, float]
 
@@ -37,7 +35,9 @@ def _weight_fields(name: str, arc_type: str) -> list[Any]:
 
 
 _ARC = {
-    kind: np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), *_weight_fields("weight", kind), ("nextstate", "<i4")])
+    kind: np.dtype(
+        [("ilabel", "<i4"), ("olabel", "<i4"), *_weight_fields("weight", kind), ("nextstate", "<i4")]
+    )
     for kind in _NATIVE
 }
 _STATE = {
@@ -64,20 +64,23 @@ class Fst:
     | `compactlattice44` | (graph cost, acoustic cost, transition-ids) |
     | `tropical_LT_tropical_LT_tropical` (keyword index) | (cost, begin, end) |
 
-    `arcs`, `states` and their fields are views of the native tables without a copy, and stay as they are when the
-    automaton changes. Changing it while another thread works with it is safe: each sees whole states of it.
+    `arcs`, `states` and their fields are views of the native tables without a copy, and stay as they are when
+    the automaton changes. Changing it while another thread reads, writes or searches it is safe: the other
+    goes on with what it was.
     """
 
     def __init__(self, arc_type: str = "standard"):
         if arc_type not in _NATIVE:
             raise FstError(f"arc_type={arc_type!r}; expected {', '.join(_NATIVE)}")
-        self._fst: Native = _NATIVE[arc_type]()
+        self._fst: Any = _NATIVE[arc_type]()
         self.format: str = "vector"
         self.input_symbols: SymbolTable | None = None
         self.output_symbols: SymbolTable | None = None
 
     @classmethod
-    def of_native(cls, native: Native, format: str = "vector", isymbols: bytes = b"", osymbols: bytes = b"") -> Self:
+    def of_native(
+        cls, native: Any, format: str = "vector", isymbols: bytes = b"", osymbols: bytes = b""
+    ) -> Self:
         """Wraps what the native core made; the symbol tables are OpenFst's bytes."""
         fst = cls.__new__(cls)
         fst._fst = native
@@ -87,7 +90,7 @@ class Fst:
         return fst
 
     @property
-    def native(self) -> Native:
+    def native(self) -> Any:
         """For the algorithms of the native core."""
         return self._fst
 
@@ -98,8 +101,8 @@ class Fst:
         """An automaton in OpenFst's binary format (vector or const) from a file or from bytes.
 
         The tables of a big const file are mapped into memory where `map`: such a file must not be changed in
-        place while the automaton lives (replacing it, as `write` does, is fine). Raises SpecifierError where the
-        file cannot be opened, ArkError (file and offset) where it is not such a file or is cut off.
+        place while the automaton lives (replacing it, as `write` does, is fine). Raises SpecifierError where
+        the file cannot be opened, ArkError (file and offset) where it is not such a file or is cut off.
         """
         if isinstance(source, bytes):
             return cls.of_native(*_native.read_fst(_native.Input.from_bytes(source), True, False))
@@ -107,8 +110,9 @@ class Fst:
             return cls.of_native(*_native.read_fst(stream, True, map))
 
     def write(self, path: Path, format: Format = "vector", align: bool = False) -> None:
-        """Writes OpenFst's binary format. `align` puts the tables of a const file at multiples of 16 bytes, which
-        OpenFst needs to map it into memory (sonant does not). The file is replaced when all is written."""
+        """Writes OpenFst's binary format. `align` puts the tables of a const file at multiples of 16 bytes,
+        which OpenFst needs to map it into memory (sonant does not). The file is replaced when all is written.
+        """
         with writing(path) as stream:
             self._write(stream, format, align)
 
@@ -121,7 +125,8 @@ class Fst:
         if format not in ("vector", "const"):
             raise FstError(f"format={format!r}; expected 'vector' or 'const'")
         isymbols, osymbols = (
-            table.to_bytes() if table is not None else b"" for table in (self.input_symbols, self.output_symbols)
+            table.to_bytes() if table is not None else b""
+            for table in (self.input_symbols, self.output_symbols)
         )
         self._fst.write(stream, format == "const", align, isymbols, osymbols)
 
@@ -143,8 +148,8 @@ class Fst:
         fst = cls(arc_type)
         fst._fst = _NATIVE[arc_type].compile(
             text,
-            input_symbols and input_symbols._native(),
-            output_symbols and output_symbols._native(),
+            None if input_symbols is None else input_symbols._native(),
+            None if output_symbols is None else output_symbols._native(),
             None,
             acceptor,
             keep_state_numbering,
@@ -154,10 +159,15 @@ class Fst:
         return fst
 
     def text(
-        self, acceptor: bool = False, show_weight_one: bool = False, missing_symbol: str = "", symbols: bool = True
+        self,
+        acceptor: bool = False,
+        show_weight_one: bool = False,
+        missing_symbol: str = "",
+        symbols: bool = True,
     ) -> str:
-        """As fstprint writes it, with symbols where there are tables of them. `acceptor` prints one label per arc
-        if that tells all. Raises FstError where a label has no symbol and no `missing_symbol` is given."""
+        """As fstprint writes it, with symbols where there are tables of them. `acceptor` prints one label per
+        arc if that tells all. Raises FstError where a label has no symbol and no `missing_symbol` is given.
+        """
         tables = (self.input_symbols, self.output_symbols) if symbols else (None, None)
         isymbols, osymbols = (table._native() if table is not None else None for table in tables)
         return self._fst.text(isymbols, osymbols, None, acceptor, show_weight_one, missing_symbol)
@@ -187,7 +197,7 @@ class Fst:
         return self._fst.total_arcs()
 
     def final(self, state: int) -> Weight:
-        """Its final cost; infinite where it is not final. Raises FstIndexError where there is no such state."""
+        """Its final cost, infinite where it is not final. Raises FstIndexError where it is not there."""
         return self._fst.final(state)
 
     def arcs_of(self, state: int) -> list[tuple[int, int, Weight, int]]:
@@ -196,9 +206,10 @@ class Fst:
 
     @property
     def arcs(self) -> np.ndarray:
-        """All arcs in the order of states: a read-only structured array (num_arcs,) with the fields ilabel, olabel,
-        weight (2 or 3 numbers for lattices and keyword indexes) and nextstate; compact lattices have string_begin
-        and string_length too, which point into `strings`."""
+        """All arcs in the order of states: a read-only structured array (num_arcs,) with the fields ilabel,
+        olabel, weight (2 or 3 numbers for lattices and keyword indexes) and nextstate; compact lattices have
+        string_begin and string_length too, which point into `strings`.
+        """
         self._fst.pack()
         return self._fst.arc_table().view(_ARC[self.arc_type])
 
@@ -246,11 +257,12 @@ class Fst:
         nextstate: Any,
         arc_type: str = "standard",
     ) -> Self:
-        """Builds at once: `finals` (num_states,) or (num_states, 2 or 3) final costs, infinite where a state is not
-        final; the others (num_arcs,), in any order of their source states (weights (num_arcs, 2 or 3) for lattices
-        and keyword indexes). Raises FstError where the arrays do not fit together."""
+        """Builds at once: `finals` (num_states,) final costs, infinite where a state is not final, the others
+        (num_arcs,) in any order of their source states; costs are (..., 2) for lattices, (..., 3) for keyword
+        indexes. Raises FstError where the arrays do not fit together.
+        """
         fst = cls(arc_type)
-        kind = _NATIVE[arc_type]
+        kind: Any = _NATIVE[arc_type]
         if kind is _native.CompactLatticeFst:
             raise FstError("a compact lattice has strings, which arrays of numbers do not hold; use add_arc")
 
@@ -274,8 +286,9 @@ class Fst:
     def copy(self) -> Self:
         """At once: the two share their tables until one of them changes."""
         fst = self.of_native(self._fst.copy(), self.format)
-        fst.input_symbols = self.input_symbols and self.input_symbols.copy()
-        fst.output_symbols = self.output_symbols and self.output_symbols.copy()
+        fst.input_symbols, fst.output_symbols = (
+            None if table is None else table.copy() for table in (self.input_symbols, self.output_symbols)
+        )
         return fst
 
     def arc_sort(self, by: Literal["ilabel", "olabel"] = "ilabel") -> Self:
@@ -289,9 +302,9 @@ class Fst:
         """The same states and arcs in the same order, with costs that differ by at most `delta`."""
         if other.arc_type != self.arc_type:
             return False
-        return self._fst.same(other._fst, delta)  # type: ignore[arg-type]
+        return self._fst.same(other._fst, delta)
 
     def check(self) -> None:
-        """Raises FstError where the automaton is not sound: states that are not there, costs that are not costs."""
+        """Raises FstError where states are not there, labels are negative, or costs are no costs."""
         if flaw := self._fst.flaw():
             raise FstError(flaw)

@@ -32,7 +32,7 @@ def reading(path: Path) -> Iterator[_native.Input]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[_native.Output]:
-    """A file appears, or is replaced, when all of it is written: what reads or maps the old one keeps the old one.
+    """A file appears, or is replaced, when all of it is written: who reads or maps the old one keeps it.
 
     Raises SpecifierError (an OSError) where that cannot be.
     """
@@ -71,4 +71,3 @@ def writing(path: Path) -> Iterator[_native.Output]:
         if isinstance(error, OSError) and not isinstance(error, SpecifierError):
             raise _failed(name, "written", error) from None
         raise
-

@@ -60,9 +60,7 @@ class SymbolTable:
         return cls._of_parts(*_native.parse_symbols(data, source))
 
     @classmethod
-    def from_text(
-        cls, text: str | bytes, name: str = "<unspecified>", allow_negative: bool = False
-    ) -> Self:
+    def from_text(cls, text: str | bytes, name: str = "<unspecified>", allow_negative: bool = False) -> Self:
         """Lines of a symbol and its key, parted by tabs or blanks."""
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         return cls._of_parts(*_native.parse_symbols_text(data, name, allow_negative))
@@ -77,9 +75,7 @@ class SymbolTable:
             stream.write(self.to_text().encode("utf-8", "surrogateescape"))
 
     def to_bytes(self) -> bytes:
-        return _native.print_symbols(
-            self.name, self._available, list(self._keys), list(self._keys.values())
-        )
+        return _native.print_symbols(self.name, self._available, list(self._keys), list(self._keys.values()))
 
     def to_text(self) -> str:
         return "".join([f"{symbol}\t{key}\n" for symbol, key in self._keys.items()])
@@ -99,9 +95,7 @@ class SymbolTable:
     def __getitem__(self, item: str | int) -> int | str:
         found = self.find(item) if isinstance(item, str) else self.symbol(item)
         if found is None:
-            raise FstIndexError(
-                f"{item!r} is not in the symbol table '{self.name}' of {len(self)} symbols"
-            )
+            raise FstIndexError(f"{item!r} is not in the symbol table '{self.name}' of {len(self)} symbols")
         return found
 
     def __contains__(self, item: object) -> bool:
