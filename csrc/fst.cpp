@@ -345,6 +345,20 @@ void Fst<W>::reorder(std::span<const StateId> order) {
 }
 
 template <class W>
+bool Fst<W>::topological_sort() {
+  using namespace properties;
+  const std::vector<StateId> order = topological_order(view());
+  if (order.empty() && num_states() > 0) {
+    set_properties(kCyclic | kNotTopSorted, kCyclic | kAcyclic | kTopSorted | kNotTopSorted);
+    return false;
+  }
+  reorder(order);
+  const Bits sorted = kAcyclic | kInitialAcyclic | kTopSorted;
+  set_properties(sorted, known(sorted) & kTrinary);
+  return true;
+}
+
+template <class W>
 CompactWeight Fst<W>::add_string(LatticeWeight weight, std::span<const std::int32_t> string)
   requires has_strings<W>
 {

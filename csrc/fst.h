@@ -146,6 +146,8 @@ class Fst {
   void reserve_states(std::uint64_t count);
   void reserve_arcs(StateId s, std::uint64_t count);
   void sort_arcs(bool by_output);
+  // Numbers states so that arcs lead to higher ones; false, and no change, where there is a cycle.
+  bool topological_sort();
   // Renumbers: state s becomes order[s].
   void reorder(std::span<const StateId> order);
   CompactWeight add_string(LatticeWeight weight, std::span<const std::int32_t> string)

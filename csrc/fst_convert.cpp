@@ -58,8 +58,7 @@ Fst<CompactWeight> to_compact(const View<LatticeWeight>& lattice, bool invert) {
     }
   }
   start_with(result, lattice.start == kNoState ? kNoState : number[lattice.start]);
-  const std::vector<StateId> order = topological_order(result.view());
-  if (!order.empty()) result.reorder(order);
+  result.topological_sort();
   return result;
 }
 

@@ -220,11 +220,7 @@ void bind_automaton(nb::module_& m, const char* name) {
       .def("topological_sort",
            [](Self& self) {
              Self copy = self;
-             const bool sorted = released([&] {
-               const std::vector<StateId> order = topological_order(copy.view());
-               if (!order.empty()) copy.reorder(order);
-               return !order.empty() || copy.num_states() == 0;
-             });
+             const bool sorted = released([&] { return copy.topological_sort(); });
              self = std::move(copy);
              return sorted;
            })

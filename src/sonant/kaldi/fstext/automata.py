@@ -15,7 +15,7 @@ from sonant.fst.files import reading, writing
 from sonant.kaldi.fstext.arcs import Arc
 from sonant.kaldi.fstext.header import FstReadOptions, FstWriteOptions
 from sonant.kaldi.fstext.iterators import ArcIterator, MutableArcIterator, StateIterator
-from sonant.kaldi.fstext.properties import BINARY_PROPERTIES, EXPANDED, MUTABLE
+from sonant.kaldi.fstext.properties import BINARY_PROPERTIES, EXPANDED, MUTABLE, WEIGHTED
 from sonant.kaldi.fstext.semirings import DELTA, Weight
 from sonant.kaldi.fstext.symbols import SymbolTable, deserialize_symbol_table
 
@@ -140,7 +140,8 @@ class FstBase:
         )
 
     def __str__(self) -> str:
-        return self.text(show_weight_one=True)
+        weighted = bool(self.properties(WEIGHTED, True))
+        return self.text(acceptor=True, show_weight_one=weighted)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.num_states()} states, start {self.start()}>"
@@ -290,8 +291,9 @@ class MutableFstBase(FstBase):
         return self
 
     def topsort(self) -> Self:
-        """Numbers the states so that arcs lead to higher ones; leaves a cyclic automaton as it is."""
-        self.native.topological_sort()
+        """Numbers the states so that arcs lead to higher ones. Raises FstError where there is a cycle."""
+        if not self.native.topological_sort():
+            raise FstError(f"{self!r} has a cycle: its states have no topological order")
         return self
 
 
