@@ -61,13 +61,24 @@ std::span<const Arc<W>> Fst<W>::arcs_of(StateId s) const {
 }
 
 template <class W>
+View<W> Fst<W>::tables() const {
+  if (tables_->owner && !tables_->bounded.load(std::memory_order_acquire)) {
+    if (!is_packed()) fst_error("the arcs of the states do not lie side by side: the file is corrupt");
+    tables_->bounded.store(true, std::memory_order_release);
+  }
+  View<W> view = tables_->view;
+  view.start = start_;
+  return view;
+}
+
+template <class W>
 void Fst<W>::check() const {
   const View<W>& view = tables_->view;
   if (start_ != kNoState && !view.has(start_)) {
     fst_error("the start state ", start_, " is not there; the automaton has ", view.num_states, " states");
   }
   if (tables_->sound.load(std::memory_order_acquire)) return;
-  if (tables_->owner && !is_packed()) fst_error("the arcs of the states do not lie side by side: the file is corrupt");
+  tables();
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
     const std::span<const Arc<W>> arcs = arcs_of(s);
     if (view.states[s].iepsilons > arcs.size() || view.states[s].oepsilons > arcs.size()) {

@@ -112,14 +112,10 @@ class Fst {
   // For algorithms: follow nextstate at will. Throws FstError where that would lead out of the automaton.
   View<W> view() const {
     check();
-    return unchecked_view();
+    return tables();
   }
-  // For what looks at tables only, and for an automaton that is still being built.
-  View<W> unchecked_view() const {
-    View<W> view = tables_->view;
-    view.start = start_;
-    return view;
-  }
+  // For what looks at states and their arcs without going from one to the other; for what is still being built, too.
+  View<W> tables() const;
   void check() const;
 
   // The same automaton with its arcs in the order of states and without spare slots.
@@ -164,7 +160,8 @@ class Fst {
     StringsOf<W> strings;
     std::shared_ptr<const void> owner;  // where the tables lie elsewhere
     View<W> view;
-    std::atomic<bool> sound = false;  // check() has passed, and nothing has changed since
+    std::atomic<bool> sound = false;    // check() has passed, and nothing has changed since
+    std::atomic<bool> bounded = false;  // the arcs of each state are known to lie in the table
 
     Tables() { look(); }
     void look() { view = {states.data(), arcs.data(), states.size(), arcs.size(), kNoState, &strings}; }

@@ -160,7 +160,8 @@ Fst<W> read_vector(Input& in, const Header& h, bool whole) {
   const std::int64_t left = in.remaining();
   if (counted && left >= 0) {
     states.reserve(h.states);
-    if (whole && !has_strings<W>) arcs.reserve((left - h.states * std::int64_t(least)) / sizeof(Arc<W>));
+    const std::int64_t rest = left - h.states * std::int64_t(least);
+    if (whole && !has_strings<W> && rest > 0) arcs.reserve(rest / (12 + sizeof(Float) * W::floats));
   }
   while (counted ? states.size() < static_cast<std::uint64_t>(h.states) : in.peek() != Input::kEnd) {
     if (states.size() == kMostStates) in.error("more than ", kMostStates, " states");
@@ -345,7 +346,7 @@ void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
     fst_error("a const file cannot hold the strings of a compact lattice; write it as vector");
   }
   const Fst<W> fst = options.constant ? given.packed() : given;
-  const View<W> view = options.constant ? fst.view() : fst.unchecked_view();
+  const View<W> view = options.constant ? fst.view() : fst.tables();
   using namespace properties;
   Bits bits = fst.stored_properties();
   if (options.constant) bits = find_properties(view, bits, kCopied);

@@ -173,7 +173,7 @@ void bind_automaton(nb::module_& m, const char* name) {
       .def("start", &Self::start)
       .def("num_states", &Self::num_states)
       .def("total_arcs",
-           [](const Self& self) { return released([view = self.unchecked_view()] { return view.num_arcs(); }); })
+           [](const Self& self) { return released([view = self.tables()] { return view.num_arcs(); }); })
       .def("num_arcs", [](const Self& self, StateId s) { return self.state(s).arcs + 0u; })
       .def("num_input_epsilons", [](const Self& self, StateId s) { return self.state(s).iepsilons + 0u; })
       .def("num_output_epsilons", [](const Self& self, StateId s) { return self.state(s).oepsilons + 0u; })
@@ -236,21 +236,21 @@ void bind_automaton(nb::module_& m, const char* name) {
       .def("set_properties", &Self::set_properties)
       .def("flaw",
            [](const Self& self) {
-             return released([copy = self] { return flaw(copy.unchecked_view()); });
+             return released([copy = self] { return flaw(copy.tables()); });
            })
       .def("same",
            [](const Self& self, const Self& other, float delta) {
-             return released([a = self, b = other, delta] { return same(a.unchecked_view(), b.unchecked_view(), delta); });
+             return released([a = self, b = other, delta] { return same(a.tables(), b.tables(), delta); });
            })
       .def("pack", [](Self& self) { self = released([copy = self] { return copy.packed(); }); })
       .def("state_table",
            [](const Self& self) {
-             const View<W> view = self.unchecked_view();
+             const View<W> view = self.tables();
              return table(self, view.states, view.num_states);
            })
       .def("arc_table",
            [](const Self& self) {
-             const View<W> view = self.unchecked_view();
+             const View<W> view = self.tables();
              return table(self, view.arcs, view.num_slots);
            })
       .def("write",
@@ -264,13 +264,13 @@ void bind_automaton(nb::module_& m, const char* name) {
               bool show_weight_one, nb::handle missing_symbol) {
              const PrintOptions options =
                  print_options(isymbols, osymbols, ssymbols, acceptor, show_weight_one, of_python(missing_symbol));
-             return to_python(released([&, copy = self] { return print_fst(copy.unchecked_view(), options); }));
+             return to_python(released([&, copy = self] { return print_fst(copy.tables(), options); }));
            },
            "isymbols"_a.none(), "osymbols"_a.none(), "ssymbols"_a.none(), "acceptor"_a, "show_weight_one"_a,
            "missing_symbol"_a)
       .def("write_text",
            [](const Self& self, Output& out, bool acceptor) {
-             released([&, copy = self] { out.write(print_fst(copy.unchecked_view(), {.acceptor = acceptor})); });
+             released([&, copy = self] { out.write(print_fst(copy.tables(), {.acceptor = acceptor})); });
            })
       .def_static(
           "compile",
