@@ -101,4 +101,16 @@ std::string print_symbols(const SymbolList& list) {
   return bytes;
 }
 
+std::string print_symbols_text(const SymbolList& list) {
+  std::string text;
+  for (std::size_t i = 0; i < list.symbols.size(); ++i) {
+    char digits[24];
+    text += list.symbols[i];
+    text += '\t';
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, list.keys[i]).ptr);
+    text += '\n';
+  }
+  return text;
+}
+
 }  // namespace sonant

@@ -20,5 +20,6 @@ SymbolList parse_symbols_text(std::string_view text, const std::string& name, bo
 // Of bytes that read_symbols() (csrc/fst_file.h) has checked, or of any: FstError where they are no symbol table.
 SymbolList parse_symbols(std::string_view bytes, const std::string& name);
 std::string print_symbols(const SymbolList& list);  // binary
+std::string print_symbols_text(const SymbolList& list);
 
 }  // namespace sonant

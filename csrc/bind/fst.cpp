@@ -331,11 +331,42 @@ nb::tuple file_to_python(FstFile file) {
                         nb::bytes(file.osymbols.data(), file.osymbols.size()));
 }
 
+// (name, available key, symbols, keys, {symbol: key}, whether the keys are 0, 1, 2, ...); a symbol that comes twice makes
+// the dict smaller than the lists.
 nb::tuple list_to_python(const SymbolList& list) {
-  nb::list symbols, keys;
-  for (const std::string_view symbol : list.symbols) symbols.append(to_python(symbol));
-  for (const std::int64_t key : list.keys) keys.append(key);
-  return nb::make_tuple(to_python(list.name), list.available_key, symbols, keys);
+  const auto size = static_cast<Py_ssize_t>(list.symbols.size());
+  nb::object symbols = nb::steal(PyList_New(size)), keys = nb::steal(PyList_New(size)), both = nb::steal(PyDict_New());
+  if (!symbols.is_valid() || !keys.is_valid() || !both.is_valid()) nb::raise_python_error();
+  bool dense = true;
+  for (Py_ssize_t i = 0; i < size; ++i) {
+    nb::object symbol = to_python(list.symbols[i]), key = nb::steal(PyLong_FromLongLong(list.keys[i]));
+    if (PyDict_SetItem(both.ptr(), symbol.ptr(), key.ptr())) nb::raise_python_error();
+    PyList_SetItem(symbols.ptr(), i, symbol.release().ptr());
+    PyList_SetItem(keys.ptr(), i, key.release().ptr());
+    dense &= list.keys[i] == i;
+  }
+  return nb::make_tuple(to_python(list.name), list.available_key, symbols, keys, both, dense);
+}
+
+// Views of the symbols of Python; those that are not UTF-8 are kept in `owned`, which must not grow beyond its capacity.
+std::string_view view_of_python(nb::handle text, std::vector<std::string>& owned) {
+  Py_ssize_t size = 0;
+  if (const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size)) return {data, static_cast<std::size_t>(size)};
+  PyErr_Clear();
+  owned.push_back(of_python(text));
+  return owned.back();
+}
+
+nb::bytes print_symbols_(nb::handle name, std::int64_t available_key, const nb::list& symbols,
+                         std::vector<std::int64_t> keys, bool text) {
+  if (symbols.size() != keys.size()) fst_error(symbols.size(), " symbols and ", keys.size(), " numbers");
+  SymbolList list{of_python(name), available_key, {}, std::move(keys)};
+  std::vector<std::string> owned;
+  owned.reserve(symbols.size());
+  list.symbols.reserve(symbols.size());
+  for (const nb::handle symbol : symbols) list.symbols.push_back(view_of_python(symbol, owned));
+  const std::string bytes = released([&] { return text ? print_symbols_text(list) : print_symbols(list); });
+  return nb::bytes(bytes.data(), bytes.size());
 }
 
 }  // namespace
@@ -393,16 +424,5 @@ void bind_fst(nb::module_& m) {
     const std::string_view view(bytes.c_str(), bytes.size());
     return list_to_python(released([&] { return parse_symbols_text(view, name, allow_negative); }));
   });
-  m.def("print_symbols", [](nb::handle name, std::int64_t available_key, const nb::list& symbols,
-                            std::vector<std::int64_t> keys) {
-    if (symbols.size() != keys.size()) fst_error(symbols.size(), " symbols and ", keys.size(), " numbers");
-    SymbolList list{of_python(name), available_key, {}, std::move(keys)};
-    std::vector<std::string> texts;
-    for (const nb::handle symbol : symbols) texts.push_back(of_python(symbol));
-    const std::string bytes = released([&] {
-      for (const std::string& text : texts) list.symbols.push_back(text);
-      return print_symbols(list);
-    });
-    return nb::bytes(bytes.data(), bytes.size());
-  });
+  m.def("print_symbols", print_symbols_, "name"_a, "available_key"_a, "symbols"_a, "keys"_a, "text"_a);
 }

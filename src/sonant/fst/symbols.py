@@ -29,13 +29,13 @@ class SymbolTable:
             self.add(item) if isinstance(item, str) else self.add(*item)
 
     @classmethod
-    def _of_parts(cls, name: str, available: int, symbols: list[str], keys: list[int]) -> Self:
+    def _of_parts(
+        cls, name: str, available: int, symbols: list[str], keys: list[int], both: dict[str, int], dense: bool
+    ) -> Self:
         table = cls(name=name)
-        table._keys = dict(zip(symbols, keys, strict=True))
-        if len(table._keys) == len(symbols) and keys == list(range(len(keys))):
-            table._symbols = symbols
+        if dense and len(both) == len(symbols):
+            table._keys, table._symbols, table._available = both, symbols, len(symbols)
         else:
-            table._keys = {}
             for symbol, key in zip(symbols, keys, strict=True):
                 table.add(symbol, key)
         table._available = max(available, table._available)
@@ -72,13 +72,18 @@ class SymbolTable:
 
     def write_text(self, path: Path) -> None:
         with writing(path) as stream:
-            stream.write(self.to_text().encode("utf-8", "surrogateescape"))
+            stream.write(self._printed(text=True))
 
     def to_bytes(self) -> bytes:
-        return _native.print_symbols(self.name, self._available, list(self._keys), list(self._keys.values()))
+        return self._printed(text=False)
 
     def to_text(self) -> str:
-        return "".join([f"{symbol}\t{key}\n" for symbol, key in self._keys.items()])
+        return self._printed(text=True).decode("utf-8", "surrogateescape")
+
+    def _printed(self, text: bool) -> bytes:
+        return _native.print_symbols(
+            self.name, self._available, list(self._keys), list(self._keys.values()), text
+        )
 
     # Looking up
 
