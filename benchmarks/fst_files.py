@@ -3,10 +3,11 @@
     pip install kaldifst
     python benchmarks/fst_files.py [--pykaldi PYTHON]
 
-Peers: OpenFst through kaldifst in this process, and Kaldi's own OpenFst through PyKaldi where PYTHON is a Python
-3.7 that has it (another process, which reads and writes the same files). All take turns; the ratio is of the CPU
-times (medians). Reading a const file is timed three times: into memory; mapped, as is the default; and mapped with
-all arcs looked at, which is what a decoder would do in the end. The peers' files are compared with ours byte for byte.
+Peers: OpenFst through kaldifst in this process, and Kaldi's own OpenFst through PyKaldi where PYTHON is a
+Python 3.7 that has it (another process, which reads and writes the same files). All take turns; the ratio is
+of the CPU times (medians). Reading a const file is timed three times: into memory; mapped, as is the default;
+and mapped with all arcs looked at, which is what a decoder would do in the end. The peers' files are compared
+with ours byte for byte.
 """
 
 import argparse

@@ -86,8 +86,8 @@ void Fst<W>::check() const {
     }
     for (std::size_t i = 0; i < arcs.size(); ++i) {
       if (!view.has(arcs[i].nextstate)) {
-        fst_error("arc ", i, " of state ", s, " leads to state ", arcs[i].nextstate, ", which is not there; the automaton has ",
-                  view.num_states, " states");
+        fst_error("arc ", i, " of state ", s, " leads to state ", arcs[i].nextstate,
+                  ", which is not there; the automaton has ", view.num_states, " states");
       }
     }
   }
@@ -229,7 +229,8 @@ void Fst<W>::add_arc(StateId s, const Arc<W>& given) {
 template <class W>
 void Fst<W>::set_arc(StateId s, std::size_t position, const Arc<W>& given) {
   if (position >= state(s).arcs) {
-    fst_error<FstIndexError>("arc ", position, " of state ", s, " is not there; the state has ", state(s).arcs, " arcs");
+    fst_error<FstIndexError>("arc ", position, " of state ", s, " is not there; the state has ", state(s).arcs,
+                             " arcs");
   }
   const Arc<W> arc = given;
   Tables& tables = change();

@@ -11,7 +11,7 @@ namespace sonant {
 Fst<CompactWeight> to_compact(const View<LatticeWeight>& lattice, bool invert);
 Fst<LatticeWeight> to_plain(const View<CompactWeight>& lattice, bool invert);
 
-// Costs: a lattice's two are added, a tropical or logarithmic one becomes a graph cost; labels stay, strings are left out.
+// Costs: a lattice's two are added, a tropical or logarithmic one becomes a graph cost. Labels stay, strings do not.
 template <class To, class From>
 Fst<To> convert_fst(const View<From>& fst);
 

@@ -352,13 +352,14 @@ void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
   if (options.constant) bits = find_properties(view, bits, kCopied);
   bits = (bits & kCopied) | kExpanded | (options.constant ? 0 : kMutable);
 
-  const std::uint32_t flags = (options.isymbols.empty() ? 0 : kHasISymbols) | (options.osymbols.empty() ? 0 : kHasOSymbols) |
-                              (options.constant && options.align ? kAligned : 0);
+  const bool align = options.constant && options.align;
+  const std::uint32_t flags = (options.isymbols.empty() ? 0 : kHasISymbols) |
+                              (options.osymbols.empty() ? 0 : kHasOSymbols) | (align ? kAligned : 0);
   std::string header;
   append(header, kFstMagic);
   append(header, std::string(options.constant ? "const" : "vector"));
   append(header, std::string(W::arc_type));
-  append(header, std::int32_t(options.constant && options.align ? 1 : 2));
+  append(header, std::int32_t(align ? 1 : 2));
   append(header, flags);
   append(header, bits);
   append(header, std::int64_t(view.start));
@@ -369,10 +370,9 @@ void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
   out.write(options.osymbols);
 
   if (options.constant) {
-    if (options.align) pad(out);
-    // begin of a state without arcs may be anything while it grows: packed() has put it in order.
+    if (align) pad(out);
     out.write(view.states, view.num_states * sizeof(State<W>));
-    if (options.align) pad(out);
+    if (align) pad(out);
     out.write(view.arcs, view.num_slots * sizeof(Arc<W>));
     return;
   }

@@ -38,9 +38,9 @@ inline constexpr Bits kOfWalk = kCyclic | kAcyclic | kInitialCyclic | kInitialAc
 inline constexpr Bits kOfCycles = kWeightedCycles | kUnweightedCycles;
 
 // Of the automaton without states.
-inline constexpr Bits kNull = kAcceptor | kIDeterministic | kODeterministic | kNoEpsilons | kNoIEpsilons | kNoOEpsilons |
-                              kILabelSorted | kOLabelSorted | kUnweighted | kAcyclic | kInitialAcyclic | kTopSorted |
-                              kAccessible | kCoAccessible | kString | kUnweightedCycles;
+inline constexpr Bits kNull = kAcceptor | kIDeterministic | kODeterministic | kNoEpsilons | kNoIEpsilons |
+                              kNoOEpsilons | kILabelSorted | kOLabelSorted | kUnweighted | kAcyclic |
+                              kInitialAcyclic | kTopSorted | kAccessible | kCoAccessible | kString | kUnweightedCycles;
 
 // Both bits of every property of which one bit is set.
 constexpr Bits known(Bits bits) {

@@ -253,10 +253,11 @@ bool parse_line(const std::vector<std::string_view>& fields, Line<W>& line, Stri
   const auto weight = [&](std::size_t at) { return parse_weight(fields[at], line.weight, strings); };
   if (fields.size() == 1) return true;
   if (fields.size() == 2) return weight(1);
-  if (fields.size() > 5 || !parse_state(fields[1], line.nextstate) || !parse_integer(fields[2], line.ilabel)) return false;
-  if (has_strings<W> && fields.size() < 5) {
+  if (fields.size() > 5) return false;
+  if (!parse_state(fields[1], line.nextstate) || !parse_integer(fields[2], line.ilabel)) return false;
+  if (has_strings<W> && (fields.size() == 3 || (fields.size() == 4 && weight(3)))) {  // one label
     line.olabel = line.ilabel;
-    return fields.size() == 3 || weight(3);
+    return true;
   }
   return fields.size() >= 4 && parse_integer(fields[3], line.olabel) && (fields.size() == 4 || weight(4));
 }
@@ -299,7 +300,9 @@ AnyLattice read_lattice_text(Input& in) {
   fst.adopt({}, {}, std::move(strings), kNoState, fst.stored_properties());
   Lines<CompactWeight> lines(std::move(fst));
   for (const Line<CompactWeight>& line : compact) {
-    if (!lines.add(line)) in.error("a text of ", compact.size(), " lines numbers a state ", std::max(line.state, line.nextstate));
+    if (!lines.add(line)) {
+      in.error("a text of ", compact.size(), " lines numbers a state ", std::max(line.state, line.nextstate));
+    }
   }
   return lines.take();
 }
@@ -381,7 +384,9 @@ class Compiler {
     } else if (!parse_integer(text, value)) {
       error("'", text, "' is no state; expected an integer");
     }
-    if (value < 0 || value >= std::int64_t(kMostStates)) error("the state ", value, "; expected 0 to ", kMostStates - 1);
+    if (value < 0 || value >= std::int64_t(kMostStates)) {
+      error("the state ", value, "; expected 0 to ", kMostStates - 1);
+    }
     if (options_.keep_state_numbering) return static_cast<StateId>(value);
     return numbers_.try_emplace(static_cast<StateId>(value), static_cast<StateId>(numbers_.size())).first->second;
   }

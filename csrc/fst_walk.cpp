@@ -130,7 +130,8 @@ properties::Bits find_properties(const View<W>& fst, properties::Bits stored, pr
   }
   if (!(mask & ~(kBinary | kOfWalk))) return bits;
 
-  bits |= kAcceptor | kNoEpsilons | kNoIEpsilons | kNoOEpsilons | kILabelSorted | kOLabelSorted | kUnweighted | kTopSorted;
+  bits |= kAcceptor | kNoEpsilons | kNoIEpsilons | kNoOEpsilons;
+  bits |= kILabelSorted | kOLabelSorted | kUnweighted | kTopSorted;
   const bool ask_input = mask & (kIDeterministic | kNonIDeterministic);
   const bool ask_output = mask & (kODeterministic | kNonODeterministic);
   bool ideterministic = true, odeterministic = true, weighted_cycles = false, string = true, final_seen = false;

@@ -154,7 +154,8 @@ inline bool near(LatticeWeight a, const NoStrings&, LatticeWeight b, const NoStr
 inline bool near(KwsIndexWeight a, const NoStrings&, KwsIndexWeight b, const NoStrings&, float delta) {
   return near(a.cost, b.cost, delta) && near(a.begin, b.begin, delta) && near(a.end, b.end, delta);
 }
-inline bool near(const CompactWeight& a, const Strings& in_a, const CompactWeight& b, const Strings& in_b, float delta) {
+inline bool near(const CompactWeight& a, const Strings& in_a, const CompactWeight& b, const Strings& in_b,
+                 float delta) {
   return near(a.weight, b.weight, delta) && std::ranges::equal(in_a.of(a), in_b.of(b));
 }
 

@@ -52,7 +52,8 @@ SymbolList parse_symbols(std::string_view bytes, const std::string& name) {
   const std::size_t whole = bytes.size();
   const auto take = [&](std::size_t count) {
     if (bytes.size() < count) {
-      fst_error(name, ":", whole - bytes.size(), ": expected ", count, " bytes of a symbol table, found ", bytes.size());
+      fst_error(name, ":", whole - bytes.size(), ": expected ", count, " bytes of a symbol table, found ",
+                bytes.size());
     }
     const std::string_view taken = bytes.substr(0, count);
     bytes.remove_prefix(count);
@@ -68,7 +69,7 @@ SymbolList parse_symbols(std::string_view bytes, const std::string& name) {
     return take(static_cast<std::size_t>(length));
   };
   if (number(std::int32_t()) != kMagic) {
-    fst_error(name, ": expected a binary symbol table, which begins with the bytes 74 fb b2 7e; read text with read_text");
+    fst_error(name, ": expected a binary symbol table, which begins with the bytes 74 fb b2 7e");
   }
   list.name = text();
   list.available_key = number(std::int64_t());

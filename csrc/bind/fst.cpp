@@ -21,8 +21,7 @@ using namespace sonant;
 
 namespace {
 
-template <class T>
-using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Given = nb::ndarray<nb::numpy, const T, nb::ndim<1>>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -121,8 +120,8 @@ Given<std::uint8_t> table(const Fst<W>& fst, const T* data, std::size_t count) {
 
 // Arcs in any order of their source states; those of one state stay in their order.
 template <class W>
-Fst<W> of_arrays(StateId start, const Rows& finals, const Values<std::int32_t>& source, const Values<std::int32_t>& ilabel,
-                 const Values<std::int32_t>& olabel, const Rows& weights, const Values<std::int32_t>& nextstate) {
+Fst<W> of_arrays(StateId start, const Rows& finals, const Integers& source, const Integers& ilabel,
+                 const Integers& olabel, const Rows& weights, const Integers& nextstate) {
   const std::size_t n = finals.shape(0), m = source.size();
   if (ilabel.size() != m || olabel.size() != m || nextstate.size() != m || weights.shape(0) != m) {
     fst_error("arrays of ", m, " sources, ", ilabel.size(), " input labels, ", olabel.size(), " output labels, ",
@@ -156,11 +155,6 @@ Fst<W> of_arrays(StateId start, const Rows& finals, const Values<std::int32_t>& 
     if (start != kNoState) fst.set_start(start);
     return fst;
   });
-}
-
-PrintOptions print_options(const Symbols* isymbols, const Symbols* osymbols, const Symbols* ssymbols, bool acceptor,
-                           bool show_weight_one, const std::string& missing_symbol) {
-  return {isymbols, osymbols, ssymbols, acceptor, show_weight_one, missing_symbol};
 }
 
 template <class W>
@@ -228,7 +222,8 @@ void bind_automaton(nb::module_& m, const char* name) {
            [](Self& self, std::uint64_t mask, bool test) {
              if (test) {
                const Self copy = self;
-               const auto found = released([&] { return find_properties(copy.view(), copy.stored_properties(), mask); });
+               const auto found =
+                   released([&] { return find_properties(copy.view(), copy.stored_properties(), mask); });
                self.set_properties(found, properties::known(found));
              }
              return self.stored_properties() & mask;
@@ -260,10 +255,10 @@ void bind_automaton(nb::module_& m, const char* name) {
              released([&, copy = self] { write_fst(out, copy, options); });
            })
       .def("text",
-           [](const Self& self, const Symbols* isymbols, const Symbols* osymbols, const Symbols* ssymbols, bool acceptor,
-              bool show_weight_one, nb::handle missing_symbol) {
-             const PrintOptions options =
-                 print_options(isymbols, osymbols, ssymbols, acceptor, show_weight_one, of_python(missing_symbol));
+           [](const Self& self, const Symbols* isymbols, const Symbols* osymbols, const Symbols* ssymbols,
+              bool acceptor, bool show_weight_one, nb::handle missing_symbol) {
+             const PrintOptions options{isymbols, osymbols,        ssymbols,
+                                        acceptor, show_weight_one, of_python(missing_symbol)};
              return to_python(released([&, copy = self] { return print_fst(copy.tables(), options); }));
            },
            "isymbols"_a.none(), "osymbols"_a.none(), "ssymbols"_a.none(), "acceptor"_a, "show_weight_one"_a,
@@ -331,8 +326,8 @@ nb::tuple file_to_python(FstFile file) {
                         nb::bytes(file.osymbols.data(), file.osymbols.size()));
 }
 
-// (name, available key, symbols, keys, {symbol: key}, whether the keys are 0, 1, 2, ...); a symbol that comes twice makes
-// the dict smaller than the lists.
+// (name, available key, symbols, keys, {symbol: key}, whether the keys are 0, 1, 2, ...). A symbol that comes twice
+// makes the dict smaller than the lists.
 nb::tuple list_to_python(const SymbolList& list) {
   const auto size = static_cast<Py_ssize_t>(list.symbols.size());
   nb::object symbols = nb::steal(PyList_New(size)), keys = nb::steal(PyList_New(size)), both = nb::steal(PyDict_New());
@@ -348,7 +343,7 @@ nb::tuple list_to_python(const SymbolList& list) {
   return nb::make_tuple(to_python(list.name), list.available_key, symbols, keys, both, dense);
 }
 
-// Views of the symbols of Python; those that are not UTF-8 are kept in `owned`, which must not grow beyond its capacity.
+// A view of a symbol; one that is not UTF-8 is kept in `owned`, which must have room.
 std::string_view view_of_python(nb::handle text, std::vector<std::string>& owned) {
   Py_ssize_t size = 0;
   if (const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size)) return {data, static_cast<std::size_t>(size)};
@@ -387,7 +382,8 @@ void bind_fst(nb::module_& m) {
   });
 
   nb::class_<Symbols>(m, "Symbols", "A symbol table for printing and compiling.")
-      .def("__init__", [](Symbols* self, nb::handle name, const nb::list& symbols, const std::vector<std::int64_t>& keys) {
+      .def("__init__", [](Symbols* self, nb::handle name, const nb::list& symbols,
+                          const std::vector<std::int64_t>& keys) {
         new (self) Symbols{of_python(name), {}, {}};
         for (std::size_t i = 0; i < std::min(symbols.size(), keys.size()); ++i) {
           std::string symbol = of_python(symbols[i]);

@@ -1,5 +1,6 @@
-"""Files of automata that are corrupt, cut off or hostile raise, and take no memory; what is whole goes through."""
+"""Files of automata: what is whole goes through; what is corrupt, cut off or hostile raises at no cost."""
 
+import contextlib
 import os
 import struct
 import subprocess
@@ -165,15 +166,11 @@ def test_random_bytes_raise(data: bytes):
         lambda stream: _native.read_lattice_text(stream),
         lambda stream: _native.read_fst_text(stream, "standard"),
     ):
-        try:
+        with contextlib.suppress(SonantError):
             read(_native.Input.from_bytes(b"\n" + data))
-        except SonantError:
-            pass
     for parse in (SymbolTable.from_bytes, SymbolTable.from_text):
-        try:
+        with contextlib.suppress(SonantError):
             parse(data)
-        except SonantError:
-            pass
 
 
 # Where the counts of a header are: after the magic number, two texts, version and flags
@@ -265,7 +262,14 @@ def test_errors_say_what_is_wrong(data: bytes, words: str):
 
 
 def test_a_text_cannot_ask_for_all_memory():
-    for text in ("0 2000000000 1 1\n", "2000000000\n", "0 99999999999 1 1\n", "0 1 1 1 x\n", "0 1 1\n", "-1 0 1 1\n"):
+    for text in (
+        "0 2000000000 1 1\n",
+        "2000000000\n",
+        "0 99999999999 1 1\n",
+        "0 1 1 1 x\n",
+        "0 1 1\n",
+        "-1 0 1 1\n",
+    ):
         with pytest.raises(SonantError):
             Fst.from_text(text, keep_state_numbering=True)
         with pytest.raises(SonantError):

@@ -2,11 +2,12 @@
 
     python tests/oracle/make_fst_golden.py KALDI_YESNO_ASSETS tests/kaldi/fstext/golden
 
-KALDI_YESNO_ASSETS: the folder of the yesno run whose small files are in tests/data/kaldi-yesno. Lattices are made
-by decoding its features with its model and graph.
+KALDI_YESNO_ASSETS: the folder of the yesno run whose small files are in tests/data/kaldi-yesno. Lattices are
+made by decoding its features with its model and graph.
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
@@ -57,8 +58,12 @@ def random_steps(kind, rng, count):
     for _ in range(count):
         states = fst.num_states()
         name = rng.choice(
-            ["add_state"] * 3 + ["add_arc"] * 8 + ["set_final"] * 3 + ["set_start", "set_value", "delete_arcs"]
-            + ["arcsort", "delete_states", "delete_last_arcs"] * (rng.random() < 0.3) + ["topsort"] * (rng.random() < 0.1)
+            ["add_state"] * 3
+            + ["add_arc"] * 8
+            + ["set_final"] * 3
+            + ["set_start", "set_value", "delete_arcs"]
+            + ["arcsort", "delete_states", "delete_last_arcs"] * (rng.random() < 0.3)
+            + ["topsort"] * (rng.random() < 0.1)
         )
         step = [name]
         if name == "add_state" or states == 0:
@@ -124,10 +129,8 @@ def random_steps(kind, rng, count):
         elif name == "topsort":
             if fst.start() < 0:
                 continue  # OpenFst ends the process there
-            try:
+            with contextlib.suppress(RuntimeError):  # it has a cycle
                 fst.topsort()
-            except RuntimeError:  # it has a cycle
-                pass
         steps.append([step, fst._properties(ALL, False)])
     return fst, steps
 
@@ -142,7 +145,9 @@ def automata(out):
         for seed in range(8):
             rng = random.Random(f"{kind}{seed}")
             fst, steps = random_steps(kind, rng, 50 if seed else 0)
-            entry = dict(kind=kind, steps=steps, vector=b64(fst.to_bytes()), text=all_text(fst), sound=fst.verify())
+            entry = dict(
+                kind=kind, steps=steps, vector=b64(fst.to_bytes()), text=all_text(fst), sound=fst.verify()
+            )
             result.append(entry)
             if fst.start() < 0:
                 continue  # OpenFst reads beyond an array there
@@ -174,7 +179,7 @@ def archives(out, made):
             for i, entry in enumerate(made):
                 if entry["kind"] == kind and i % 3 == 0:
                     fst = getattr(F, kind + "VectorFst").from_bytes(base64.b64decode(entry["vector"]))
-                    writer.write("key%d" % i, fst)
+                    writer.write(f"key{i}", fst)
                     keys.append(i)
             writer.close()
             with open(path, "rb") as f:
@@ -197,7 +202,9 @@ def numbers(w):
 def weights():
     rng = random.Random("weights")
     result = []
-    words = dict(Std="tropical", Log="log", Lattice="lattice", CompactLattice="compact_lattice", KwsIndex="kws_index")
+    words = dict(
+        Std="tropical", Log="log", Lattice="lattice", CompactLattice="compact_lattice", KwsIndex="kws_index"
+    )
     for kind in KINDS:
         for i in range(60):
             a, na = made_weight(kind, rng)
@@ -206,13 +213,13 @@ def weights():
                 nb = [na[0], na[1], nb[2]]
                 b = F.CompactLatticeWeight(F.LatticeWeight(*nb[:2]), nb[2])
             entry = dict(kind=kind, a=na, b=nb)
-            entry["plus"] = numbers(getattr(weight, "plus_%s_weight" % words[kind])(a, b))
-            entry["times"] = numbers(getattr(weight, "times_%s_weight" % words[kind])(a, b))
+            entry["plus"] = numbers(getattr(weight, f"plus_{words[kind]}_weight")(a, b))
+            entry["times"] = numbers(getattr(weight, f"times_{words[kind]}_weight")(a, b))
             if "Lattice" in kind:
-                entry["compare"] = getattr(weight, "compare_%s_weight" % words[kind])(a, b)
-                entry["near"] = getattr(weight, "approx_equal_%s_weight" % words[kind])(a, b)
+                entry["compare"] = getattr(weight, f"compare_{words[kind]}_weight")(a, b)
+                entry["near"] = getattr(weight, f"approx_equal_{words[kind]}_weight")(a, b)
             if kind not in ("CompactLattice",):
-                entry["divide"] = numbers(getattr(weight, "divide_%s_weight" % words[kind])(a, b))
+                entry["divide"] = numbers(getattr(weight, f"divide_{words[kind]}_weight")(a, b))
             entry["quantize"] = numbers(a.quantize())
             entry["member"] = a.member()
             result.append(entry)
@@ -232,20 +239,23 @@ def symbols(out):
     compiler.write("3 1 yes n\u00e4h 0.5\n1 3 <eps> #0\n1 2.5\n")
     fst = compiler.compile()
     return dict(
-        binary=b64(F.serialize_symbol_table(syms)), text=b64(text), fst=b64(fst.to_bytes()), fst_text=str(fst),
+        binary=b64(F.serialize_symbol_table(syms)),
+        text=b64(text),
+        fst=b64(fst.to_bytes()),
+        fst_text=str(fst),
         const=b64(F.StdConstFst(fst).to_bytes()),
     )
 
 
 def features(assets):
     cmvn = None
-    for key, stats in table.SequentialDoubleMatrixReader(
-        "ark:%s/data/train_yesno/data/cmvn_train_yesno.ark" % assets
+    for _, stats in table.SequentialDoubleMatrixReader(
+        f"ark:{assets}/data/train_yesno/data/cmvn_train_yesno.ark"
     ):
         cmvn = Cmvn()
         cmvn.stats = stats
     for key, mfcc in table.SequentialMatrixReader(
-        "ark:%s/data/train_yesno/data/raw_mfcc_train_yesno.1.ark" % assets
+        f"ark:{assets}/data/train_yesno/data/raw_mfcc_train_yesno.1.ark"
     ):
         cmvn.apply(mfcc, False)
         yield key, compute_deltas(DeltaFeaturesOptions(), mfcc)
@@ -260,13 +270,15 @@ def same_files(folder, *names):
 
 
 def lattices(assets, out):
-    """Files of real lattices: plain and compact, binary and text, and what Kaldi makes of one from the other."""
+    """Files of real lattices, plain and compact, binary and text, and what Kaldi makes of each other."""
     options = LatticeFasterDecoderOptions()
     options.beam, options.lattice_beam, options.max_active = 10.0, 1.5, 500
     options.determinize_lattice = False
     recognizer = GmmLatticeFasterRecognizer.from_files(
-        assets + "/exp/mono/40.mdl", assets + "/exp/mono/graph/HCLG.fst",
-        assets + "/exp/mono/graph/words.txt", decoder_opts=options,
+        assets + "/exp/mono/40.mdl",
+        assets + "/exp/mono/graph/HCLG.fst",
+        assets + "/exp/mono/graph/words.txt",
+        decoder_opts=options,
     )
     plain = []
     for key, feats in features(assets):
@@ -275,26 +287,27 @@ def lattices(assets, out):
         plain.append((key, recognizer.decode(feats)["lattice"]))
     for form in ("", ",t"):
         ending = ".txt" if form else ".ark"
-        with table.LatticeWriter("ark%s:%s/lat%s" % (form, out, ending)) as plain_writer:
-            with table.CompactLatticeWriter("ark%s:%s/clat%s" % (form, out, ending)) as compact_writer:
-                for key, lattice in plain:
-                    plain_writer[key] = lattice
-                    compact_writer[key] = utils.convert_lattice_to_compact_lattice(lattice)
-    with table.LatticeWriter("ark:%s/lat_again.ark" % out) as writer:
-        for key, lattice in table.SequentialCompactLatticeReader("ark:%s/clat.ark" % out):
+        plain_writer = table.LatticeWriter(f"ark{form}:{out}/lat{ending}")
+        compact_writer = table.CompactLatticeWriter(f"ark{form}:{out}/clat{ending}")
+        with plain_writer, compact_writer:
+            for key, lattice in plain:
+                plain_writer[key] = lattice
+                compact_writer[key] = utils.convert_lattice_to_compact_lattice(lattice)
+    with table.LatticeWriter(f"ark:{out}/lat_again.ark") as writer:
+        for key, lattice in table.SequentialCompactLatticeReader(f"ark:{out}/clat.ark"):
             writer[key] = utils.convert_compact_lattice_to_lattice(lattice)
     # The readers of the other kind make the same of them.
-    with table.CompactLatticeWriter("ark:%s/other.tmp" % out) as writer:
-        for key, lattice in table.SequentialCompactLatticeReader("ark:%s/lat.ark" % out):
+    with table.CompactLatticeWriter(f"ark:{out}/other.tmp") as writer:
+        for key, lattice in table.SequentialCompactLatticeReader(f"ark:{out}/lat.ark"):
             writer[key] = lattice
     assert same_files(out, "other.tmp", "clat.ark")
-    with table.LatticeWriter("ark:%s/other.tmp" % out) as writer:
-        for key, lattice in table.SequentialLatticeReader("ark:%s/clat.ark" % out):
+    with table.LatticeWriter(f"ark:{out}/other.tmp") as writer:
+        for key, lattice in table.SequentialLatticeReader(f"ark:{out}/clat.ark"):
             writer[key] = lattice
     assert same_files(out, "other.tmp", "lat_again.ark")
     os.remove(os.path.join(out, "other.tmp"))
-    with table.LatticeWriter("ark:%s/scaled.ark" % out) as writer:
-        for key, lattice in table.SequentialLatticeReader("ark:%s/lat.ark" % out):
+    with table.LatticeWriter(f"ark:{out}/scaled.ark") as writer:
+        for key, lattice in table.SequentialLatticeReader(f"ark:{out}/lat.ark"):
             utils.scale_lattice(utils.lattice_scale(0.7, 0.1), lattice)
             writer[key] = lattice
             break
@@ -303,7 +316,10 @@ def lattices(assets, out):
 def main(assets, out):
     made = automata(out)
     data = dict(
-        automata=made, archives=archives(out, made), weights=weights(), symbols=symbols(out),
+        automata=made,
+        archives=archives(out, made),
+        weights=weights(),
+        symbols=symbols(out),
         properties={n: getattr(properties, n) for n in dir(properties) if n.isupper()},
     )
     with open(os.path.join(out, "automata.json"), "w") as f:

@@ -92,7 +92,9 @@ def test_random_changes_leave_what_openfst_has(number: int):
         assert type(const).from_bytes(stream.getvalue()).text() == fst.text()
 
 
-@pytest.mark.parametrize("archive", GOLDEN["archives"], ids=lambda a: f"{a['kind']}-{'t' if a['text'] else 'b'}")
+@pytest.mark.parametrize(
+    "archive", GOLDEN["archives"], ids=lambda a: f"{a['kind']}-{'t' if a['text'] else 'b'}"
+)
 def test_archives_are_read_and_written(archive: dict, tmp_path: Path):
     kind, data = archive["kind"], base64.b64decode(archive["data"])
     path = tmp_path / "given.ark"
@@ -180,8 +182,13 @@ def read_lattices(kind: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("kind", "name", "option"),
-    [("Lattice", "lat.ark", ""), ("Lattice", "lat.txt", ",t"), ("CompactLattice", "clat.ark", "")]
-    + [("CompactLattice", "clat.txt", ",t"), ("Lattice", "lat_again.ark", "")],
+    [
+        ("Lattice", "lat.ark", ""),
+        ("Lattice", "lat.txt", ",t"),
+        ("CompactLattice", "clat.ark", ""),
+        ("CompactLattice", "clat.txt", ",t"),
+        ("Lattice", "lat_again.ark", ""),
+    ],
 )
 def test_lattices_of_a_decoder_go_through_whole(kind: str, name: str, option: str, tmp_path: Path):
     lattices = read_lattices(kind, name)
@@ -192,7 +199,8 @@ def test_lattices_of_a_decoder_go_through_whole(kind: str, name: str, option: st
 
 
 @pytest.mark.parametrize(
-    ("given", "made", "kind"), [("lat.ark", "clat.ark", "CompactLattice"), ("clat.ark", "lat_again.ark", "Lattice")]
+    ("given", "made", "kind"),
+    [("lat.ark", "clat.ark", "CompactLattice"), ("clat.ark", "lat_again.ark", "Lattice")],
 )
 def test_one_kind_of_lattice_becomes_the_other_as_in_kaldi(given: str, made: str, kind: str):
     read = read_lattices(kind, given)  # the reader converts

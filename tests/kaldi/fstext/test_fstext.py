@@ -80,7 +80,12 @@ def test_states_and_arcs_are_walked_through_both_ways():
             at_end.value()
     states.reset()
     assert states.value() == 0
-    assert (fst.num_arcs(0), fst.num_arcs(), fst.num_input_epsilons(1), fst.num_output_epsilons(0)) == (2, 4, 1, 1)
+    assert (fst.num_arcs(0), fst.num_arcs(), fst.num_input_epsilons(1), fst.num_output_epsilons(0)) == (
+        2,
+        4,
+        1,
+        1,
+    )
     assert (fst.final(3).value, fst.final(0)) == (0.125, TropicalWeight.zero())
     assert [fst.type(), StdConstFst(fst).type(), fst.start(), fst.num_states()] == ["vector", "const", 0, 4]
 
@@ -142,7 +147,12 @@ def test_types_are_kept_apart():
     with pytest.raises(FstError, match="LogVectorFst has log"):
         LogVectorFst.from_bytes(fst.to_bytes())
     assert fst.text() == diamond().text()
-    for missing in (lambda: fst.arcs(4), lambda: fst.final(-1), lambda: fst.num_arcs(9), lambda: fst.set_start(4)):
+    for missing in (
+        lambda: fst.arcs(4),
+        lambda: fst.final(-1),
+        lambda: fst.num_arcs(9),
+        lambda: fst.set_start(4),
+    ):
         with pytest.raises(IndexError, match="is not there"):
             missing()
     with pytest.raises(FstError, match="cannot be deleted"):
@@ -163,7 +173,12 @@ def test_streams_files_and_headers(tmp_path: Path):
     header = FstHeader()
     stream = io.open_file_to_read(str(path))
     assert header.read(stream, "a.fst", True)
-    assert (header.fst_type(), header.arc_type(), header.num_states(), header.start()) == ("vector", "standard", 4, 0)
+    assert (header.fst_type(), header.arc_type(), header.num_states(), header.start()) == (
+        "vector",
+        "standard",
+        4,
+        0,
+    )
     options = FstReadOptions()
     options.read_isymbols = False
     assert StdVectorFst.read_from_stream(stream, options).input_symbols() is None
@@ -225,7 +240,9 @@ def test_lattices_hold_their_weights():
     plain = utils.convert_compact_lattice_to_lattice(lattice)
     assert plain.text() == "0\t2\t3\t7\t1,2\n1\t3\t5\t0\t0.5,0.25\n2\t1\t4\t0\n3\n"
     assert utils.convert_compact_lattice_to_lattice(lattice, False).text().startswith("0\t2\t7\t3\t1,2\n")
-    assert equal(utils.convert_lattice_to_compact_lattice(plain), lattice) is False  # the string of the final weight
+    assert (
+        equal(utils.convert_lattice_to_compact_lattice(plain), lattice) is False
+    )  # the string of the final weight
     assert utils.get_linear_symbol_sequence(plain) == ([3, 4, 5], [7], LatticeWeight(1.5, 2.25))
     assert utils.get_linear_symbol_sequence(lattice)[2] == CompactLatticeWeight((1.5, 2.25), [3, 4, 5])
     with pytest.raises(FstError, match="shape"):
@@ -236,7 +253,15 @@ def test_lattices_hold_their_weights():
 
 @pytest.mark.parametrize(
     "lines",
-    ["0 1 2 3 0.5,0.25,1_2\n1 0,0,\n", "0 1 2\n1\n", "0 1 2 1,2,\n", "0 1 2 1,2,3_4\n1 1,2,3\n", "0\n", ""],
+    [
+        "0 1 2 3 0.5,0.25,1_2\n1 0,0,\n",
+        "0 1 2 3\n0 1 2 3 1,2,\n",
+        "0 1 2\n1\n",
+        "0 1 2 1,2,\n",
+        "0 1 2 1,2,3_4\n1 1,2,3\n",
+        "0\n",
+        "",
+    ],
 )
 def test_compact_lattices_are_told_from_plain_ones_in_text(lines: str, tmp_path: Path):
     path = tmp_path / "lat.ark"
@@ -248,7 +273,8 @@ def test_compact_lattices_are_told_from_plain_ones_in_text(lines: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "lines", ["0 1 2 3 4 5\n", "0 1 2 0.5\n", "0 1 2 0.5,1,2_\n", "0 x\n", "0 1 2 1,2,\n0 1 2 3 1,2\n", "-1\n"]
+    "lines",
+    ["0 1 2 3 4 5\n", "0 1 2 0.5\n", "0 1 2 0.5,1,2_\n", "0 x\n", "0 1 2 1,2,\n0 1 2 3 1,2\n", "-1\n"],
 )
 def test_bad_lines_of_lattices_are_shown(lines: str, tmp_path: Path):
     path = tmp_path / "lat.ark"
@@ -260,7 +286,10 @@ def test_bad_lines_of_lattices_are_shown(lines: str, tmp_path: Path):
     with pytest.raises(ArkError, match="0xd6"), table.SequentialFstReader(f"ark:{path}") as opened:
         list(opened)
     path.write_bytes(b"a " + LatticeVectorFst().to_bytes())
-    with pytest.raises(ArkError, match="expected standard"), table.SequentialFstReader(f"ark:{path}") as opened:
+    with (
+        pytest.raises(ArkError, match="expected standard"),
+        table.SequentialFstReader(f"ark:{path}") as opened,
+    ):
         list(opened)
     with pytest.raises(TypeError, match="expected StdVectorFst"), table.FstWriter(f"ark:{path}") as writer:
         writer["a"] = LogVectorFst()  # type: ignore[assignment]
@@ -275,8 +304,18 @@ def symbols() -> SymbolTable:
 
 def test_symbol_tables(tmp_path: Path):
     syms = symbols()
-    assert (syms.find_index("no"), syms.find_index("never"), syms.find_symbol(3), syms.find_symbol(9)) == (2, -1, "perhaps", "")
-    assert (syms.member_symbol("no"), syms.member_index(9), syms.get_nth_key(1), syms.get_nth_key(9)) == (True, False, 1, -1)
+    assert (syms.find_index("no"), syms.find_index("never"), syms.find_symbol(3), syms.find_symbol(9)) == (
+        2,
+        -1,
+        "perhaps",
+        "",
+    )
+    assert (syms.member_symbol("no"), syms.member_index(9), syms.get_nth_key(1), syms.get_nth_key(9)) == (
+        True,
+        False,
+        1,
+        -1,
+    )
     assert (syms.name(), syms.num_symbols(), syms.available_key()) == ("words", 4, 4)
     assert list(SymbolTableIterator(syms)) == [(0, "<eps>"), (1, "yes"), (2, "no"), (3, "perhaps")]
     assert indices_to_symbols(syms, np.array([1, 2])) == ["yes", "no"]
@@ -312,7 +351,11 @@ def test_compilers_name_the_line():
         ("0 1 1\n", {}, "line 1 of the text: 3 columns"),
         ("0 1 1 2 3 4\n", {}, "6 columns"),
         ("0 1 1 1\n0 1 a 1\n", {}, "line 2 of the text: 'a' is no label"),
-        ("0 1 yes never\n", dict(isymbols=symbols(), osymbols=symbols()), "'never' is not in the symbol table 'words'"),
+        (
+            "0 1 yes never\n",
+            dict(isymbols=symbols(), osymbols=symbols()),
+            "'never' is not in the symbol table 'words'",
+        ),
         ("0 1 1 1 heavy\n", {}, "'heavy' is no weight"),
         ("0 1 -1 1\n", {}, "negative"),
         ("x 1 1 1\n", {}, "'x' is no state"),
@@ -352,7 +395,9 @@ def test_utils_of_labels_and_weights():
     assert (fst.final(3).value, fst.final(0)) == (0.0, TropicalWeight.zero())
     utils.clear_symbols(True, False, fst)
     assert utils.get_input_symbols(fst, True) == [0] and utils.get_output_symbols(fst, False) == [3, 4]
-    assert utils.following_input_symbols_are_same(True, fst) and utils.preceding_input_symbols_are_same(True, fst)
+    assert utils.following_input_symbols_are_same(True, fst) and utils.preceding_input_symbols_are_same(
+        True, fst
+    )
     assert not utils.following_input_symbols_are_same(True, diamond())
     assert not utils.preceding_input_symbols_are_same(False, diamond())
     assert utils.is_stochastic_fst(fst)
@@ -365,7 +410,9 @@ def test_utils_of_labels_and_weights():
         ([1, 3], [3], TropicalWeight(0.875)),
     ]
     log = utils.cast_std_to_log(diamond())
-    assert isinstance(log, LogVectorFst) and utils.cast_log_to_std(LogConstFst(log)).text() == diamond().text()
+    assert (
+        isinstance(log, LogVectorFst) and utils.cast_log_to_std(LogConstFst(log)).text() == diamond().text()
+    )
 
 
 def test_ilabel_info_of_a_kaldi_run():
@@ -408,7 +455,9 @@ def test_weights_show_and_compare():
     assert TropicalWeight(1) != 1 and float(TropicalWeight(1)) == 1
     assert repr(CompactLatticeWeight((1, 2), [3])) == "CompactLatticeWeight(1,2,3)"
     divided = weight.divide_compact_lattice_weight(
-        CompactLatticeWeight((3, 2), [1, 2, 3]), CompactLatticeWeight((1, 1), [1]), weight.DivideType.DIVIDE_LEFT
+        CompactLatticeWeight((3, 2), [1, 2, 3]),
+        CompactLatticeWeight((1, 1), [1]),
+        weight.DivideType.DIVIDE_LEFT,
     )
     assert divided == CompactLatticeWeight((2, 1), [2, 3])
     right = weight.DivideType.DIVIDE_RIGHT
