@@ -11,6 +11,7 @@ void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
+void bind_fst(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -23,6 +24,7 @@ NB_MODULE(_native, m) {
   bind_gmm(m);
   bind_frames(m);
   bind_pitch(m);
+  bind_fst(m);
   bind_search(m);
   bind_tables(m);
 }

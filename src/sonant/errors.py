@@ -17,6 +17,7 @@ SonantError
 ├── MatrixError           matrices and vectors whose shapes, types or values do not fit an operation
 │   └── MatrixIndexError  an index, range or size outside a matrix or vector (an IndexError, as in PyKaldi)
 ├── FstError              an automaton, or a file of one, that is not what it should be
+│   └── FstIndexError     a state, an arc or a symbol that is not there (an IndexError and KeyError too)
 ├── AcousticModelError    topologies, trees, transition and mixture models that do not fit together
 └── MissingExtraError     a part of sonant that is not installed
 
@@ -90,6 +91,10 @@ class MatrixIndexError(MatrixError, IndexError):
 
 class FstError(SonantError, ValueError):
     pass
+
+
+class FstIndexError(FstError, IndexError, KeyError):
+    __str__ = Exception.__str__  # a KeyError shows the repr of its message
 
 
 class AcousticModelError(SonantError, ValueError):

@@ -1,0 +1,402 @@
+#include "fst_file.h"
+
+#include <cstring>
+#include <optional>
+
+namespace sonant {
+
+namespace {
+
+constexpr std::uint32_t kHasISymbols = 1, kHasOSymbols = 2, kAligned = 4;
+constexpr std::int64_t kAlignment = 16;
+constexpr std::int32_t kMostOfType = 256;
+
+template <class T>
+T number(Input& in, const char* what) {
+  T value;
+  in.read(&value, sizeof value, what);
+  return value;
+}
+
+std::string text(Input& in, std::int64_t most, const char* what) {
+  const auto length = number<std::int32_t>(in, what);
+  if (length < 0 || length > most) in.error(what, " of ", length, " bytes; expected 0 to ", most);
+  std::string value;
+  while (value.size() < static_cast<std::size_t>(length)) {  // as much at a time as is there
+    const std::size_t done = value.size(), part = std::min<std::size_t>(length - done, 1 << 16);
+    value.resize(done + part);
+    in.read(value.data() + done, part, what);
+  }
+  return value;
+}
+
+template <class T>
+void append(std::string& bytes, const T& value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void append(std::string& bytes, const std::string& value) {
+  append(bytes, static_cast<std::int32_t>(value.size()));
+  bytes += value;
+}
+
+struct Header {
+  std::string fst_type, arc_type;
+  std::int32_t version = 0;
+  std::uint32_t flags = 0;
+  std::uint64_t properties = 0;
+  std::int64_t start = -1, states = 0, arcs = 0;
+};
+
+Header read_header(Input& in) {
+  const std::string found = in.next_bytes();
+  if (in.peek() == Input::kEnd || number<std::int32_t>(in, "an automaton") != kFstMagic) {
+    in.error("expected an OpenFst file, which begins with the bytes d6 fd b2 7e; found ", found);
+  }
+  Header h;
+  h.fst_type = text(in, kMostOfType, "type of automaton");
+  h.arc_type = text(in, kMostOfType, "type of arc");
+  h.version = number<std::int32_t>(in, "version");
+  h.flags = number<std::uint32_t>(in, "flags");
+  h.properties = number<std::uint64_t>(in, "properties");
+  h.start = number<std::int64_t>(in, "start state");
+  h.states = number<std::int64_t>(in, "number of states");
+  h.arcs = number<std::int64_t>(in, "number of arcs");
+  return h;
+}
+
+template <class W>
+void check_start(Input& in, const Fst<W>& fst, std::int64_t start) {
+  if (start != kNoState && (start < 0 || static_cast<std::uint64_t>(start) >= fst.num_states())) {
+    in.error("the start state ", start, " is not one of the ", fst.num_states(), " states");
+  }
+}
+
+// What the header promises, held against the bytes that are there, so that nonsense is named at once.
+void check_count(Input& in, std::int64_t count, std::uint64_t most, std::size_t bytes_of_one, const char* what) {
+  if (count < 0 || static_cast<std::uint64_t>(count) > most) in.error(count, " ", what, "; expected 0 to ", most);
+  if (count < 4096) return;  // the end of the input is found soon enough
+  const std::int64_t left = in.remaining();
+  if (left >= 0 && count > left / static_cast<std::int64_t>(bytes_of_one)) {
+    in.error(count, " ", what, " need ", count, " x ", bytes_of_one, " bytes, but only ", left,
+             " are left: the file is corrupt or cut off");
+  }
+}
+
+// ---- Weights in files. `Float` and `Int` are the types of the file.
+
+template <class Float>
+float read_float(Input& in) {
+  return static_cast<float>(number<Float>(in, "a weight"));
+}
+
+template <class W, class Float, class Int>
+W read_weight(Input& in, StringsOf<W>& strings) {
+  if constexpr (has_strings<W>) {
+    LatticeWeight weight;
+    weight.graph = read_float<Float>(in);
+    weight.acoustic = read_float<Float>(in);
+    const auto length = number<std::int32_t>(in, "length of a string");
+    if (length < 0) in.error("a string of ", length, " symbols");
+    if (length == 0) return {weight, 0, 0};
+    if (strings.symbols.size() + length > kMostSymbols) in.error("more than ", kMostSymbols, " symbols in strings");
+    const auto begin = static_cast<std::uint32_t>(strings.symbols.size());
+    for (std::int32_t i = 0; i < length; ++i) {
+      const Int symbol = number<Int>(in, "a symbol of a string");
+      if (static_cast<std::int32_t>(symbol) != symbol) in.error("the symbol ", symbol, " does not fit 32 bits");
+      strings.symbols.push_back(static_cast<std::int32_t>(symbol));
+    }
+    return {weight, begin, static_cast<std::uint32_t>(length)};
+  } else {
+    float values[W::floats];
+    for (float& value : values) value = read_float<Float>(in);
+    W weight;
+    std::memcpy(&weight, values, sizeof weight);
+    return weight;
+  }
+}
+
+template <class W, class Float, class Int>
+void read_arcs(Input& in, std::int64_t count, std::vector<Arc<W>>& arcs, StringsOf<W>& strings) {
+  constexpr bool as_it_is = !has_strings<W> && std::is_same_v<Float, float>;
+  while (count > 0) {
+    if constexpr (as_it_is) {
+      const std::string_view bytes = in.available();
+      if (const auto whole = std::min<std::int64_t>(count, bytes.size() / sizeof(Arc<W>))) {
+        const auto* from = reinterpret_cast<const Arc<W>*>(bytes.data());
+        arcs.insert(arcs.end(), from, from + whole);
+        in.take(whole * sizeof(Arc<W>));
+        count -= whole;
+        continue;
+      }
+    }
+    Arc<W> arc;
+    arc.ilabel = number<std::int32_t>(in, "an arc");
+    arc.olabel = number<std::int32_t>(in, "an arc");
+    arc.weight = read_weight<W, Float, Int>(in, strings);
+    arc.nextstate = number<std::int32_t>(in, "an arc");
+    arcs.push_back(arc);
+    --count;
+  }
+}
+
+template <class W>
+void finish(Input& in, Fst<W>& fst) {
+  try {
+    fst.check();
+  } catch (const FstError& error) {
+    in.error(error.what());
+  }
+}
+
+template <class W, class Float, class Int>
+Fst<W> read_vector(Input& in, const Header& h, bool whole) {
+  constexpr std::size_t least = W::floats * sizeof(Float) + (has_strings<W> ? 4 : 0) + 8;
+  const bool counted = h.states != kNoState;  // else the states go on to the end of the file
+  if (counted) check_count(in, h.states, kMostStates, least, "states");
+  std::vector<State<W>> states;
+  std::vector<Arc<W>> arcs;
+  StringsOf<W> strings;
+  const std::int64_t left = in.remaining();
+  if (counted && left >= 0) {
+    states.reserve(h.states);
+    const std::int64_t rest = left - h.states * std::int64_t(least);
+    if (whole && !has_strings<W> && rest > 0) arcs.reserve(rest / (12 + sizeof(Float) * W::floats));
+  }
+  while (counted ? states.size() < static_cast<std::uint64_t>(h.states) : in.peek() != Input::kEnd) {
+    if (states.size() == kMostStates) in.error("more than ", kMostStates, " states");
+    State<W> state;
+    state.final = read_weight<W, Float, Int>(in, strings);
+    const auto count = number<std::int64_t>(in, "number of arcs of a state");
+    check_count(in, count, kMostArcs - arcs.size(), sizeof(Float) * W::floats + 12, "arcs of a state");
+    read_arcs<W, Float, Int>(in, count, arcs, strings);
+    state.arcs = static_cast<std::uint32_t>(count);
+    states.push_back(state);
+  }
+  Fst<W> fst;
+  fst.adopt(std::move(states), std::move(arcs), std::move(strings), static_cast<StateId>(h.start),
+            (h.properties & properties::kCopied) | properties::kExpanded | properties::kMutable);
+  return fst;
+}
+
+void align(Input& in) {
+  if (const std::int64_t over = in.tell() % kAlignment) in.skip(kAlignment - over, "padding of an aligned file");
+}
+
+template <class T>
+std::vector<T> read_table(Input& in, std::int64_t count, const char* what) {
+  constexpr std::int64_t part = (1 << 20) / sizeof(T);
+  std::vector<T> table;
+  if (in.remaining() >= 0) table.reserve(count);
+  while (count > 0) {
+    const std::int64_t now = std::min(count, part);
+    table.resize(table.size() + now);
+    in.read(&table[table.size() - now], now * sizeof(T), what);
+    count -= now;
+  }
+  return table;
+}
+
+constexpr properties::Bits const_bits(std::uint64_t bits) {
+  return (bits & properties::kCopied) | properties::kExpanded;
+}
+
+template <class W>
+Fst<W> read_const(Input& in, const Header& h) {
+  if (h.flags & kAligned) align(in);
+  check_count(in, h.states, kMostStates, sizeof(State<W>), "states");
+  auto states = read_table<State<W>>(in, h.states, "the table of states");
+  if (h.flags & kAligned) align(in);
+  check_count(in, h.arcs, kMostArcs, sizeof(Arc<W>), "arcs");
+  auto arcs = read_table<Arc<W>>(in, h.arcs, "the table of arcs");
+  std::uint64_t begin = 0;
+  for (std::size_t s = 0; s < states.size(); ++s) {
+    if (states[s].begin != begin) {
+      in.error("the arcs of state ", s, " begin at ", states[s].begin, "; expected ", begin, ": the file is corrupt");
+    }
+    begin += states[s].arcs;
+    if (begin > arcs.size()) in.error("state ", s, " has arcs beyond the ", arcs.size(), " of the file");
+  }
+  if (begin != arcs.size()) in.error("the states have ", begin, " arcs, the file ", arcs.size());
+  Fst<W> fst;
+  fst.adopt(std::move(states), std::move(arcs), {}, static_cast<StateId>(h.start), const_bits(h.properties));
+  return fst;
+}
+
+// Empty where the tables are small, or the input cannot be mapped.
+template <class W>
+std::optional<Fst<W>> map_const(Input& in, const Header& h) {
+  constexpr std::int64_t worth_it = 1 << 16;
+  if (h.flags & kAligned) align(in);
+  check_count(in, h.states, kMostStates, sizeof(State<W>), "states");
+  check_count(in, h.arcs, kMostArcs, sizeof(Arc<W>), "arcs");
+  const std::int64_t begin = in.tell();
+  std::int64_t arcs_at = begin + h.states * std::int64_t(sizeof(State<W>));
+  if (h.flags & kAligned) arcs_at += (kAlignment - arcs_at % kAlignment) % kAlignment;
+  const std::int64_t size = arcs_at - begin + h.arcs * std::int64_t(sizeof(Arc<W>));
+  if (size < worth_it) return {};
+  std::shared_ptr<Mapping> owner;
+  const char* tables = in.map(size, "the tables of states and arcs", owner);
+  if (!tables) return {};
+  const auto* states = reinterpret_cast<const State<W>*>(tables);
+  const auto* arcs = reinterpret_cast<const Arc<W>*>(tables + (arcs_at - begin));
+  return Fst<W>::over(owner, {states, std::size_t(h.states)}, {arcs, std::size_t(h.arcs)},
+                      static_cast<StateId>(h.start), const_bits(h.properties));
+}
+
+template <class W, class Float = float, class Int = std::int32_t>
+AnyFst read_body(Input& in, const Header& h, ReadOptions options) {
+  constexpr bool as_it_is = !has_strings<W> && std::is_same_v<Float, float>;
+  if (h.fst_type == "vector") {
+    if (h.version < 2) in.error("version ", h.version, " of a vector automaton; expected 2");
+    Fst<W> fst = read_vector<W, Float, Int>(in, h, options.whole);
+    check_start(in, fst, h.start);
+    finish(in, fst);
+    return fst;
+  }
+  if (h.fst_type == "const") {
+    if constexpr (as_it_is) {
+      Header aligned = h;
+      if (h.version == 1) aligned.flags |= kAligned;
+      if (options.map) {
+        if (auto mapped = map_const<W>(in, aligned)) {
+          check_start(in, *mapped, h.start);
+          return *std::move(mapped);
+        }
+      }
+      Fst<W> fst = read_const<W>(in, aligned);
+      check_start(in, fst, h.start);
+      finish(in, fst);
+      return fst;
+    }
+    in.error("a const automaton of type ", h.arc_type, " cannot be read: write it as vector (fstconvert, or ",
+             "StdVectorFst in place of StdConstFst)");
+  }
+  in.error("an automaton of type '", h.fst_type, "'; expected vector or const");
+}
+
+AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
+  const std::string& type = h.arc_type;
+  if (type == "standard") return read_body<TropicalWeight>(in, h, options);
+  if (type == "log") return read_body<LogWeight>(in, h, options);
+  if (type == "lattice4") return read_body<LatticeWeight>(in, h, options);
+  if (type == "lattice8") return read_body<LatticeWeight, double>(in, h, options);
+  if (type == "compactlattice44") return read_body<CompactWeight>(in, h, options);
+  if (type == "compactlattice48") return read_body<CompactWeight, float, std::int64_t>(in, h, options);
+  if (type == "compactlattice84") return read_body<CompactWeight, double>(in, h, options);
+  if (type == "compactlattice88") return read_body<CompactWeight, double, std::int64_t>(in, h, options);
+  if (type == KwsIndexWeight::arc_type) return read_body<KwsIndexWeight>(in, h, options);
+  in.error("arcs of type '", type, "'; expected standard, log, lattice4, lattice8, compactlattice44 (48, 84, 88) or ",
+                  KwsIndexWeight::arc_type);
+}
+
+void pad(Output& out) {
+  while (out.tell() % kAlignment) out.put('\0');
+}
+
+template <class W>
+void put_weight(Output& out, const W& w, const StringsOf<W>& strings) {
+  if constexpr (has_strings<W>) {
+    out.write(&w.weight, sizeof w.weight);
+    const auto string = strings.of(w);
+    const auto length = static_cast<std::int32_t>(string.size());
+    out.write(&length, sizeof length);
+    out.write(string.data(), string.size_bytes());
+  } else {
+    out.write(&w, sizeof w);
+  }
+}
+
+}  // namespace
+
+std::string read_symbols(Input& in) {
+  std::string bytes;
+  const auto magic = number<std::int32_t>(in, "a symbol table");
+  if (magic != kSymbolsMagic) {
+    in.error("expected a symbol table, which begins with the bytes 74 fb b2 7e; found the number ", magic);
+  }
+  constexpr std::int64_t most = 1 << 30;
+  append(bytes, magic);
+  append(bytes, text(in, most, "name of a symbol table"));
+  append(bytes, number<std::int64_t>(in, "a symbol table"));
+  const auto count = number<std::int64_t>(in, "number of symbols");
+  check_count(in, count, kMostSymbols, 12, "symbols");
+  append(bytes, count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    append(bytes, text(in, most, "a symbol"));
+    append(bytes, number<std::int64_t>(in, "a symbol"));
+  }
+  return bytes;
+}
+
+FstFile read_fst(Input& in, ReadOptions options) {
+  const Header h = read_header(in);
+  FstFile file;
+  file.format = h.fst_type;
+  if (h.start < kNoState || h.start > std::int64_t(kMostStates)) in.error("start state ", h.start);
+  if (h.flags & kHasISymbols) file.isymbols = read_symbols(in);
+  if (h.flags & kHasOSymbols) file.osymbols = read_symbols(in);
+  file.fst = read_any(in, h, options);
+  return file;
+}
+
+template <class W>
+void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
+  if (has_strings<W> && options.constant) {
+    fst_error("a const file cannot hold the strings of a compact lattice; write it as vector");
+  }
+  const Fst<W> fst = options.constant ? given.packed() : given;
+  const View<W> view = options.constant ? fst.view() : fst.tables();
+  using namespace properties;
+  Bits bits = fst.stored_properties();
+  if (options.constant) bits = find_properties(view, bits, kCopied);
+  bits = (bits & kCopied) | kExpanded | (options.constant ? 0 : kMutable);
+
+  const bool align = options.constant && options.align;
+  const std::uint32_t flags = (options.isymbols.empty() ? 0 : kHasISymbols) |
+                              (options.osymbols.empty() ? 0 : kHasOSymbols) | (align ? kAligned : 0);
+  std::string header;
+  append(header, kFstMagic);
+  append(header, std::string(options.constant ? "const" : "vector"));
+  append(header, std::string(W::arc_type));
+  append(header, std::int32_t(align ? 1 : 2));
+  append(header, flags);
+  append(header, bits);
+  append(header, std::int64_t(view.start));
+  append(header, std::int64_t(view.num_states));
+  append(header, std::int64_t(options.constant ? view.num_slots : 0));
+  out.write(header);
+  out.write(options.isymbols);
+  out.write(options.osymbols);
+
+  if (options.constant) {
+    if (align) pad(out);
+    out.write(view.states, view.num_states * sizeof(State<W>));
+    if (align) pad(out);
+    out.write(view.arcs, view.num_slots * sizeof(Arc<W>));
+    return;
+  }
+  for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
+    put_weight(out, view.states[s].final, *view.strings);
+    const auto arcs = fst.arcs_of(s);
+    const auto count = static_cast<std::int64_t>(arcs.size());
+    out.write(&count, sizeof count);
+    if constexpr (has_strings<W>) {
+      for (const Arc<W>& arc : arcs) {
+        out.write(&arc, 8);
+        put_weight(out, arc.weight, *view.strings);
+        out.write(&arc.nextstate, sizeof arc.nextstate);
+      }
+    } else {
+      out.write(arcs.data(), arcs.size_bytes());
+    }
+  }
+}
+
+template void write_fst(Output&, const Fst<TropicalWeight>&, const WriteOptions&);
+template void write_fst(Output&, const Fst<LogWeight>&, const WriteOptions&);
+template void write_fst(Output&, const Fst<LatticeWeight>&, const WriteOptions&);
+template void write_fst(Output&, const Fst<CompactWeight>&, const WriteOptions&);
+template void write_fst(Output&, const Fst<KwsIndexWeight>&, const WriteOptions&);
+
+}  // namespace sonant
