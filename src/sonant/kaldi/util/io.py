@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sonant.errors import ArkError, SpecifierError
 from sonant.kaldi.base import io as base_io
-from sonant.kaldi.util.pipes import Pipe, open_pipe
+from sonant.kaldi.util.pipes import Pipe, open_content, open_pipe
 
 if TYPE_CHECKING:
     from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, Vector
@@ -99,8 +99,10 @@ class OpenedInput:
         elif kind == InputType.STANDARD_INPUT:
             self.stream = base_io.get_stdin()
         elif kind == InputType.PIPE_INPUT:
-            self._pipe = open_pipe(rxfilename[:-1], reading=True)
-            self.stream = base_io.istream(self._pipe.descriptor, rxfilename, True)
+            self.stream = open_content(rxfilename[:-1])
+            if self.stream is None:
+                self._pipe = open_pipe(rxfilename[:-1], reading=True)
+                self.stream = base_io.istream(self._pipe.descriptor, rxfilename, True)
         else:
             raise SpecifierError(
                 f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', "
