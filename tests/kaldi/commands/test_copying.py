@@ -158,7 +158,7 @@ def test_waves(run, recordings, tmp_path):
     files = dict(line.split() for line in (recordings / "wav.scp").read_text().splitlines())
     with table.SequentialWaveReader(f"scp:{tmp_path}/w.scp") as reader:
         for key, wave in reader:
-            with xopen(files.pop(key)) as file:
+            with xopen(files.pop(key), "rt") as file:
                 expected = WaveData()
                 expected.read(file.stream())
             assert wave.samp_freq == expected.samp_freq

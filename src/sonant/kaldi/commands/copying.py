@@ -86,8 +86,7 @@ def copy_feats(run: Run, options: CopyFeatsOptions, source: str, target: str) ->
 def _feats_of_file(options: CopyFeatsOptions, rxfilename: str) -> Matrix:
     if not (options.htk_in or options.sphinx_in):
         return read_object(Matrix, rxfilename)
-    with xopen(rxfilename) as file:
-        # As xopen, which looks for the header of Kaldi's files, takes nothing away from others.
+    with xopen(rxfilename, "rt") as file:  # text: without a look for the header of Kaldi's binary files
         read = table.SequentialHtkMatrixReader._holder.read if options.htk_in else _read_sphinx
         value = read(file.stream())
     return value[0] if options.htk_in else value
@@ -263,7 +262,7 @@ def wav_copy(run: Run, options: NoOptions, source: str, target: str) -> int:
     from sonant.kaldi.feat.wave import WaveData
 
     wave = WaveData()
-    with xopen(source) as file:
+    with xopen(source, "rt") as file:  # text: without a look for the header of Kaldi's binary files
         wave.read(file.stream())
     with xopen(target, "wb", write_header=False) as out:
         wave.write(out.stream())
