@@ -1,4 +1,4 @@
-"""A folder with recordings as a recipe has them, and ways to run a command: in this process, and in a shell."""
+"""Recordings as a recipe has them, and two ways to run a command: in this process, and in a shell."""
 
 import os
 import subprocess
@@ -51,9 +51,12 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, bytes]]:
     def call(*arguments: object, stdin: bytes = b"") -> tuple[int, bytes]:
         source, target = tmp_path / "stdin", tmp_path / "stdout"
         source.write_bytes(stdin)
-        with source.open("rb") as input, target.open("wb") as output:
-            with standard_streams(input.fileno(), output.fileno()):
-                status = commands.run([str(argument) for argument in arguments])
+        with (
+            source.open("rb") as input,
+            target.open("wb") as output,
+            standard_streams(input.fileno(), output.fileno()),
+        ):
+            status = commands.run([str(argument) for argument in arguments])
         return status, target.read_bytes()
 
     return call
@@ -61,7 +64,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, bytes]]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Callable[..., SimpleNamespace]:
-    """Runs a line of bash with `sonant` on its PATH, as a recipe would: status, out (bytes) and err (text)."""
+    """Runs a line of bash with `sonant` on its PATH, as a recipe does: status, out (bytes), err (text)."""
 
     def call(line: str, stdin: bytes = b"", path: str = "") -> SimpleNamespace:
         found = os.pathsep.join(filter(None, [path, str(Path(sys.executable).parent), os.environ["PATH"]]))

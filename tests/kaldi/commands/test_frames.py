@@ -49,8 +49,8 @@ def check(found, change, keys=tuple(FEATS)):
 def test_dimensions_and_lengths(run, feats):
     for source in (f"ark:{feats}/feats.ark", f"scp:{feats}/feats.scp", f"ark:cat {feats}/feats.ark |"):
         assert run("feat-to-dim", source, "-") == (0, b"6\n")
-        assert run("feat-to-dim", source, "ark,t:-") == (0, b"a 6\nb 6\nc 6\n")
-        assert run("feat-to-len", source, "ark,t:-") == (0, b"a 20\nb 3\nc 11\n")
+        assert run("feat-to-dim", source, "ark,t:-") == (0, b"a 6 \nb 6 \nc 6 \n")
+        assert run("feat-to-len", source, "ark,t:-") == (0, b"a 20 \nb 3 \nc 11 \n")
         assert run("feat-to-len", source) == (0, b"34\n")
     with pytest.raises(SonantError, match="no features to tell"):
         run("feat-to-dim", "ark:-", "-")

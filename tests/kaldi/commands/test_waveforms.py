@@ -146,7 +146,7 @@ def test_durations(run, recordings, tmp_path, capfd):
     data[4:8], data[40:44] = b"\xff\xff\xff\xff", b"\xff\xff\xff\xff"
     (tmp_path / "streamed.wav").write_bytes(data)
     (tmp_path / "scp").write_text(f"sb {tmp_path}/streamed.wav\n")
-    assert run("wav-to-duration", "--read-entire-file", f"scp:{tmp_path}/scp", "ark,t:-")[1] == b"sb 2.5\n"
+    assert run("wav-to-duration", "--read-entire-file", f"scp:{tmp_path}/scp", "ark,t:-")[1] == b"sb 2.5 \n"
     with pytest.raises(SonantError, match="expected --read-entire-file=true"):
         run("wav-to-duration", f"scp:{tmp_path}/scp", "ark,t:-")
 
