@@ -159,7 +159,8 @@ Compressed of_tuple(const CompressedGiven& given) {
 template <typename T>
 void write_matrix_(Output& out, bool binary, const Rows<T>& rows) {
   const std::int64_t stride = rows.shape(0) > 1 ? rows.stride(0) : std::int64_t(rows.shape(1));
-  if ((rows.shape(1) > 1 && rows.stride(1) != 1) || stride < 0) {
+  // Of an array without elements numpy's strides say nothing.
+  if (rows.size() > 0 && ((rows.shape(1) > 1 && rows.stride(1) != 1) || stride < 0)) {
     throw nb::value_error("the values of a row do not lie side by side; expected an array as numpy.ascontiguousarray makes it");
   }
   nb::gil_scoped_release no_gil;

@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "word and character error rates of a model on a manifest",
     "train": "train a model from a recipe (needs the extra `train`)",
     "export": "write the bundle of a training checkpoint (needs the extra `train`)",
+    "kaldi": "Kaldi's executables by their own names: sonant kaldi compute-mfcc-feats ...",
     "info": "versions, what is active and what is missing",
 }
 
@@ -33,7 +34,10 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. `argv` is without the program's name."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(argv if argv is not None else sys.argv[1:])
+    if argv is None and (name := os.path.basename(sys.argv[0])) not in ("sonant", "__main__.py"):
+        # A link that `sonant kaldi --link` has made.
+        arguments = ["kaldi", name, *arguments]
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -69,6 +73,8 @@ def _run(arguments: list[str]) -> int:
     except (SonantError, OSError) as error:
         if traceback or isinstance(error, BrokenPipeError):
             raise
+        if name == "kaldi":
+            return command.failure(arguments[1:], error)
         print(f"error: {describe(error)}", file=sys.stderr)
         return 2 if isinstance(error, MissingExtraError) else 1
 

@@ -4,8 +4,11 @@ An `istream` is the native core's Input, an `ostream` its Output: every object o
 from the one and writes itself to the other. Reading what is not there raises ArkError.
 """
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -85,13 +88,34 @@ class ostringstream(ostream):
         return self.getvalue().decode()
 
 
+# The descriptors that `-` stands for: in a thread that is a stage of a pipe, those of its pipes.
+_standard: ContextVar[tuple[int, int]] = ContextVar("standard", default=(0, 1))
+
+
+def standard_descriptors() -> tuple[int, int]:
+    """The descriptors of standard input and output, of the process or of the stage that this thread is."""
+    return _standard.get()
+
+
+@contextlib.contextmanager
+def standard_streams(input: int, output: int) -> Iterator[None]:
+    """Within it, in this thread, standard input and output are these descriptors."""
+    token = _standard.set((input, output))
+    try:
+        yield
+    finally:
+        _standard.reset(token)
+
+
 def get_stdin() -> istream:
-    return istream(0, "standard input", False)
+    return istream(_standard.get()[0], "standard input", False)
 
 
 def get_stdout() -> ostream:
-    sys.stdout.flush()
-    return ostream(1, "standard output", False)
+    output = _standard.get()[1]
+    if output == 1:
+        sys.stdout.flush()
+    return ostream(output, "standard output", False)
 
 
 def get_stderr() -> ostream:

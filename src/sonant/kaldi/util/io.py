@@ -9,15 +9,14 @@
 """
 
 import contextlib
-import os
 import shlex
-import subprocess
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from sonant.errors import ArkError, SpecifierError
 from sonant.kaldi.base import io as base_io
+from sonant.kaldi.util.pipes import Pipe, open_content, open_pipe
 
 if TYPE_CHECKING:
     from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, Vector
@@ -84,40 +83,13 @@ def _quoted(name: str) -> str:
     return name if shlex.quote(name.replace(":", "")) == name.replace(":", "") else shlex.quote(name)
 
 
-def _shell(command: str, **streams: Any) -> subprocess.Popen:
-    if not command.strip():
-        raise SpecifierError(
-            "a pipe without a command; expected 'command |' to read, or '| command' to write"
-        )
-    return subprocess.Popen(command, shell=True, **streams)
-
-
-def _taken(pipe: Any) -> int:
-    """The descriptor of a process's pipe, for the native stream to own."""
-    descriptor = os.dup(pipe.fileno())
-    pipe.close()
-    return descriptor
-
-
-def _check_exit(process: subprocess.Popen, command: str, may_be_cut_off: bool) -> None:
-    """Raises SpecifierError where a command failed."""
-    status = process.wait()
-    # A reader that has had enough closes the pipe; then the writer dies of SIGPIPE, which a shell calls 141.
-    if status == 0 or (may_be_cut_off and status in (-13, 141)):
-        return
-    how = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
-    raise SpecifierError(
-        f"the command '{command.strip()}' {how}; what it wrote may be incomplete: its own message says why"
-    )
-
-
 class OpenedInput:
-    """The native stream of an extended filename, and the process behind it if there is one."""
+    """The native stream of an extended filename, and the commands behind it if there are any."""
 
     def __init__(self, rxfilename: str):
         kind = classify_rxfilename(rxfilename)
         self.name = rxfilename
-        self._process: subprocess.Popen | None = None
+        self._pipe: Pipe | None = None
         if kind == InputType.FILE_INPUT:
             self.stream = base_io.open_file_to_read(rxfilename)
         elif kind == InputType.OFFSET_FILE_INPUT:
@@ -127,8 +99,10 @@ class OpenedInput:
         elif kind == InputType.STANDARD_INPUT:
             self.stream = base_io.get_stdin()
         elif kind == InputType.PIPE_INPUT:
-            self._process = _shell(rxfilename[:-1], stdout=subprocess.PIPE)
-            self.stream = base_io.istream(_taken(self._process.stdout), rxfilename, True)
+            self.stream = open_content(rxfilename[:-1])
+            if self.stream is None:
+                self._pipe = open_pipe(rxfilename[:-1], reading=True)
+                self.stream = base_io.istream(self._pipe.descriptor, rxfilename, True)
         else:
             raise SpecifierError(
                 f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', "
@@ -141,8 +115,8 @@ class OpenedInput:
             return
         at_end = self.stream.ended
         self.stream.close()
-        if self._process is not None:
-            _check_exit(self._process, self.name[:-1], may_be_cut_off=not at_end)
+        if self._pipe is not None:
+            self._pipe.finish(may_be_cut_off=not at_end)
 
     def close_quietly(self) -> None:
         """Closes where an exception is on its way already, or what is left does not matter."""
@@ -150,19 +124,19 @@ class OpenedInput:
 
 
 class OpenedOutput:
-    """The native stream of an extended filename, and the process behind it if there is one."""
+    """The native stream of an extended filename, and the commands behind it if there are any."""
 
     def __init__(self, wxfilename: str):
         kind = classify_wxfilename(wxfilename)
         self.name = wxfilename
-        self._process: subprocess.Popen | None = None
+        self._pipe: Pipe | None = None
         if kind == OutputType.FILE_OUTPUT:
             self.stream = base_io.open_file_to_write(wxfilename)
         elif kind == OutputType.STANDARD_OUTPUT:
             self.stream = base_io.get_stdout()
         elif kind == OutputType.PIPE_OUTPUT:
-            self._process = _shell(wxfilename[1:], stdin=subprocess.PIPE)
-            self.stream = base_io.ostream(_taken(self._process.stdin), wxfilename, True)
+            self._pipe = open_pipe(wxfilename[1:], reading=False)
+            self.stream = base_io.ostream(self._pipe.descriptor, wxfilename, True)
         else:
             raise SpecifierError(
                 f"'{wxfilename}' cannot be written; expected a file, '| command', or '-', without blanks at "
@@ -176,8 +150,8 @@ class OpenedOutput:
         try:
             self.stream.close()
         finally:
-            if self._process is not None:
-                _check_exit(self._process, self.name[1:], may_be_cut_off=False)
+            if self._pipe is not None:
+                self._pipe.finish(may_be_cut_off=False)
 
 
 class Input:

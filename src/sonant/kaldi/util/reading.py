@@ -1,5 +1,6 @@
 """What readers and writers of tables have in common, and how a table is read from beginning to end."""
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -123,7 +124,9 @@ def _read_ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
         except BaseException as error:
             put(error)
 
-    thread = threading.Thread(target=run, daemon=True, name="sonant-read-ahead")
+    # With its context, which says what standard input is.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), daemon=True, name="sonant-read-ahead")
     thread.start()
     try:
         while (item := ready.get()) is not None:

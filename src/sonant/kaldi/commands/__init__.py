@@ -1,0 +1,93 @@
+"""Kaldi's executables: by their own names, with their options and specifiers, and their exit status.
+
+`sonant kaldi copy-feats scp:feats.scp ark:-` runs one from a shell; `run(["copy-feats", ...])` from Python.
+Commands read and write the streams of the thread they run in (`sonant.kaldi.base.io.standard_streams`), so
+that a pipe may be made of threads. docs/kaldi_commands.md lists them.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from sonant.errors import OptionError
+
+# Heading -> name -> (the module of this package, what the command does).
+GROUPS = {
+    "Waveforms": {
+        "compute-mfcc-feats": ("waveforms", "mel-frequency cepstral coefficients"),
+        "compute-fbank-feats": ("waveforms", "log outputs of mel filters"),
+        "compute-plp-feats": ("waveforms", "perceptual linear prediction"),
+        "compute-spectrogram-feats": ("waveforms", "log power spectra"),
+        "compute-kaldi-pitch-feats": ("pitch", "pitch and how sure it is"),
+        "process-kaldi-pitch-feats": ("pitch", "these, made fit for recognition"),
+        "compute-and-process-kaldi-pitch-feats": ("pitch", "both in one"),
+        "extract-segments": ("segments", "the parts of recordings that a segments file lists"),
+        "wav-copy": ("copying", "copy waveforms"),
+        "wav-to-duration": ("waveforms", "durations in seconds"),
+    },
+    "Normalisation": {
+        "compute-cmvn-stats": ("cmvn", "statistics of an utterance, a speaker, or all"),
+        "compute-cmvn-stats-two-channel": ("cmvn", "the same of telephone calls, by the louder side"),
+        "apply-cmvn": ("cmvn", "normalise mean and variance by such statistics"),
+        "apply-cmvn-sliding": ("cmvn", "normalise mean and variance over a window around each frame"),
+        "modify-cmvn-stats": ("cmvn", "change statistics so that some dimensions are left as they are"),
+    },
+    "Features": {
+        "copy-feats": ("copying", "copy features; compress them; from HTK's and Sphinx's formats"),
+        "feat-to-dim": ("frames", "number of columns"),
+        "feat-to-len": ("frames", "numbers of frames, or their sum"),
+        "add-deltas": ("context", "append differences in time"),
+        "add-deltas-sdc": ("context", "append shifted deltas"),
+        "splice-feats": ("context", "each frame with those around it"),
+        "paste-feats": ("frames", "features side by side"),
+        "select-feats": ("frames", "some of the columns"),
+        "subsample-feats": ("frames", "every n-th frame"),
+        "transform-feats": ("frames", "apply linear or affine transforms"),
+        "extract-feature-segments": ("segments", "the parts of features that a segments file lists"),
+        "compute-vad": ("context", "voice activity by energy"),
+        "select-voiced-frames": ("frames", "the frames that are voiced"),
+    },
+    "Tables": {
+        "copy-matrix": ("copying", "copy matrices; scale them, take logarithms or powers"),
+        "copy-vector": ("copying", "copy vectors; scale them"),
+        "copy-int-vector": ("copying", "copy lists of integers: alignments, phones, words"),
+        "copy-int-vector-vector": ("copying", "copy lists of lists of integers"),
+        "copy-post": ("copying", "copy posteriors; scale and prune them"),
+        "matrix-sum": ("sums", "sums of matrices: of several tables, of one, or of files"),
+        "vector-sum": ("sums", "sums of vectors"),
+        "fstcopy": ("copying", "copy automata"),
+        "lattice-copy": ("copying", "copy lattices; make them compact or not"),
+    },
+    "Models and alignments": {
+        "gmm-copy": ("models", "copy a model: the whole, or one of its parts"),
+        "copy-gmm": ("models", "another name of gmm-copy"),
+        "gmm-info": ("models", "what is in a model"),
+        "am-info": ("models", "what is in a transition model"),
+        "copy-transition-model": ("models", "the transition model of a model"),
+        "copy-tree": ("models", "copy a decision tree"),
+        "tree-info": ("models", "what is in a decision tree"),
+        "gmm-global-copy": ("models", "copy one mixture"),
+        "gmm-global-info": ("models", "what is in one mixture"),
+        "ali-to-pdf": ("alignments", "alignments in pdf-ids"),
+        "ali-to-phones": ("alignments", "the phones of alignments, and their lengths or times"),
+        "ali-to-post": ("alignments", "alignments as posteriors"),
+        "post-to-weights": ("alignments", "the sum of posteriors of each frame"),
+        "show-alignments": ("alignments", "alignments for people to read"),
+    },
+}
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command: `arguments` begins with its name.
+
+    Returns Kaldi's exit status: 0 where something was done, 1 where nothing could be, or the number of
+    arguments was wrong. Raises a SonantError where Kaldi would end with an error.
+    """
+    name, *rest = arguments
+    if name not in COMMANDS:
+        import difflib
+
+        alike = " or ".join(difflib.get_close_matches(name, COMMANDS)) or "another"
+        raise OptionError(f"there is no command '{name}'; expected {alike}: sonant kaldi --help lists them")
+    module = import_module(f"{__name__}.{COMMANDS[name][0]}")
+    return getattr(module, name.replace("-", "_")).run(name, rest)
