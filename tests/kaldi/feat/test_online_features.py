@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sonant._native import Input, Output
-from sonant.kaldi.feat.mfcc import MfccOptions
 
+from sonant._native import Input, Output
 from sonant.errors import ArkError, FeatureError, MatrixError, OptionError
 from sonant.kaldi.feat import functions as ff
 from sonant.kaldi.feat import online as fo
+from sonant.kaldi.feat.mfcc import MfccOptions
 from sonant.kaldi.itf import OnlineFeatureInterface
 from sonant.kaldi.matrix import DoubleMatrix, Matrix, Vector
 from sonant.kaldi.util.options import ParseOptions
