@@ -48,7 +48,8 @@ import numpy as np
 from kaldi.feat import pitch, signal
 from kaldi.matrix import Vector
 wave, folder = Vector(np.load(sys.argv[1])), sys.argv[2]
-opts, chunks, process = pitch.PitchExtractionOptions(), pitch.PitchExtractionOptions(), pitch.ProcessPitchOptions()
+opts, chunks = pitch.PitchExtractionOptions(), pitch.PitchExtractionOptions()
+process = pitch.ProcessPitchOptions()
 process.delta_pitch_noise_stddev = 0.0
 chunks.frames_per_chunk, chunks.simulate_first_pass_online = 10, True
 tasks = [

@@ -14,7 +14,7 @@ Written = Callable[..., tuple[bytes, bytes]]
 
 @pytest.fixture(scope="session")
 def read() -> Read:
-    """read(object, bytes or path, *more): the object after it has read itself, all of them from one stream."""
+    """read(object, bytes or path, *more): the object, after all have read themselves from one stream."""
 
     def read_one(obj: Any, source: bytes | Path, *more: Any) -> Any:
         name, data = ("bytes", source) if isinstance(source, bytes) else (source.name, source.read_bytes())

@@ -131,12 +131,11 @@ def kinds_of(array):
 def test_every_type_survives_its_file(array):
     for item in kinds_of(array):
         made, rest = read_back(type(item), written(item, True), True)
-        whole = (
-            np.asarray(item) if array.size else np.zeros_like(made)
-        )  # without rows, no columns are written
-        assert np.array_equal(np.asarray(made), whole) and not rest
+        # Without rows, no columns are written.
+        whole = np.asarray(item) if array.size else np.zeros_like(made)
+        assert np.array_equal(np.asarray(made), whole, equal_nan=True) and not rest
         made, rest = read_back(type(item), written(item, False), False)
-        assert np.allclose(np.asarray(made), whole, rtol=1e-6) and not rest.strip()
+        assert np.allclose(np.asarray(made), whole, rtol=1e-6, equal_nan=True) and not rest.strip()
 
 
 @settings(max_examples=30, deadline=None)

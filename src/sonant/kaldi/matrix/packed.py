@@ -27,7 +27,10 @@ class SymmetricMethods(PackedMethods):
 
     @staticmethod
     def _taken(full: Array) -> Array:
-        return 0.5 * full + 0.5 * full.T if full.shape[0] == full.shape[1] else full
+        if full.shape[0] != full.shape[1]:
+            return full
+        with np.errstate(invalid="ignore"):  # inf and -inf have no mean: nan
+            return 0.5 * full + 0.5 * full.T
 
     def _full(self) -> Array:
         rows = self.num_rows
