@@ -222,7 +222,8 @@ HMM_TOPO = """<Topology> <TopologyEntry> <ForPhones> 1 2 3 5 </ForPhones>
 <State> 3 </State> </TopologyEntry> </Topology> """
 CHAIN_TREE = (
     "ContextDependency 3 1 ToPdf SE 1 [ 1 2 3 ]\n{ SE 0 [ 1 5 ]\n "
-    "{ TE -1 2 ( CE 0 CE 1 ) TE -1 2 ( CE 2 CE 3 ) } SE -1 [ 0 ]\n { CE 4 SE 2 [ 3 ]\n { CE 5 CE 6 } } } EndContextDependency "
+    "{ TE -1 2 ( CE 0 CE 1 ) TE -1 2 ( CE 2 CE 3 ) } SE -1 [ 0 ]\n "
+    "{ CE 4 SE 2 [ 3 ]\n { CE 5 CE 6 } } } EndContextDependency "
 )
 
 
@@ -469,7 +470,8 @@ def mixtures():
         preselected = [mixture.gaussian_selection_preselect(Vector(f), [0, 2, 3, 5], 2) for f in frames]
         arrays[name + "_preselected"] = np.array([list(s[1]) for s in preselected])
         merged = type(mixture)().copy(mixture)
-        order = merged.merge(3)
+        # Of full Gaussians the first choice only: for later ones Kaldi's determinants are those of before it.
+        order = merged.merge(3 if name == "diag" else 5)
         if name == "diag":
             arrays["diag_merge_order"] = np.array(order)
         write(name + "_merged", merged)
@@ -491,6 +493,11 @@ def mixtures():
         mixed = DiagGmm().copy(gmm)
         mixed.interpolate(0.3, other, flags)
         write(f"interpolated_{flags}", mixed)
+    model = AmDiagGmm()
+    model.init(gmm, 1)
+    model.add_pdf(other)
+    model.merge_by_count(Vector([100.0, 5.0]), 9, 0.25, 1.0)
+    write("am_merged", model)
     acc = statistics(rng, gmm, frames)
     write("acc", acc)
     arrays["objective"] = np.array(ml_objective(gmm, acc))
@@ -574,8 +581,6 @@ def yesno():
     occupancies = np.array([np.sum(np.array(pdfs) == p) for p in range(11)], np.float32)
     initial.split_by_count(Vector(occupancies), 30, 0.0, 0.25, 3.0)
     write("am_split", initial)
-    initial.merge_by_count(Vector(occupancies), 15, 0.25, 3.0)
-    write("am_merged", initial)
     np.savez_compressed(
         str(OUT / "yesno.npz"),
         frames=frames,

@@ -83,8 +83,8 @@ class AmDiagGmm:
         """(frames, pdfs): the log-likelihoods of frames (frames, dim) under all pdfs, computed together.
 
         Value for value what log_likelihood gives, many times faster. Gaussians that are `log_sum_exp_prune`
-        (where above 0) below the best of their pdf do not count. Raises AcousticModelError for a value that is
-        not finite.
+        (where above 0) below the best of their pdf do not count. Raises AcousticModelError for a value that
+        is not finite.
         """
         frames = np.ascontiguousarray(operand(data, (None, self.dim()), np.float32, "data"))
         return Matrix(self._log_likelihoods(frames, log_sum_exp_prune, num_threads))

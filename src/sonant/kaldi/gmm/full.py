@@ -51,23 +51,27 @@ class FullGmm(Mixture):
         self._take(weights, np.einsum("mij,mj->mi", inverses, means), inverses)
 
     def compute_gconsts(self) -> int:
+        with np.errstate(all="ignore"):  # what is not a number is an error below
+            gconsts = self._constants()
+        if np.isnan(gconsts).any():
+            raise AcousticModelError("a parameter of the mixture is not a number")
+        bad = np.isinf(gconsts)
+        gconsts[bad] = -np.inf
+        self._gconsts, self._valid = gconsts, True
+        return int(bad.sum())
+
+    def _constants(self) -> Array:
         inverses = self._inverses.astype(np.float64)
         signs, log_dets = np.linalg.slogdet(inverses)
         if not (signs > 0).all() or (self._weights < 0).any():
             i = int(np.argmin(np.where(self._weights < 0, -1, signs)))
             raise AcousticModelError(
-                f"Gaussian {i} has a negative weight, or an inverse covariance that is not positive definite"
+                f"Gaussian {i} has a negative weight, or a covariance that is not positive definite"
             )
         _, means, _ = self._moments()
-        with np.errstate(divide="ignore"):
-            gconsts = np.log(self._weights.astype(np.float64))
+        gconsts = np.log(self._weights.astype(np.float64))
         gconsts += 0.5 * log_dets - 0.5 * self.dim() * np.log(2 * np.pi) - 0.5 * (means * self._means).sum(1)
-        if np.isnan(gconsts).any():
-            raise AcousticModelError("a parameter of the mixture is not a number")
-        bad = np.isinf(gconsts)
-        gconsts[bad] = -np.inf
-        self._gconsts, self._valid = gconsts.astype(np.float32), True
-        return int(bad.sum())
+        return gconsts.astype(np.float32)
 
     # Parameters
 
@@ -158,7 +162,8 @@ class FullGmm(Mixture):
     def merge(self, target_components: int) -> list[int]:
         """Merges the Gaussians whose merging costs the least likelihood until `target_components` are left.
 
-        Returns the order: [kept, consumed, kept, consumed, ...].
+        Returns the order: [kept, consumed, kept, consumed, ...]. After the first choice it may differ from
+        Kaldi's, which goes on with the determinant that the kept one had before.
         """
         self._check_merge(target_components)
         if target_components == self.num_gauss():
@@ -209,7 +214,7 @@ class FullGmm(Mixture):
             if means.shape[1] * (means.shape[1] + 1) // 2 != len(packed) or len(means) != len(weights):
                 raise AcousticModelError(
                     f"{is_.name}:{is_.tell()}: {len(weights)} weights, means {means.shape} and an inverse "
-                    f"covariance of {len(packed)} numbers; expected the same numbers of Gaussians and dimensions"
+                    f"covariance of {len(packed)} numbers; expected equal numbers of Gaussians and dimensions"
                 )
             inverses.append(square_of(packed, means.shape[1]))
         if not inverses:

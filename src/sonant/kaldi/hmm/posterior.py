@@ -179,7 +179,8 @@ def vector_to_posterior_entries(log_likes: Any, num_gselect: int, min_post: floa
     """(log of the sum of the likelihoods that were kept, [(index, posterior)] from the likeliest on).
 
     Keeps the `num_gselect` likeliest of `log_likes` (n,) that are more than `min_post` times as likely as the
-    best, and of these those with posteriors of at least `min_post`, but always one. Raises AcousticModelError for values that are not finite.
+    best, and of these those with posteriors of at least `min_post`, but always one.
+    Raises AcousticModelError for values that are not finite.
     """
     values = operand(log_likes, (None,), np.float32, "log_likes").astype(np.float64)
     if not (num_gselect > 0 and 0 <= min_post < 1):
