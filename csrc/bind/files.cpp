@@ -272,7 +272,7 @@ void bind_files(nb::module_& m) {
              }
              return decoded(token);
            },
-           "binary"_a)
+           "binary"_a, nb::sig("def token(self, binary: bool) -> str"))
       .def("expect", expect_token, "binary"_a, "token"_a, Released())
       .def(
           "peek_token",
@@ -308,8 +308,10 @@ void bind_files(nb::module_& m) {
              return give(values, {values.size() / 2, std::size_t(2)});
            },
            "binary"_a)
-      .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32")
-      .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32")
+      .def("matrix", read_matrix_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def matrix(self, binary: bool, dtype: str = 'float32') -> numpy.ndarray"))
+      .def("vector", read_vector_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def vector(self, binary: bool, dtype: str = 'float32') -> numpy.ndarray"))
       .def("mapped_matrix", map_matrix_, "binary"_a, "dtype"_a = "float32")
       .def("matrix_object_float32", read_object_<float, true>)
       .def("matrix_object_float64", read_object_<double, true>)
@@ -321,7 +323,8 @@ void bind_files(nb::module_& m) {
       .def("vector_entry_float64", read_entry<double, false>)
       .def("skip_matrix", skip_matrix, "binary"_a, Released())
       .def("skip_vector", skip_vector, "binary"_a, Released())
-      .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32")
+      .def("packed", read_packed_, "binary"_a, "dtype"_a = "float32",
+           nb::sig("def packed(self, binary: bool, dtype: str = 'float32') -> numpy.ndarray"))
       .def("compressed",
            [](Input& in, bool binary) {
              Compressed read;

@@ -224,7 +224,7 @@ class AccumDiagGmm:
             )
         if add and self.num_gauss():
             read.add(1.0, self)
-        self.__dict__.update(read.__dict__)
+        vars(self).update(vars(read))
 
     def write(self, out_stream: Output, binary: bool) -> None:
         """Writes the statistics in single precision, as Kaldi does."""

@@ -128,7 +128,7 @@ class AccumAmDiagGmm:
             read._frames = is_.real(binary)
         if add and self._accs:
             read.add(1.0, self)
-        self.__dict__.update(read.__dict__)
+        vars(self).update(vars(read))
 
     def write(self, out_stream: Output, binary: bool) -> None:
         out_stream.token(binary, "<NUMPDFS>")

@@ -223,7 +223,7 @@ class DiagGmm(Mixture):
         read = DiagGmm()
         read._take(weights, means, inverses)
         read._keep_gconsts(is_, gconsts)
-        self.__dict__.update(read.__dict__, _packed=None)
+        vars(self).update(vars(read), _packed=None)
 
     def write(self, os: Output, binary: bool) -> None:
         self._require_gconsts()

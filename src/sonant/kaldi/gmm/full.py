@@ -225,7 +225,7 @@ class FullGmm(Mixture):
         read = FullGmm()
         read._take(weights, means, np.stack(inverses))
         read._keep_gconsts(is_, gconsts)
-        self.__dict__.update(read.__dict__)
+        vars(self).update(vars(read))
 
     def write(self, os: Output, binary: bool) -> None:
         self._require_gconsts()

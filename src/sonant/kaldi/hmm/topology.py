@@ -125,7 +125,7 @@ class HmmTopology:
         read = HmmTopology()
         (read._read_binary if binary else read._read_text)(is_)
         checked(is_, read.check)
-        self.__dict__.update(read.__dict__)
+        vars(self).update(vars(read))
 
     def _read_text(self, is_: Input) -> None:
         while (token := is_.token(False)) != "</Topology>":

@@ -320,7 +320,7 @@ class TransitionModel:
         read._compute_derived()
         checked(is_, read._check)
         read._compute_derived_of_probs()
-        self.__dict__.update(read.__dict__)
+        vars(self).update(vars(read))
 
     def write(self, os: Output, binary: bool) -> None:
         extended = not self._topo.is_hmm()

@@ -33,10 +33,10 @@ class Clusterable(ABC):
     def set_zero(self) -> None: ...
 
     @abstractmethod
-    def add(self, other: Self) -> None: ...
+    def add(self, other: Any) -> None: ...
 
     @abstractmethod
-    def sub(self, other: Self) -> None: ...
+    def sub(self, other: Any) -> None: ...
 
     @abstractmethod
     def scale(self, scale: float) -> None: ...
@@ -52,19 +52,19 @@ class Clusterable(ABC):
     def type(self) -> str:
         """The name of the kind."""
 
-    def objf_plus(self, other: Self) -> float:
+    def objf_plus(self, other: Any) -> float:
         """The objective function with `other` added."""
         copied = self.copy()
         copied.add(other)
         return copied.objf()
 
-    def objf_minus(self, other: Self) -> float:
+    def objf_minus(self, other: Any) -> float:
         """The objective function with `other` taken away."""
         copied = self.copy()
         copied.sub(other)
         return copied.objf()
 
-    def distance(self, other: Self) -> float:
+    def distance(self, other: Any) -> float:
         """What is lost of the objective function where both are one."""
         return max(0.0, self.objf() + other.objf() - self.objf_plus(other))
 
@@ -115,7 +115,7 @@ class GaussClusterable(Clusterable):
         return DoubleVector(self._stats[1])
 
     def copy(self) -> "GaussClusterable":
-        return GaussClusterable.new_with_stats(*self._stats, self._var_floor, self._count)
+        return GaussClusterable.new_with_stats(self._stats[0], self._stats[1], self._var_floor, self._count)
 
     def objf(self) -> float:
         if self._count <= 0:

@@ -69,7 +69,8 @@ class EventMap(ABC):
 
     def multi_map(self, event: Event) -> list[int]:
         """The answers of all events that extend `event`, which may lack keys; in the order of the tree."""
-        given, answers, waiting = dict(event), [], [self]
+        given, answers = dict(event), []
+        waiting: list[EventMap] = [self]
         while waiting:
             node = waiting.pop()
             if isinstance(node, ConstantEventMap):
