@@ -4,11 +4,11 @@
 
 PYTHON: one that has pykaldi, which holds Kaldi itself: Python 3.7 with `pip install 'numpy<1.22' pykaldi`.
 
-The model has 2,000 pdfs of 15,000 Gaussians in all, of 40 dimensions, and is read by both from one file. Kaldi's
-likelihoods are those that its decoder asks for: FasterDecoder, through a graph of one state with an arc for each pdf
-and no pruning, so that no Python is in the loop; the same search over a matrix of likelihoods is timed too, and taken
-off. A second peer is Kaldi's product of matrices for one mixture of all the Gaussians (log_likelihoods_matrix), which
-sums nothing up. They take turns with us; the ratios are of CPU times, medians.
+The model has 2,000 pdfs of 15,000 Gaussians in all, of 40 dimensions, and is read by both from one file.
+Kaldi's likelihoods are those that its decoder asks for: FasterDecoder, through a graph of one state with an
+arc for each pdf and no pruning, so that no Python is in the loop; the same search over a matrix of numbers is
+timed too, and taken off. A second peer is Kaldi's product of matrices for one mixture of all the Gaussians
+(log_likelihoods_matrix), which sums nothing up. They take turns with us; ratios are of CPU times, medians.
 """
 
 import argparse
@@ -136,9 +136,8 @@ def main() -> None:
         sample = np.load(Path(folder, "sample.npy"))
     difference = np.abs(found.numpy()[[0, 500, 999]] / sample - 1).max()
 
-    print(
-        f"{FRAMES} frames, {PDFS} pdfs, {GAUSSIANS} Gaussians, {DIM} dimensions, one thread, medians of {TURNS} turns"
-    )
+    sizes = f"{FRAMES} frames, {PDFS} pdfs, {GAUSSIANS} Gaussians, {DIM} dimensions"
+    print(f"{sizes}, one thread, medians of {TURNS} turns")
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         print(f"{name:28}{1e3 * seconds:10.1f} ms CPU")

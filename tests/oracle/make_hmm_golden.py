@@ -1,38 +1,11 @@
-"""Kaldi's own trees, transition models and mixtures: the golden files of tests/kaldi/{tree,hmm,gmm}.
+"""Kaldi's own trees, topologies, transition models: golden files of tests/kaldi/tree and tests/kaldi/hmm.
 
-    YESNO_ASSETS=<the yesno run> <python 3.7 with pykaldi 0.2.1> tests/oracle/make_models_golden.py
-
-YESNO_ASSETS is the folder of the run whose model is in tests/data/kaldi-yesno; its MFCC archive is read.
+    <python 3.7 with pykaldi 0.2.1> tests/oracle/make_hmm_golden.py
 
 Everything random has a fixed seed, but for the tree that Kaldi draws itself: that is kept once it is there.
 """
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
-from kaldi.gmm import (
-    AccumDiagGmm,
-    DiagGmm,
-    FullGmm,
-    GmmUpdateFlags,
-    MapDiagGmmOptions,
-    MleDiagGmmOptions,
-    get_split_targets,
-    map_diag_gmm_update,
-    ml_objective,
-    mle_diag_gmm_update,
-)
-from kaldi.gmm.am import (
-    AccumAmDiagGmm,
-    AmDiagGmm,
-    DecodableAmDiagGmmScaled,
-    map_am_diag_gmm_update,
-    mle_am_diag_gmm_update,
-)
 from kaldi.hmm import (
     HmmTopology,
     MapTransitionUpdateConfig,
@@ -47,8 +20,7 @@ from kaldi.hmm import (
     split_to_phones,
     vector_to_posterior_entries,
 )
-from kaldi.matrix import DoubleVector, Matrix, Vector
-from kaldi.matrix.packed import SpMatrix
+from kaldi.matrix import DoubleVector, Vector
 from kaldi.tree import (
     ContextDependency,
     EventMap,
@@ -62,56 +34,9 @@ from kaldi.tree._context_dep import _gen_rand_context_dependency_large
 from kaldi.util import ConstIntegerSet
 from kaldi.util.io import xopen
 from kaldi.util.table import SequentialIntVectorReader
+from kaldi_objects import SCRATCH, YESNO, attempt, golden, read, read_text, save, text_of, write
 
-TESTS = Path(__file__).resolve().parents[1]
-YESNO = TESTS / "data" / "kaldi-yesno"
-FLAGS = int(GmmUpdateFlags.ALL)
-
-
-def read(cls, path, *more):
-    obj = cls()
-    with xopen(str(path)) as ki:
-        obj.read(ki.stream(), ki.binary, *more)
-    return obj
-
-
-def read_text(cls, text):
-    (OUT / "scratch").write_text(text)
-    obj = read(cls, OUT / "scratch")
-    os.remove(str(OUT / "scratch"))
-    return obj
-
-
-def write(name, *objs):
-    """name.bin and name.txt, as Kaldi writes the objects one after another."""
-    for suffix, binary in ((".bin", True), (".txt", False)):
-        with xopen(str(OUT / (name + suffix)), "wb" if binary else "wt") as ko:
-            for obj in objs:
-                obj.write(ko.stream(), binary)
-
-
-def text_of(write_object, *args):
-    path = str(OUT / "scratch")
-    with xopen(path, "wt") as ko:
-        write_object(ko.stream(), *args)
-    text = Path(path).read_text()
-    os.remove(path)
-    return text
-
-
-def attempt(function, *args):
-    """What it returns, or None where it fails."""
-    try:
-        return function(*args)
-    except (ValueError, RuntimeError):
-        return None
-
-
-def save(name, values):
-    (OUT / name).write_text(json.dumps(values, sort_keys=True, separators=(",", ":")) + "\n")
-
-
-# Trees
+TREE, HMM = golden("tree"), golden("hmm")
 
 SPLITS = (
     "ContextDependency 3 1 ToPdf SE 0 [ 2 3 ]\n{ TE -1 4 ( CE 0 CE 1 NULL CE 5 ) SE 1 [ 1 4 7 ]\n"
@@ -120,16 +45,16 @@ SPLITS = (
 
 
 def emap(text):
-    (OUT / "scratch").write_text(text)
-    with xopen(str(OUT / "scratch")) as ki:
+    SCRATCH.write_text(text)
+    with xopen(str(SCRATCH)) as ki:
         return EventMap.read_event_map(ki.stream(), ki.binary)
 
 
 def trees():
-    write("splits", read_text(ContextDependency, SPLITS))
-    path = OUT / "triphone.bin"
+    write(TREE / "splits", read_text(ContextDependency, SPLITS))
+    path = TREE / "triphone.bin"
     if not path.exists():
-        write("triphone", _gen_rand_context_dependency_large([1, 2, 3, 5], 3, 1, True)[0])
+        write(TREE / "triphone", _gen_rand_context_dependency_large([1, 2, 3, 5], 3, 1, True)[0])
     tree = read(ContextDependency, path)
     rng = np.random.RandomState(1)
     windows = [[*rng.randint(0, 7, 3).tolist(), int(rng.randint(-1, 5))] for _ in range(300)]
@@ -165,7 +90,7 @@ def trees():
         expected["pruned"].append([text, shown])
     values = emap(PRUNED[-1]).map_values({0}, {2: 12, 3: 13})
     expected["map_values"] = text_of(values.write_to_stream, False)
-    save("expected.json", expected)
+    save(TREE / "expected.json", expected)
     stats = GaussClusterable.new_with_dim(3, 0.01)
     other = GaussClusterable.new_with_dim(3, 0.01)
     for frame, weight in (([1.0, 2, 3], 2.0), ([1.5, -2, 3], 1.0), ([0.5, 0.25, -1], 4.0)):
@@ -173,10 +98,10 @@ def trees():
         other.add_stats(Vector(frame[::-1]), weight * 2)
     pairs = [([(-1, 0), (0, 1), (1, 2)], stats), ([(-1, 1), (1, 2)], other)]
     for suffix, binary in ((".bin", True), (".txt", False)):
-        with xopen(str(OUT / ("stats" + suffix)), "wb" if binary else "wt") as ko:
+        with xopen(str(TREE / ("stats" + suffix)), "wb" if binary else "wt") as ko:
             write_build_tree_stats(ko.stream(), binary, pairs)
     save(
-        "stats.json",
+        TREE / "stats.json",
         {
             "objf": stats.objf(),
             "plus": stats.objf_plus(other),
@@ -205,7 +130,6 @@ PRUNED = [
     "SE 0 [ 2 3 ]\n{ TE -1 4 ( CE 0 CE 1 NULL CE 5 ) SE 1 [ 1 4 7 ]\n{ CE 2 TE 2 3 ( NULL CE 3 CE 4 ) } } ",
 ]
 
-# HMMs
 
 TOPO = """<Topology> <TopologyEntry> <ForPhones> 1 2 3 </ForPhones>
 <State> 0 <ForwardPdfClass> 0 <SelfLoopPdfClass> 1 <Transition> 0 0.5 <Transition> 1 0.5 </State>
@@ -300,15 +224,15 @@ def hmms():
     expected = {}
     chain_topo, chain_tree = read_text(HmmTopology, TOPO), read_text(ContextDependency, CHAIN_TREE)
     hmm_topo = read_text(HmmTopology, HMM_TOPO)
-    triphone = read(ContextDependency, TESTS / "kaldi" / "tree" / "golden" / "triphone.bin")
-    write("chain_topo", chain_topo)
-    write("hmm_topo", hmm_topo)
-    write("chain_tree", chain_tree)
+    triphone = read(ContextDependency, TREE / "triphone.bin")
+    write(HMM / "chain_topo", chain_topo)
+    write(HMM / "hmm_topo", hmm_topo)
+    write(HMM / "chain_tree", chain_tree)
     for name, topo, tree in (("chain", chain_topo, chain_tree), ("hmm", hmm_topo, triphone)):
         if name == "hmm":  # phone 1 has two pdf-classes in this tree, phone 2 has one
             tree = monophone_context_dependency([1, 2, 3, 5], [-1, 3, 3, 3, -1, 3])
         model = TransitionModel.from_topo(tree, topo)
-        write(name + "_model", model)
+        write(HMM / (name + "_model"), model)
         expected[name] = describe(model)
         expected[name]["updates"] = updates(topo, tree)
         names = ["<eps>", "a", "b", "c", "d", "e"]
@@ -327,7 +251,7 @@ def hmms():
         expected[name]["min_length"] = [topo.min_length(p) for p in topo.get_phones()]
     expected["alignments"] = alignments()
     expected["posteriors"] = posteriors()
-    save("expected.json", expected)
+    save(HMM / "expected.json", expected)
 
 
 def alignments():
@@ -377,7 +301,7 @@ def posteriors():
     ]
     second = [[(1, 0.5), (4, 0.25)], [(26, 1.0)], [(3, 1.0), (2, 0.5)], [], [(1, 1.0)], [(3, 0.5)]]
     post = Posterior.from_posteriors(frames)
-    write("posterior", post)
+    write(HMM / "posterior", post)
     found = {"frames": frames, "second": second, "total": post.total()}
     found["pdfs"] = post.convert_transitions_to_pdfs(model).get_posteriors()
     found["phones"] = post.convert_transitions_to_phones(model).get_posteriors()
@@ -406,200 +330,5 @@ def posteriors():
     return found
 
 
-# Mixtures
-
-
-def diag(rng, count, dim, weights=None):
-    gmm = DiagGmm(count, dim)
-    gmm.set_weights(
-        Vector((rng.dirichlet(np.ones(count) * 3) if weights is None else weights).astype(np.float32))
-    )
-    gmm.set_inv_vars_and_means(
-        Matrix(rng.uniform(0.5, 2, (count, dim)).astype(np.float32)),
-        Matrix(rng.randn(count, dim).astype(np.float32)),
-    )
-    gmm.compute_gconsts()
-    return gmm
-
-
-def full(rng, count, dim):
-    gmm = FullGmm(count, dim)
-    gmm.set_weights(Vector(rng.dirichlet(np.ones(count) * 3).astype(np.float32)))
-    inverses = []
-    for _ in range(count):
-        a = rng.randn(dim, dim) * 0.4 + np.eye(dim)
-        inverses.append(sp(a @ a.T + 0.3 * np.eye(dim)))
-    gmm.set_inv_covars_and_means(inverses, Matrix(rng.randn(count, dim).astype(np.float32)))
-    gmm.compute_gconsts()
-    return gmm
-
-
-def sp(square):
-    matrix = SpMatrix(len(square))
-    matrix.copy_from_mat_(Matrix(square.astype(np.float32)))
-    return matrix
-
-
-def statistics(rng, gmm, frames):
-    acc = AccumDiagGmm.new(gmm, FLAGS)
-    for frame in frames:
-        acc.accumulate_from_diag(gmm, Vector(frame), 0.75)
-    return acc
-
-
-def mixtures():
-    rng = np.random.RandomState(4)
-    arrays = {}
-    gmm = diag(rng, 8, 5)
-    write("diag", gmm)
-    write("zero_weight", diag(rng, 4, 3, np.array([0.5, 0.5, 0, 0])))
-    frames = (rng.randn(60, 5) * 1.2).astype(np.float32)
-    arrays["frames"] = frames
-    for name, mixture in (("diag", gmm), ("full", full(rng, 6, 5))):
-        write(name, mixture)
-        arrays[name + "_log_likelihoods"] = np.stack(
-            [np.array(mixture.log_likelihoods(Vector(f))) for f in frames]
-        )
-        arrays[name + "_log_likelihood"] = np.array([mixture.log_likelihood(Vector(f)) for f in frames])
-        arrays[name + "_posteriors"] = np.stack(
-            [np.array(mixture.component_posteriors(Vector(f))[1]) for f in frames]
-        )
-        selected = [mixture.gaussian_selection(Vector(f), 3) for f in frames]
-        arrays[name + "_selected"] = np.array([list(s[1]) for s in selected])
-        arrays[name + "_selected_log_likelihood"] = np.array([s[0] for s in selected])
-        preselected = [mixture.gaussian_selection_preselect(Vector(f), [0, 2, 3, 5], 2) for f in frames]
-        arrays[name + "_preselected"] = np.array([list(s[1]) for s in preselected])
-        merged = type(mixture)().copy(mixture)
-        # Of full Gaussians the first choice only: for later ones Kaldi's determinants are those of before it.
-        order = merged.merge(3 if name == "diag" else 5)
-        if name == "diag":
-            arrays["diag_merge_order"] = np.array(order)
-        write(name + "_merged", merged)
-        one = type(mixture)().copy(mixture)
-        one.merge(1)
-        write(name + "_one", one)
-        split = type(mixture)().copy(mixture)
-        arrays[name + "_split_order"] = np.array(split.split(13, 0.0))
-        write(name + "_split", split)
-        removed = type(mixture)().copy(mixture)
-        removed.remove_components([1, 4], True)
-        removed.compute_gconsts()
-        write(name + "_removed", removed)
-    write("full_from_diag", FullGmm().copy(gmm))
-    write("diag_from_full", DiagGmm().copy(read(FullGmm, OUT / "full.bin")))
-    other = diag(rng, 8, 5)
-    write("other", other)
-    for flags in (FLAGS, 1, 5):
-        mixed = DiagGmm().copy(gmm)
-        mixed.interpolate(0.3, other, flags)
-        write(f"interpolated_{flags}", mixed)
-    model = AmDiagGmm()
-    model.init(gmm, 1)
-    model.add_pdf(other)
-    model.merge_by_count(Vector([100.0, 5.0]), 9, 0.25, 1.0)
-    write("am_merged", model)
-    acc = statistics(rng, gmm, frames)
-    write("acc", acc)
-    arrays["objective"] = np.array(ml_objective(gmm, acc))
-    smoothed = AccumDiagGmm.with_other(acc)
-    smoothed.smooth_stats(2.0)
-    write("acc_smooth", smoothed)
-    smoothed.smooth_with_model(3.0, gmm)
-    smoothed.smooth_with_accum(1.5, acc)
-    smoothed.add(0.3, acc)
-    smoothed.scale(0.5, 7)
-    write("acc_mixed", smoothed)
-    for name, options, flags in (
-        ("plain", dict(min_gaussian_occupancy=3.0), FLAGS),
-        ("keep", dict(min_gaussian_occupancy=6.0, remove_low_count_gaussians=False), FLAGS),
-        ("remove", dict(min_gaussian_occupancy=6.0), FLAGS),
-        ("floor", dict(min_gaussian_occupancy=0.0, min_variance=0.9), FLAGS),
-        (
-            "floors",
-            dict(min_gaussian_occupancy=0.0, variance_floor_vector=DoubleVector([0.1, 0.5, 0.9, 1.0, 2.0])),
-            FLAGS,
-        ),
-        ("variances", dict(min_gaussian_occupancy=0.0), 2),
-        ("means", dict(min_gaussian_occupancy=0.0), 1),
-        ("weights", dict(min_gaussian_occupancy=0.0), 4),
-    ):
-        config = MleDiagGmmOptions()
-        for key, value in options.items():
-            setattr(config, key, value)
-        updated = DiagGmm().copy(gmm)
-        arrays["mle_" + name] = np.array(mle_diag_gmm_update(config, acc, flags, updated))
-        write("mle_" + name, updated)
-    for name, flags in (("all", FLAGS), ("means", 1), ("variances", 2)):
-        updated = DiagGmm().copy(gmm)
-        arrays["map_" + name] = np.array(map_diag_gmm_update(MapDiagGmmOptions(), acc, flags, updated))
-        write("map_" + name, updated)
-    arrays["occupancies"] = occupancies = rng.uniform(0, 1000, 40).astype(np.float32)
-    for power, least in ((0.25, 20.0), (1.0, 0.0), (0.2, 100.0)):
-        arrays[f"targets_{power:g}_{least:g}"] = np.array(
-            get_split_targets(Vector(occupancies), 200, power, least)
-        )
-    np.savez_compressed(str(OUT / "mixtures.npz"), **arrays)
-
-
-def yesno():
-    """Frames of a recording of the run, their likelihoods, statistics and updates of the model."""
-    model, am = TransitionModel(), AmDiagGmm()
-    with xopen(str(YESNO / "40.mdl")) as ki:
-        model.read(ki.stream(), ki.binary)
-        am.read(ki.stream(), ki.binary)
-    from kaldi.feat.functions import DeltaFeaturesOptions, compute_deltas
-    from kaldi.util.table import SequentialMatrixReader
-
-    assets = os.environ["YESNO_ASSETS"]
-    with SequentialMatrixReader(f"ark:{assets}/data/train_yesno/data/raw_mfcc_train_yesno.1.ark") as reader:
-        key, feats = next(iter(reader))
-        values = np.array(feats)
-    values = values - values.mean(0)
-    frames = np.array(compute_deltas(DeltaFeaturesOptions(), Matrix(values.astype(np.float32))))[:200]
-    likelihoods = np.array([[am.log_likelihood(p, Vector(f)) for p in range(am.num_pdfs())] for f in frames])
-    kept = Matrix(frames)  # the decodable does not keep it alive
-    decodable = DecodableAmDiagGmmScaled(am, model, kept, 0.1)
-    scaled = np.array([[decodable.log_likelihood(t, i) for i in (1, 7, 30)] for t in range(0, 200, 10)])
-    with SequentialIntVectorReader(f"ark:gunzip -c {YESNO / 'ali.1.gz'} |") as reader:
-        ali = next(list(a) for k, a in reader if k == key)[:200]
-    pdfs = [model.transition_id_to_pdf(t) for t in ali]
-    initial = AmDiagGmm()
-    with xopen(str(YESNO / "0.mdl")) as ki:
-        TransitionModel().read(ki.stream(), ki.binary)
-        initial.read(ki.stream(), ki.binary)
-    acc = AccumAmDiagGmm()
-    acc.init(initial, FLAGS)
-    for time, pdf in enumerate(pdfs):
-        acc.accumulate_for_gmm(initial, Vector(frames[time]), pdf, 1.0)
-    write("am_acc", acc)
-    config = MleDiagGmmOptions()
-    config.min_gaussian_occupancy = 3.0
-    results = [mle_am_diag_gmm_update(config, acc, FLAGS, initial)]
-    write("am_mle", initial)
-    results.append(map_am_diag_gmm_update(MapDiagGmmOptions(), acc, FLAGS, initial))
-    write("am_map", initial)
-    occupancies = np.array([np.sum(np.array(pdfs) == p) for p in range(11)], np.float32)
-    initial.split_by_count(Vector(occupancies), 30, 0.0, 0.25, 3.0)
-    write("am_split", initial)
-    np.savez_compressed(
-        str(OUT / "yesno.npz"),
-        frames=frames,
-        log_likelihoods=likelihoods.astype(np.float32),
-        scaled=scaled,
-        pdfs=pdfs,
-        totals=np.array([acc.tot_count(), acc.tot_log_like(), acc.tot_stats_count()]),
-        results=np.array(results),
-        occupancies=occupancies,
-    )
-
-
-STEPS = [("tree", trees), ("hmm", hmms), ("gmm", mixtures), ("gmm", yesno)]
-
-if len(sys.argv) == 1:
-    for number in range(len(STEPS)):  # each in a process of its own, as some of these calls damage others
-        subprocess.run([sys.executable, __file__, str(number)], check=True)
-else:
-    room, step = STEPS[int(sys.argv[1])]
-    OUT = TESTS / "kaldi" / room / "golden"
-    OUT.mkdir(parents=True, exist_ok=True)
-    step()
+trees()
+hmms()
