@@ -62,9 +62,8 @@ std::span<const Arc<W>> Fst<W>::arcs_of(StateId s) const {
 
 template <class W>
 View<W> Fst<W>::tables() const {
-  if (tables_->owner && !tables_->bounded.load(std::memory_order_acquire)) {
-    if (!is_packed()) fst_error("the arcs of the states do not lie side by side: the file is corrupt");
-    tables_->bounded.store(true, std::memory_order_release);
+  if (tables_->owner && !is_packed()) {
+    fst_error("the arcs of the states do not lie side by side: the file is corrupt");
   }
   View<W> view = tables_->view;
   view.start = start_;
@@ -96,12 +95,14 @@ void Fst<W>::check() const {
 
 template <class W>
 bool Fst<W>::is_packed() const {
+  if (tables_->packed.load(std::memory_order_relaxed)) return true;
   const View<W>& view = tables_->view;
   std::uint64_t begin = 0;
   for (std::size_t s = 0; s < view.num_states; ++s) {
     if (view.states[s].begin != begin) return false;
     begin += view.states[s].arcs;
   }
+  tables_->packed.store(begin == view.num_slots, std::memory_order_relaxed);
   return begin == view.num_slots;
 }
 
@@ -148,6 +149,7 @@ typename Fst<W>::Tables& Fst<W>::change() {
     for (const State<W>& state : tables.states) tables.room.push_back(state.arcs);
   }
   tables.sound.store(false, std::memory_order_relaxed);
+  tables.packed.store(false, std::memory_order_relaxed);
   return tables;
 }
 

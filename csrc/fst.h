@@ -160,8 +160,9 @@ class Fst {
     StringsOf<W> strings;
     std::shared_ptr<const void> owner;  // where the tables lie elsewhere
     View<W> view;
-    std::atomic<bool> sound = false;    // check() has passed, and nothing has changed since
-    std::atomic<bool> bounded = false;  // the arcs of each state are known to lie in the table
+    // What has been found out, and has not changed since.
+    std::atomic<bool> sound = false;   // check() has passed
+    std::atomic<bool> packed = false;  // is_packed()
 
     Tables() { look(); }
     void look() { view = {states.data(), arcs.data(), states.size(), arcs.size(), kNoState, &strings}; }

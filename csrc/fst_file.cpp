@@ -101,7 +101,16 @@ W read_weight(Input& in, StringsOf<W>& strings) {
     if (length == 0) return {weight, 0, 0};
     if (strings.symbols.size() + length > kMostSymbols) in.error("more than ", kMostSymbols, " symbols in strings");
     const auto begin = static_cast<std::uint32_t>(strings.symbols.size());
-    for (std::int32_t i = 0; i < length; ++i) {
+    std::int32_t read = 0;
+    if constexpr (std::is_same_v<Int, std::int32_t>) {
+      while (read < length) {  // as much at a time as is not much
+        const std::int32_t part = std::min<std::int32_t>(length - read, 1 << 16);
+        strings.symbols.resize(begin + std::size_t(read) + part);
+        in.read(strings.symbols.data() + begin + read, part * sizeof(Int), "symbols of a string");
+        read += part;
+      }
+    }
+    for (; read < length; ++read) {
       const Int symbol = number<Int>(in, "a symbol of a string");
       if (static_cast<std::int32_t>(symbol) != symbol) in.error("the symbol ", symbol, " does not fit 32 bits");
       strings.symbols.push_back(static_cast<std::int32_t>(symbol));

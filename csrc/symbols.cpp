@@ -1,8 +1,10 @@
 #include "symbols.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
+#include <functional>
 
 #include "fst_error.h"
 
@@ -14,6 +16,24 @@ constexpr std::string_view kSpace = " \t\r";
 constexpr std::int32_t kMagic = 2125658996;
 
 }  // namespace
+
+bool is_plain(const SymbolList& list) {
+  const std::size_t count = list.symbols.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (list.keys[i] != static_cast<std::int64_t>(i)) return false;
+  }
+  // Open addressing: places that hold 1 + the position of a symbol.
+  const std::size_t places = std::bit_ceil(2 * count + 1);
+  std::vector<std::size_t> table(places, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t at = std::hash<std::string_view>()(list.symbols[i]) & (places - 1);
+    for (; table[at]; at = (at + 1) & (places - 1)) {
+      if (list.symbols[table[at] - 1] == list.symbols[i]) return false;
+    }
+    table[at] = i + 1;
+  }
+  return true;
+}
 
 SymbolList parse_symbols_text(std::string_view text, const std::string& name, bool allow_negative) {
   SymbolList list;

@@ -15,6 +15,9 @@ struct SymbolList {
   std::vector<std::int64_t> keys;
 };
 
+// Whether the keys are 0, 1, 2, ... and no symbol comes twice.
+bool is_plain(const SymbolList& list);
+
 // Throws FstError, which names the file and the line.
 SymbolList parse_symbols_text(std::string_view text, const std::string& name, bool allow_negative);
 // Of bytes that read_symbols() (csrc/fst_file.h) has checked, or of any: FstError where they are no symbol table.

@@ -83,11 +83,16 @@ nb::object weight_to_python(const W& w, const StringsOf<W>& strings) {
   }
 }
 
-template <class W>
-W weight_of_python(nb::handle value, Fst<W>& fst) {
+// `old` gives the weight that is to be replaced, whose string is kept if it is the same.
+template <class W, class Old>
+W weight_of_python(nb::handle value, Fst<W>& fst, Old old) {
   if constexpr (has_strings<W>) {
     const nb::tuple parts = tuple_of(value, 3);
-    return fst.add_string({real(parts[0]), real(parts[1])}, nb::cast<std::vector<std::int32_t>>(parts[2]));
+    const LatticeWeight costs = {real(parts[0]), real(parts[1])};
+    const auto string = nb::cast<std::vector<std::int32_t>>(parts[2]);
+    const W before = old();
+    if (std::ranges::equal(fst.strings().of(before), string)) return {costs, before.begin, before.length};
+    return fst.add_string(costs, string);
   } else if constexpr (W::floats == 1) {
     return {real(value)};
   } else {
@@ -167,7 +172,7 @@ void bind_automaton(nb::module_& m, const char* name) {
       .def("start", &Self::start)
       .def("num_states", &Self::num_states)
       .def("total_arcs",
-           [](const Self& self) { return released([view = self.tables()] { return view.num_arcs(); }); })
+           [](const Self& self) { return released([copy = self] { return copy.tables().num_arcs(); }); })
       .def("num_arcs", [](const Self& self, StateId s) { return self.state(s).arcs + 0u; })
       .def("num_input_epsilons", [](const Self& self, StateId s) { return self.state(s).iepsilons + 0u; })
       .def("num_output_epsilons", [](const Self& self, StateId s) { return self.state(s).oepsilons + 0u; })
@@ -175,27 +180,35 @@ void bind_automaton(nb::module_& m, const char* name) {
            [](const Self& self, StateId s) { return weight_to_python<W>(self.state(s).final, self.strings()); })
       .def("arcs",
            [](const Self& self, StateId s) {
-             nb::list made;
-             for (const Arc<W>& arc : self.arcs_of(s)) made.append(arc_to_python<W>(arc, self.strings()));
+             const Self kept = self;  // making objects may run a finalizer, and that may change the automaton
+             const std::span<const Arc<W>> arcs = kept.arcs_of(s);
+             nb::list made = nb::steal<nb::list>(PyList_New(Py_ssize_t(arcs.size())));
+             for (std::size_t i = 0; i < arcs.size(); ++i) {
+               nb::object arc = arc_to_python<W>(arcs[i], kept.strings());
+               PyList_SetItem(made.ptr(), Py_ssize_t(i), arc.release().ptr());
+             }
              return made;
            })
       .def("set_start", &Self::set_start)
       .def("set_final",
            [](Self& self, StateId s, nb::handle weight) {
-             self.state(s);
-             self.set_final(s, weight_of_python<W>(weight, self));
+             self.set_final(s, weight_of_python<W>(weight, self, [&] { return self.state(s).final; }));
            })
       .def("add_state", &Self::add_state)
       .def("add_states", &Self::add_states)
       .def("add_arc",
            [](Self& self, StateId s, Label ilabel, Label olabel, nb::handle weight, StateId nextstate) {
-             self.state(s);
-             self.add_arc(s, {ilabel, olabel, weight_of_python<W>(weight, self), nextstate});
+             const auto none = [&] { return self.state(s), W::one(); };
+             self.add_arc(s, {ilabel, olabel, weight_of_python<W>(weight, self, none), nextstate});
            })
       .def("set_arc",
            [](Self& self, StateId s, std::size_t position, Label ilabel, Label olabel, nb::handle weight,
               StateId nextstate) {
-             self.set_arc(s, position, {ilabel, olabel, weight_of_python<W>(weight, self), nextstate});
+             const auto old = [&]() -> W {
+               const auto arcs = self.arcs_of(s);
+               return position < arcs.size() ? W(arcs[position].weight) : W::one();
+             };
+             self.set_arc(s, position, {ilabel, olabel, weight_of_python<W>(weight, self, old), nextstate});
            })
       .def("delete_arcs", &Self::delete_arcs)
       .def("delete_last_arcs", &Self::delete_last_arcs)
@@ -326,21 +339,27 @@ nb::tuple file_to_python(FstFile file) {
                         nb::bytes(file.osymbols.data(), file.osymbols.size()));
 }
 
-// (name, available key, symbols, keys, {symbol: key}, whether the keys are 0, 1, 2, ...). A symbol that comes twice
-// makes the dict smaller than the lists.
-nb::tuple list_to_python(const SymbolList& list) {
+// (name, available key, symbols, keys): keys is None where they are 0, 1, 2, ... and no symbol comes twice.
+nb::tuple list_to_python(const SymbolList& list, bool plain) {
   const auto size = static_cast<Py_ssize_t>(list.symbols.size());
-  nb::object symbols = nb::steal(PyList_New(size)), keys = nb::steal(PyList_New(size)), both = nb::steal(PyDict_New());
-  if (!symbols.is_valid() || !keys.is_valid() || !both.is_valid()) nb::raise_python_error();
-  bool dense = true;
+  nb::object symbols = nb::steal(PyList_New(size)), keys = plain ? nb::none() : nb::steal(PyList_New(size));
+  if (!symbols.is_valid() || !keys.is_valid()) nb::raise_python_error();
   for (Py_ssize_t i = 0; i < size; ++i) {
-    nb::object symbol = to_python(list.symbols[i]), key = nb::steal(PyLong_FromLongLong(list.keys[i]));
-    if (PyDict_SetItem(both.ptr(), symbol.ptr(), key.ptr())) nb::raise_python_error();
-    PyList_SetItem(symbols.ptr(), i, symbol.release().ptr());
-    PyList_SetItem(keys.ptr(), i, key.release().ptr());
-    dense &= list.keys[i] == i;
+    PyList_SetItem(symbols.ptr(), i, to_python(list.symbols[i]).release().ptr());
+    if (!plain) PyList_SetItem(keys.ptr(), i, PyLong_FromLongLong(list.keys[i]));
   }
-  return nb::make_tuple(to_python(list.name), list.available_key, symbols, keys, both, dense);
+  return nb::make_tuple(to_python(list.name), list.available_key, symbols, keys);
+}
+
+template <class Parse>
+nb::tuple parsed(Parse parse) {
+  SymbolList list;
+  bool plain = false;
+  released([&] {
+    list = parse();
+    plain = is_plain(list);
+  });
+  return list_to_python(list, plain);
 }
 
 // A view of a symbol; one that is not UTF-8 is kept in `owned`, which must have room.
@@ -414,11 +433,11 @@ void bind_fst(nb::module_& m) {
   m.def("read_lattice_text", [](Input& in) { return released([&] { return read_lattice_text(in); }); });
   m.def("parse_symbols", [](const nb::bytes& bytes, const std::string& name) {
     const std::string_view view(bytes.c_str(), bytes.size());
-    return list_to_python(released([&] { return parse_symbols(view, name); }));
+    return parsed([&] { return parse_symbols(view, name); });
   });
   m.def("parse_symbols_text", [](const nb::bytes& bytes, const std::string& name, bool allow_negative) {
     const std::string_view view(bytes.c_str(), bytes.size());
-    return list_to_python(released([&] { return parse_symbols_text(view, name, allow_negative); }));
+    return parsed([&] { return parse_symbols_text(view, name, allow_negative); });
   });
   m.def("print_symbols", print_symbols_, "name"_a, "available_key"_a, "symbols"_a, "keys"_a, "text"_a);
 }

@@ -22,19 +22,25 @@ class SymbolTable:
     def __init__(self, symbols: Iterable[str | tuple[str, int]] = (), name: str = "<unspecified>"):
         self.name = name
         self._available = 0
-        self._keys: dict[str, int] = {}
+        self._made: dict[str, int] | None = {}  # keys by symbols; None until someone asks: see _keys
         self._symbols: list[str] = []  # of keys 0, 1, 2, ...
         self._sparse: dict[int, str] = {}  # of all other keys
         for item in symbols:
             self.add(item) if isinstance(item, str) else self.add(*item)
 
+    @property
+    def _keys(self) -> dict[str, int]:
+        """Who writes transcripts needs symbols by keys only; the other way is built when asked for."""
+        if self._made is None:
+            self._made = dict(zip(self._symbols, range(len(self._symbols)), strict=True))
+        return self._made
+
     @classmethod
-    def _of_parts(
-        cls, name: str, available: int, symbols: list[str], keys: list[int], both: dict[str, int], dense: bool
-    ) -> Self:
+    def _of_parts(cls, name: str, available: int, symbols: list[str], keys: list[int] | None) -> Self:
+        """keys: None for 0, 1, 2, ... where no symbol comes twice."""
         table = cls(name=name)
-        if dense and len(both) == len(symbols):
-            table._keys, table._symbols, table._available = both, symbols, len(symbols)
+        if keys is None:
+            table._made, table._symbols, table._available = None, symbols, len(symbols)
         else:
             for symbol, key in zip(symbols, keys, strict=True):
                 table.add(symbol, key)
@@ -109,7 +115,7 @@ class SymbolTable:
         return isinstance(item, int) and self.symbol(item) is not None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._symbols) if self._made is None else len(self._made)
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         return iter(self._keys.items())
@@ -161,7 +167,8 @@ class SymbolTable:
     def copy(self) -> Self:
         other = type(self)(name=self.name)
         other._available = self._available
-        other._keys, other._symbols, other._sparse = dict(self._keys), list(self._symbols), dict(self._sparse)
+        other._made = None if self._made is None else dict(self._made)
+        other._symbols, other._sparse = list(self._symbols), dict(self._sparse)
         return other
 
     def _native(self) -> _native.Symbols:

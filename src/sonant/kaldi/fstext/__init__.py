@@ -16,6 +16,9 @@ from sonant.kaldi.fstext.compiler import KwsIndexFstCompiler as KwsIndexFstCompi
 from sonant.kaldi.fstext.compiler import LatticeFstCompiler as LatticeFstCompiler
 from sonant.kaldi.fstext.compiler import LogFstCompiler as LogFstCompiler
 from sonant.kaldi.fstext.compiler import StdFstCompiler as StdFstCompiler
+from sonant.kaldi.fstext.enums import ENCODE_FLAGS as ENCODE_FLAGS
+from sonant.kaldi.fstext.enums import ENCODE_LABELS as ENCODE_LABELS
+from sonant.kaldi.fstext.enums import ENCODE_WEIGHTS as ENCODE_WEIGHTS
 from sonant.kaldi.fstext.files import read_fst_kaldi as read_fst_kaldi
 from sonant.kaldi.fstext.files import write_fst_kaldi as write_fst_kaldi
 from sonant.kaldi.fstext.header import FstHeader as FstHeader

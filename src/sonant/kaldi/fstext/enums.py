@@ -7,6 +7,10 @@ from sonant.errors import FstError
 
 Enum = TypeVar("Enum", bound=IntEnum)
 
+ENCODE_LABELS = 1
+ENCODE_WEIGHTS = 2
+ENCODE_FLAGS = ENCODE_LABELS | ENCODE_WEIGHTS
+
 
 class ArcSortType(IntEnum):
     ILABEL_SORT = 0
