@@ -11,15 +11,18 @@ import numpy as np
 from kaldi.feat.functions import DeltaFeaturesOptions, compute_deltas
 from kaldi.gmm import (
     AccumDiagGmm,
+    AccumFullGmm,
     DiagGmm,
     FullGmm,
     GmmUpdateFlags,
     MapDiagGmmOptions,
     MleDiagGmmOptions,
+    MleFullGmmOptions,
     get_split_targets,
     map_diag_gmm_update,
     ml_objective,
     mle_diag_gmm_update,
+    mle_full_gmm_update,
 )
 from kaldi.gmm.am import (
     AccumAmDiagGmm,
@@ -220,5 +223,33 @@ def yesno():
     )
 
 
+def full_updates():
+    gmm, frames = read(FullGmm, GMM / "full.bin"), np.load(str(GMM / "mixtures.npz"))["frames"]
+    acc = AccumFullGmm.new_with_full(gmm, FLAGS)
+    for frame in frames:
+        acc.accumulate_from_full(gmm, Vector(frame), 0.75)
+    acc.accumulate_for_component(Vector(frames[0]), 1, 2.0)
+    acc.accumulate_from_posteriors(Vector(frames[1]), Vector([0.1, 0.2, 0.3, 0, 0, 0.4]))
+    write(GMM / "acc_full", acc)
+    write(GMM / "acc_full_weights", AccumFullGmm.new_with_params(2, 3, 4))
+    arrays = {}
+    for name, flags, floor, condition in (
+        ("all", FLAGS, 0.001, 1e4),
+        ("floor", FLAGS, 0.5, 1e4),
+        ("condition", FLAGS, 0.001, 3.0),
+        ("variances", 2, 0.001, 1e4),
+        ("means", 1, 0.001, 1e4),
+    ):
+        config = MleFullGmmOptions()
+        config.min_gaussian_occupancy = 2.0
+        config.remove_low_count_gaussians = False
+        config.variance_floor, config.max_condition = floor, condition
+        updated = FullGmm().copy(gmm)
+        arrays[name] = np.array(mle_full_gmm_update(config, acc, flags, updated))
+        write(GMM / ("fmle_" + name), updated)
+    np.savez_compressed(str(GMM / "full_updates.npz"), **arrays)
+
+
 mixtures()
+full_updates()
 yesno()

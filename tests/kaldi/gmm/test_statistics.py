@@ -8,16 +8,20 @@ import pytest
 from sonant.errors import AcousticModelError, ArkError, MatrixError
 from sonant.kaldi.gmm import (
     AccumDiagGmm,
+    AccumFullGmm,
     DiagGmm,
+    FullGmm,
     GmmUpdateFlags,
     MapDiagGmmOptions,
     MleDiagGmmOptions,
+    MleFullGmmOptions,
     augment_gmm_flags,
     get_split_targets,
     gmm_flags_to_string,
     map_diag_gmm_update,
     ml_objective,
     mle_diag_gmm_update,
+    mle_full_gmm_update,
     string_to_gmm_flags,
 )
 from sonant.kaldi.matrix import DoubleVector
@@ -127,7 +131,7 @@ MLE = {
 }
 
 
-def assert_same_mixture(ours: DiagGmm, theirs: DiagGmm):
+def assert_same_mixture(ours, theirs):
     for name in ("_weights", "_means", "_inverses", "_gconsts"):
         a, b = getattr(ours, name), getattr(theirs, name)
         assert a.shape == b.shape, name
@@ -208,3 +212,64 @@ def test_options_by_kaldis_names():
     assert config.min_gaussian_occupancy == 3 and not config.remove_low_count_gaussians
     assert config.min_gaussian_weight == 1e-5 and config.min_variance == 0.001
     assert (MapDiagGmmOptions().mean_tau, MapDiagGmmOptions().variance_tau) == (10.0, 50.0)
+
+
+def full_statistics(read) -> tuple[FullGmm, AccumFullGmm]:
+    gmm = read(FullGmm(), GOLDEN / "full.bin")
+    acc = AccumFullGmm.new_with_full(gmm, ALL)
+    for frame in FRAMES:
+        acc.accumulate_from_full(gmm, frame, 0.75)
+    acc.accumulate_for_component(FRAMES[0], 1, 2.0)
+    acc.accumulate_from_posteriors(FRAMES[1], [0.1, 0.2, 0.3, 0, 0, 0.4])
+    return gmm, acc
+
+
+def test_full_statistics(read, written):
+    gmm, acc = full_statistics(read)
+    binary, text = ((GOLDEN / f"acc_full{s}").read_bytes() for s in (".bin", ".txt"))
+    theirs = read(AccumFullGmm(), binary, False)
+    assert_close(acc, theirs)
+    assert written(theirs) == (binary, text)
+    weights = read(AccumFullGmm(), GOLDEN / "acc_full_weights.bin", False)
+    assert written(weights)[0] == (GOLDEN / "acc_full_weights.bin").read_bytes()
+    assert weights.flags() == 4 and weights.covariance_accumulator() == []
+    twice = read(AccumFullGmm.new_with_other(theirs), binary, True)
+    np.testing.assert_allclose(twice.occupancy().numpy(), 2 * theirs.occupancy().numpy())
+    outer = FRAMES.T @ (FRAMES * 0.75) + 2 * np.outer(FRAMES[0], FRAMES[0]) + np.outer(FRAMES[1], FRAMES[1])
+    total = sum(np.asarray(c) for c in acc.covariance_accumulator())
+    np.testing.assert_allclose(total, outer, rtol=1e-4, atol=1e-4)
+    diag = DiagGmm().copy(gmm)
+    before = acc.occupancy().numpy().sum()
+    assert acc.accumulate_from_diag(diag, FRAMES[0], 2.0) == pytest.approx(
+        diag.log_likelihood(FRAMES[0]), rel=1e-5
+    )
+    assert acc.occupancy().numpy().sum() == pytest.approx(before + 2)
+    acc.resize_with_full(gmm, 1)
+    assert acc.flags() == 5
+    for end in range(0, len(binary) - 2, 7):
+        with pytest.raises((ArkError, AcousticModelError)):
+            read(AccumFullGmm(), binary[:end], False)
+
+
+FULL = {
+    "all": (ALL, {}),
+    "floor": (ALL, dict(variance_floor=0.5)),
+    "condition": (ALL, dict(max_condition=3.0)),
+    "variances": (2, {}),
+    "means": (1, {}),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_maximum_likelihood_of_full_mixtures(name: str, read):
+    gmm, acc = full_statistics(read)
+    flags, options = FULL[name]
+    config = MleFullGmmOptions(min_gaussian_occupancy=2.0, remove_low_count_gaussians=False, **options)
+    gain, count = mle_full_gmm_update(config, acc, flags, gmm)
+    expected = np.load(GOLDEN / "full_updates.npz")[name]
+    assert (gain, count) == pytest.approx(tuple(expected), rel=1e-3, abs=1e-2)
+    assert_same_mixture(gmm, read(FullGmm(), GOLDEN / f"fmle_{name}.bin"))
+    with pytest.raises(AcousticModelError, match="flags 15"):
+        mle_full_gmm_update(config, AccumFullGmm.new_with_full(gmm, 4), ALL, gmm)
+    assert mle_full_gmm_update(MleFullGmmOptions(), AccumFullGmm.new_with_full(gmm, ALL), ALL, gmm)[1] == 0
+    assert gmm.num_gauss() == 1  # all but one had too few frames

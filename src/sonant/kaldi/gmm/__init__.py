@@ -2,6 +2,7 @@
 
 from sonant.kaldi.gmm import am
 from sonant.kaldi.gmm.accumulators import AccumDiagGmm, ml_objective
+from sonant.kaldi.gmm.accumulators_full import AccumFullGmm
 from sonant.kaldi.gmm.am_diag import get_split_targets
 from sonant.kaldi.gmm.diag import DiagGmm
 from sonant.kaldi.gmm.flags import (
@@ -18,9 +19,11 @@ from sonant.kaldi.gmm.update import (
     map_diag_gmm_update,
     mle_diag_gmm_update,
 )
+from sonant.kaldi.gmm.update_full import MleFullGmmOptions, mle_full_gmm_update
 
 __all__ = [
     "AccumDiagGmm",
+    "AccumFullGmm",
     "DiagGmm",
     "DiagGmmNormal",
     "FullGmm",
@@ -28,6 +31,7 @@ __all__ = [
     "GmmUpdateFlags",
     "MapDiagGmmOptions",
     "MleDiagGmmOptions",
+    "MleFullGmmOptions",
     "am",
     "augment_gmm_flags",
     "get_split_targets",
@@ -35,5 +39,6 @@ __all__ = [
     "map_diag_gmm_update",
     "ml_objective",
     "mle_diag_gmm_update",
+    "mle_full_gmm_update",
     "string_to_gmm_flags",
 ]

@@ -9,7 +9,9 @@ from sonant.errors import AcousticModelError
 from sonant.kaldi.gmm.accumulators import AccumDiagGmm, ml_objective
 from sonant.kaldi.gmm.diag import DiagGmm
 from sonant.kaldi.gmm.flags import GmmUpdateFlags
+from sonant.kaldi.gmm.mixture import Array, Mixture
 from sonant.kaldi.gmm.normal import DiagGmmNormal
+from sonant.kaldi.gmm.statistics import Statistics
 from sonant.kaldi.matrix import DoubleVector
 from sonant.kaldi.matrix._checks import operand
 from sonant.kaldi.util.options import Options, option
@@ -46,17 +48,14 @@ def mle_diag_gmm_update(
     Returns (gain of the auxiliary function, frames, floored variances, Gaussians with any, those removed).
     Raises AcousticModelError for flags that the statistics lack, or those of another mixture.
     """
-    _check(diag_gmm_acc, flags, gmm)
+    check_update(diag_gmm_acc, flags, gmm)
     gmm.compute_gconsts()
     before = ml_objective(gmm, diag_gmm_acc)
     occupancy, means, squares = diag_gmm_acc._arrays()
-    total = float(occupancy.sum())
-    shares = occupancy / total if total > 0 else np.full(len(occupancy), 1 / len(occupancy))
-    enough = (occupancy > config.min_gaussian_occupancy) & (shares > config.min_gaussian_weight)
     new = DiagGmmNormal(gmm)
     old_means = new.means_.copy()
     floored = np.zeros_like(new.vars_, dtype=bool)
-    new.weights_[enough] = shares[enough]
+    enough, removed = low_counts(config, occupancy, new.weights_)
     if len(means):
         new.means_[enough] = means[enough] / occupancy[enough, None]
     if len(squares):
@@ -71,19 +70,13 @@ def mle_diag_gmm_update(
         floor = floors if len(floors) else np.full(gmm.dim(), config.min_variance)
         floored[enough] = variances < floor
         new.vars_[enough] = np.maximum(variances, floor)
-    removed: list[int] = []
-    for i in np.flatnonzero(~enough).tolist():
-        if config.remove_low_count_gaussians and len(removed) < len(occupancy) - 1:  # one stays
-            removed.append(i)
-        else:
-            new.weights_[i] = max(shares[i], config.min_gaussian_weight)
     new.copy_to_diag_gmm(gmm, flags)
     gmm.compute_gconsts()
     gain = ml_objective(gmm, diag_gmm_acc) - before
     if removed:
         gmm.remove_components(removed, True)
         gmm.compute_gconsts()
-    return gain, total, int(floored.sum()), int(floored.any(1).sum()), len(removed)
+    return gain, float(occupancy.sum()), int(floored.sum()), int(floored.any(1).sum()), len(removed)
 
 
 def map_diag_gmm_update(
@@ -93,7 +86,7 @@ def map_diag_gmm_update(
 
     Returns (gain of the auxiliary function, frames). Raises AcousticModelError as mle_diag_gmm_update.
     """
-    _check(diag_gmm_acc, flags, gmm)
+    check_update(diag_gmm_acc, flags, gmm)
     gmm.compute_gconsts()
     before = ml_objective(gmm, diag_gmm_acc)
     occupancy, means, squares = diag_gmm_acc._arrays()
@@ -113,7 +106,23 @@ def map_diag_gmm_update(
     return ml_objective(gmm, diag_gmm_acc) - before, total
 
 
-def _check(acc: AccumDiagGmm, flags: int, gmm: DiagGmm) -> None:
+def low_counts(config: Any, occupancy: Array, weights: Array) -> tuple[Array, list[int]]:
+    """(which Gaussians have enough frames, those to remove); sets the new weights."""
+    total = float(occupancy.sum())
+    shares = occupancy / total if total > 0 else np.full(len(occupancy), 1 / len(occupancy))
+    enough = (occupancy > config.min_gaussian_occupancy) & (shares > config.min_gaussian_weight)
+    weights[enough] = shares[enough]
+    removed: list[int] = []
+    for i in np.flatnonzero(~enough).tolist():
+        if config.remove_low_count_gaussians and len(removed) < len(occupancy) - 1:  # one stays
+            removed.append(i)
+        else:
+            weights[i] = max(shares[i], config.min_gaussian_weight)
+    return enough, removed
+
+
+def check_update(acc: Statistics, flags: int, gmm: Mixture) -> None:
+    """Raises AcousticModelError for flags that the statistics lack, or those of another mixture."""
     if flags & ~acc.flags_:
         raise AcousticModelError(
             f"flags {flags}; the statistics have {acc.flags_}: accumulate with the same flags"
