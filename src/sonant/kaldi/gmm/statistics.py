@@ -18,6 +18,10 @@ Array = np.ndarray
 class Statistics(ABC):
     """Of each Gaussian: occupancy, sum of frames, sum of their second moments; which ones, `flags_` say."""
 
+    _occupancy: Array  # (gaussians,)
+    _means: Array  # (gaussians, dim), or (0, 0)
+    _squares: Array  # (gaussians, numbers), or (0, 0)
+
     def __init__(self) -> None:
         self.flags_ = 0
         self._occupancy, self._means, self._squares = np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))
