@@ -224,6 +224,17 @@ def test_random_frames_have_the_mean():
     assert np.abs(total / 3000 - mean).max() < 0.15
 
 
+def test_random_frames_of_full_mixtures():
+    gmm = load("full", FullGmm)
+    frames = Matrix(4000, 5)
+    FullGmmNormal.new_with_other(gmm).rand(frames)
+    weights, means, covariances = gmm._moments()
+    mean = weights @ means
+    second = np.einsum("m,mij->ij", weights, covariances) + (weights[:, None] * means).T @ means
+    np.testing.assert_allclose(frames.numpy().mean(0), mean, atol=0.2)
+    np.testing.assert_allclose(np.cov(frames.numpy().T), second - np.outer(mean, mean), atol=0.4)
+
+
 def test_what_was_changed_must_be_computed(kind: str, gmm, written):
     gmm.set_weights(gmm.weights())
     for use in (

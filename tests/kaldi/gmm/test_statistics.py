@@ -246,6 +246,8 @@ def test_full_statistics(read, written):
     assert acc.occupancy().numpy().sum() == pytest.approx(before + 2)
     acc.resize_with_full(gmm, 1)
     assert acc.flags() == 5
+    acc.resize_var_accumulator(2, 3)
+    assert acc.flags() == 7 and acc.num_gauss() == 2
     for end in range(0, len(binary) - 2, 7):
         with pytest.raises((ArkError, AcousticModelError)):
             read(AccumFullGmm(), binary[:end], False)

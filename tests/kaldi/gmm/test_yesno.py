@@ -18,6 +18,7 @@ from sonant.kaldi.gmm.am import (
 )
 from sonant.kaldi.hmm import HmmTopology, TransitionModel, split_to_phones
 from sonant.kaldi.tree import ContextDependency
+from sonant.kaldi.util.io import xopen
 from sonant.kaldi.util.table import SequentialIntVectorReader
 
 YESNO = Path(__file__).parents[2] / "data" / "kaldi-yesno"
@@ -51,6 +52,29 @@ def test_tree_and_topology(read, written):
     assert written(transitions.get_topo()) == written(topo)
     made = TransitionModel.from_topo(read(ContextDependency(), tree), topo)
     assert made.compatible(transitions) and made.num_pdfs() == mixtures.num_pdfs() == 11
+
+
+def test_the_example_of_the_documentation():
+    transitions, mixtures, tree = TransitionModel(), AmDiagGmm(), ContextDependency()
+    with xopen(str(YESNO / "40.mdl")) as file:
+        transitions.read(file.stream(), file.binary)
+        mixtures.read(file.stream(), file.binary)
+    with xopen(str(YESNO / "tree")) as file:
+        tree.read(file.stream(), file.binary)
+    assert tree.num_pdfs() == transitions.num_pdfs() == mixtures.num_pdfs()
+    assert mixtures.log_likelihoods_matrix(RUN["frames"]).shape == (200, 11)
+
+
+def test_models_are_written_through_pipes(tmp_path: Path, read):
+    transitions, mixtures = model(read, "40.mdl")
+    with xopen(f"| gzip -c > {tmp_path / 'x.gz'}", "wb") as file:
+        transitions.write(file.stream(), file.binary)
+        mixtures.write(file.stream(), file.binary)
+    with xopen(f"gunzip -c {tmp_path / 'x.gz'} |") as file:
+        again = TransitionModel(), AmDiagGmm()
+        for part in again:
+            part.read(file.stream(), file.binary)
+    assert again[0].compatible(transitions) and again[1].num_gauss() == 943
 
 
 def test_likelihoods_are_kaldis(read):

@@ -6,6 +6,7 @@ import numpy as np
 
 from sonant._native import Input, Output
 from sonant.kaldi.gmm.diag import DiagGmm
+from sonant.kaldi.gmm.flags import GmmUpdateFlags
 from sonant.kaldi.gmm.full import FullGmm
 from sonant.kaldi.gmm.normal import square_of
 from sonant.kaldi.gmm.statistics import Array, Statistics
@@ -39,6 +40,10 @@ class AccumFullGmm(Statistics):
 
     def flags(self) -> int:
         return self.flags_
+
+    def resize_var_accumulator(self, num_comp: int, dim: int) -> None:
+        """Becomes empty statistics with outer products and all that these need."""
+        self.resize(num_comp, dim, GmmUpdateFlags.VARIANCES)
 
     def resize_with_full(self, gmm: FullGmm, flags: int) -> None:
         self.resize(gmm.num_gauss(), gmm.dim(), flags)

@@ -9,7 +9,7 @@ from sonant._native import Input, Output
 from sonant.errors import AcousticModelError
 from sonant.kaldi.gmm.flags import GmmUpdateFlags
 from sonant.kaldi.gmm.merging import merged
-from sonant.kaldi.gmm.mixture import Array, Mixture, _random, not_finite
+from sonant.kaldi.gmm.mixture import Array, Mixture, not_finite, random_numbers
 from sonant.kaldi.gmm.normal import DiagGmmNormal
 from sonant.kaldi.matrix import Matrix
 from sonant.kaldi.matrix._checks import operand
@@ -169,8 +169,8 @@ class DiagGmm(Mixture):
 
     def generate(self, output: Any) -> None:
         """Writes a random frame of this distribution into `output`, a vector (dim,)."""
-        i = _random.choice(self.num_gauss(), p=self._weights / self._weights.sum(dtype=np.float64))
-        noise = _random.standard_normal(self.dim())
+        i = random_numbers.choice(self.num_gauss(), p=self._weights / self._weights.sum(dtype=np.float64))
+        noise = random_numbers.standard_normal(self.dim())
         output[:] = self._means[i] / self._inverses[i] + noise / np.sqrt(self._inverses[i])
 
     # Likelihoods

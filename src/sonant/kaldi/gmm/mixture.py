@@ -13,7 +13,7 @@ from sonant.kaldi.matrix._checks import operand
 
 Array = np.ndarray
 
-_random = np.random.default_rng(0)
+random_numbers = np.random.default_rng(0)
 """For perturbation: like Kaldi's, the same from one run of a program to the next."""
 
 
@@ -151,7 +151,7 @@ class Mixture(ABC):
     def perturb(self, perturb_factor: float) -> None:
         """Moves every mean by a random vector: normal, and `perturb_factor` of a standard deviation long."""
         # The means are stored divided by the covariance, so an inverse standard deviation is their unit.
-        noise = _random.standard_normal(self._means.shape) * np.sqrt(self._precisions())
+        noise = random_numbers.standard_normal(self._means.shape) * np.sqrt(self._precisions())
         self._means = (self._means + perturb_factor * noise).astype(np.float32)
         self._changed()
         self.compute_gconsts()
@@ -169,7 +169,7 @@ class Mixture(ABC):
             history.append(heaviest)
             self._weights[heaviest] /= 2
             self._select([*range(self.num_gauss()), heaviest])
-            noise = _random.standard_normal(self.dim()) * np.sqrt(self._precisions()[heaviest])
+            noise = random_numbers.standard_normal(self.dim()) * np.sqrt(self._precisions()[heaviest])
             self._means[-1] += (perturb_factor * noise).astype(np.float32)
             self._means[heaviest] -= (perturb_factor * noise).astype(np.float32)
         if history:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from sonant.kaldi.gmm.flags import GmmUpdateFlags
+from sonant.kaldi.gmm.mixture import random_numbers
 from sonant.kaldi.matrix import DoubleMatrix, DoubleVector
 from sonant.kaldi.matrix._checks import operand
 from sonant.kaldi.matrix.packed import DoubleSpMatrix
@@ -47,6 +48,14 @@ class FullGmmNormal:
         self.weights_ = DoubleVector(np.zeros(nMix))
         self.means_ = DoubleMatrix(np.zeros((nMix, dim)))
         self.vars_ = [DoubleSpMatrix(np.zeros((dim, dim))) for _ in range(nMix)]
+
+    def rand(self, feats: Any) -> None:
+        """Fills a matrix (frames, dim) with random frames of this distribution."""
+        weights = operand(self.weights_, (None,), np.float64, "weights_")
+        means = operand(self.means_, (len(weights), None), np.float64, "means_")
+        for row, i in enumerate(random_numbers.choice(len(weights), len(feats), p=weights / weights.sum())):
+            covariance = operand(self.vars_[i], (means.shape[1],) * 2, np.float64, "vars_")
+            feats[row] = random_numbers.multivariate_normal(means[i], covariance)
 
     def copy_from_full(self, fullgmm: Any) -> None:
         weights, means, covariances = fullgmm._moments()

@@ -97,9 +97,9 @@ class Posterior:
         self, tmodel: TransitionModel, silence_set: Collection[int], silence_scale: float
     ) -> None:
         """Multiplies the weights of transition-ids of silence phones; by 0, leaves none of them."""
-        phone_of, silence = tmodel.transition_id_to_phone, _members(silence_set)
+        phone_of = tmodel.transition_id_to_phone
         self._frames = [
-            _scaled(frame, lambda i: silence_scale if phone_of(i) in silence else 1.0)
+            _scaled(frame, lambda i: silence_scale if phone_of(i) in silence_set else 1.0)
             for frame in self._frames
         ]
 
@@ -107,32 +107,13 @@ class Posterior:
         self, tmodel: TransitionModel, silence_set: Collection[int], silence_scale: float
     ) -> None:
         """As weight_silence, but what a frame loses it loses in proportion over all of its entries."""
-        phone_of, silence = tmodel.transition_id_to_phone, _members(silence_set)
+        phone_of = tmodel.transition_id_to_phone
         for number, frame in enumerate(self._frames):
             total = sum(weight for _, weight in frame)
-            silent = sum(weight for i, weight in frame if phone_of(i) in silence)
+            silent = sum(weight for i, weight in frame if phone_of(i) in silence_set)
             if total:
                 scale = (silent * silence_scale + total - silent) / total
                 self._frames[number] = _scaled(frame, lambda _, scale=scale: scale)
-
-
-def _members(integers: Any) -> Collection[int]:
-    """A set, list, or ConstIntegerSet, whose count(i) tells whether i is in it."""
-    return integers if hasattr(integers, "__contains__") else _Counted(integers)
-
-
-class _Counted(Collection[int]):
-    def __init__(self, integers: Any):
-        self._integers = integers
-
-    def __contains__(self, value: object) -> bool:
-        return bool(self._integers.count(value))
-
-    def __iter__(self) -> Any:
-        return iter(self._integers)
-
-    def __len__(self) -> int:
-        return self._integers.size()
 
 
 def _scaled(frame: Entries, scale: Callable[[int], float]) -> Entries:
