@@ -8,26 +8,21 @@
 #include <sys/mman.h>
 #endif
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "frame_feature.h"
-#include "pool.h"
+#include "waveforms.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
 
-using Samples = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Features = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
-
-std::span<const float> view(const Samples& samples) { return {samples.data(), samples.size()}; }
 
 // Uninitialised floats, to be freed by delete[]. Large arrays ask for large pages: otherwise a list of recordings
 // spends as much time on the kernel's handing out of pages as on their features.
@@ -52,34 +47,14 @@ Features allocate(std::int64_t frames, int dim) {
 // `warps`: a factor for each waveform.
 nb::list compute(const sonant::FrameFeature& feature, const nb::list& waveforms, const std::vector<double>& warps,
                  int num_threads) {
-  std::vector<Samples> inputs;
+  const std::vector<Samples> inputs = samples_of(waveforms);
   std::vector<Features> outputs;
-  std::vector<std::size_t> order(waveforms.size());
-  std::vector<std::string> errors(waveforms.size());
-  for (nb::handle waveform : waveforms) {
-    inputs.push_back(nb::cast<Samples>(waveform, false));
-    outputs.push_back(allocate(feature.framing().count(std::int64_t(inputs.back().size()), true), feature.dim()));
+  for (const Samples& input : inputs) {
+    outputs.push_back(allocate(feature.framing().count(std::int64_t(input.size()), true), feature.dim()));
   }
-  std::iota(order.begin(), order.end(), 0);
-  // Longest first, so that no thread is left alone with a long one at the end.
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return inputs[a].size() > inputs[b].size(); });
-  {
-    nb::gil_scoped_release no_gil;
-    sonant::parallel_for(inputs.size(), num_threads, [&](std::size_t i) {
-      const std::size_t which = order[i];
-      try {
-        feature.compute(view(inputs[which]), warps[which], outputs[which].data());
-      } catch (const sonant::FeatureError& error) {
-        errors[which] = error.what();
-      }
-    });
-  }
-  // The first bad waveform is reported, whatever the order in which threads came to them.
-  for (std::size_t i = 0; i < errors.size(); ++i) {
-    if (errors[i].empty()) continue;
-    if (errors.size() == 1) throw sonant::FeatureError(errors[i]);
-    sonant::feature_error("waveform ", i, " of ", errors.size(), ": ", errors[i]);
-  }
+  for_each_waveform(inputs, num_threads, [&](std::size_t i) {
+    feature.compute(view(inputs[i]), warps[i], outputs[i].data());
+  });
   nb::list result;
   for (Features& features : outputs) result.append(nb::cast(std::move(features)));
   return result;

@@ -4,16 +4,13 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <mutex>
-#include <numeric>
-#include <string>
 #include <vector>
 
 #include "pitch.h"
-#include "pool.h"
+#include "waveforms.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,12 +18,9 @@ using sonant::feature_error;
 
 namespace {
 
-using Samples = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
 using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
-
-std::span<const float> view(const Samples& samples) { return {samples.data(), samples.size()}; }
 
 // An array that owns the values.
 template <typename Array>
@@ -50,30 +44,9 @@ void check_finite(std::span<const float> samples) {
 }
 
 nb::list compute(const sonant::Pitch& pitch, const nb::list& waveforms, int num_threads) {
-  std::vector<Samples> inputs;
-  for (nb::handle waveform : waveforms) inputs.push_back(nb::cast<Samples>(waveform, false));
+  const std::vector<Samples> inputs = samples_of(waveforms);
   std::vector<std::vector<float>> outputs(inputs.size());
-  std::vector<std::string> errors(inputs.size());
-  {
-    nb::gil_scoped_release no_gil;
-    // Longest first, so that no thread is left alone with a long one at the end.
-    std::vector<std::size_t> order(inputs.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return inputs[a].size() > inputs[b].size(); });
-    sonant::parallel_for(inputs.size(), num_threads, [&](std::size_t i) {
-      try {
-        outputs[order[i]] = pitch.compute(view(inputs[order[i]]));
-      } catch (const sonant::FeatureError& error) {
-        errors[order[i]] = error.what();
-      }
-    });
-  }
-  // The first bad waveform is reported, whatever the order in which threads came to them.
-  for (std::size_t i = 0; i < errors.size(); ++i) {
-    if (errors[i].empty()) continue;
-    if (errors.size() == 1) throw sonant::FeatureError(errors[i]);
-    feature_error("waveform ", i, " of ", errors.size(), ": ", errors[i]);
-  }
+  for_each_waveform(inputs, num_threads, [&](std::size_t i) { outputs[i] = pitch.compute(view(inputs[i])); });
   nb::list result;
   for (auto& features : outputs) result.append(nb::cast(matrix(std::move(features), pitch.dim())));
   return result;

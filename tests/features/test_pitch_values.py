@@ -17,7 +17,7 @@ import soundfile
 from sonant import _native
 from sonant.errors import FeatureError
 from sonant.features import Pitch, PitchConfig, ProcessPitchConfig, process_pitch
-from sonant.features.pitch import native_options
+from sonant.features.frames import native_options
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "pitch.npz")
 DESCRIBED = json.loads(str(GOLDEN["cases"]))

@@ -129,7 +129,9 @@ class FrameFeature(Generic[Config]):
         if num_threads < 0:
             raise FeatureError(f"num_threads={num_threads}; expected 1 or more, or 0 for all there are")
         if isinstance(samples, list | tuple):
-            checked = [_checked(array, f"waveform {i} of {len(samples)}") for i, array in enumerate(samples)]
+            checked = [
+                checked_samples(array, f"waveform {i} of {len(samples)}") for i, array in enumerate(samples)
+            ]
             warps = warp if isinstance(warp, list | tuple | np.ndarray) else [warp] * len(checked)
             if len(warps) != len(checked):
                 raise FeatureError(
@@ -138,7 +140,7 @@ class FrameFeature(Generic[Config]):
             return self._native.compute(checked, [self._warp(factor) for factor in warps], num_threads)
         if isinstance(warp, list | tuple | np.ndarray):
             raise FeatureError(f"vtln_warp={warp!r} for one waveform; expected one factor")
-        return self._native.compute([_checked(samples, "samples")], [self._warp(warp)], 1)[0]
+        return self._native.compute([checked_samples(samples, "samples")], [self._warp(warp)], 1)[0]
 
     def _warp(self, warp: Any) -> float:
         if warp is None:
@@ -212,7 +214,7 @@ class FrameStream:
         samples: (samples,) float32, any number of them. Returns (new_frames, dim) float32.
         Raises FeatureError as `compute` does, and leaves the stream as it was; also after finish.
         """
-        return self._native.feed(_checked(samples, "samples"))
+        return self._native.feed(checked_samples(samples, "samples"))
 
     def finish(self) -> Features:
         """Ends the waveform. Returns its last frames, (new_frames, dim) float32.
@@ -222,7 +224,7 @@ class FrameStream:
         return self._native.finish()
 
 
-def native_options(kind: type, config: FrameConfig) -> Any:
+def native_options(kind: type, config: Any) -> Any:
     """The options of the native core. Raises FeatureError for a value of another type."""
     options = kind()
     for field in fields(config):
@@ -240,7 +242,8 @@ def native_options(kind: type, config: FrameConfig) -> Any:
     return options
 
 
-def _checked(samples: object, name: str) -> Samples:
+def checked_samples(samples: object, name: str) -> Samples:
+    """`samples` as a contiguous array (samples,) of float32; raises FeatureError for anything else."""
     if not isinstance(samples, np.ndarray):
         raise FeatureError(
             f"{name}: {type(samples).__name__}; expected a numpy array (samples,) of float32: "

@@ -5,17 +5,13 @@ recognition", as `feat/pitch-functions` of Kaldi has it, of which every option i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, overload
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from typing import overload
 
 from sonant import _native
 from sonant.errors import FeatureError
-
-Samples = npt.NDArray[np.float32]
-Features = npt.NDArray[np.float32]
+from sonant.features.checks import feature_matrix
+from sonant.features.frames import Features, Samples, checked_samples, native_options
 
 
 @dataclass(frozen=True)
@@ -147,9 +143,11 @@ class Pitch:
         if num_threads < 0:
             raise FeatureError(f"num_threads={num_threads}; expected 1 or more, or 0 for all there are")
         if isinstance(samples, list | tuple):
-            checked = [_checked(array, f"waveform {i} of {len(samples)}") for i, array in enumerate(samples)]
+            checked = [
+                checked_samples(array, f"waveform {i} of {len(samples)}") for i, array in enumerate(samples)
+            ]
             return self._native.compute(checked, num_threads)
-        return self._native.compute([_checked(samples, "samples")], 1)[0]
+        return self._native.compute([checked_samples(samples, "samples")], 1)[0]
 
     def stream(self) -> "PitchStream":
         """A new stream: one waveform that arrives in pieces."""
@@ -174,7 +172,7 @@ class PitchStream:
         samples: (samples,) float32, any number of them. Returns (new_frames, dim) float32.
         Raises FeatureError as `Pitch.compute` does, and leaves the stream as it was; also after finish.
         """
-        return self._native.feed(_checked(samples, "samples"))
+        return self._native.feed(checked_samples(samples, "samples"))
 
     def finish(self) -> Features:
         """Ends the waveform. Returns its last frames, (new_frames, dim) float32.
@@ -197,46 +195,7 @@ def process_pitch(track: Features, config: ProcessPitchConfig | None = None) -> 
     track: (frames, 2) float32: NCCF, and pitch in Hz above 0. Returns (frames + delay, features) float32.
     Raises FeatureError for another array.
     """
-    if not isinstance(track, np.ndarray) or track.dtype != np.float32 or track.shape[1:] != (2,):
-        found = f"{track.dtype} {track.shape}" if isinstance(track, np.ndarray) else type(track).__name__
-        raise FeatureError(f"track: {found}; expected an array of float32 (frames, 2): NCCF and pitch in Hz")
+    rows = feature_matrix(track, "track", 2)
     config = ProcessPitchConfig() if config is None else config
     process = _native.ProcessPitch(native_options(_native.ProcessPitchOptions, config))
-    ready = len(track)
-    frames = process.frames_ready(ready, True)
-    return process.compute(np.ascontiguousarray(track), ready, 0, frames)
-
-
-def native_options(kind: type, config: Any) -> Any:
-    """The options of the native core. Raises FeatureError for a value of another type."""
-    options = kind()
-    for field in fields(config):
-        value = getattr(config, field.name)
-        try:
-            setattr(options, field.name, value)
-        except TypeError:
-            expected = {bool: "a bool", float: "a float", int: "an int"}[type(field.default)]
-            if field.name == "seed":
-                expected += " from 0 to 2^64 - 1"
-            raise FeatureError(
-                f"{field.name}={value!r} is of type {type(value).__name__}; "
-                f"expected {expected} as {field.default!r}"
-            ) from None
-    return options
-
-
-def _checked(samples: object, name: str) -> Samples:
-    if not isinstance(samples, np.ndarray):
-        raise FeatureError(
-            f"{name}: {type(samples).__name__}; expected a numpy array (samples,) of float32: "
-            "convert with numpy.asarray(x, dtype=numpy.float32)"
-        )
-    if samples.ndim != 1:
-        raise FeatureError(
-            f"{name}: array of shape {samples.shape}; expected (samples,), one channel: "
-            "choose one, or take the mean"
-        )
-    if samples.dtype != np.float32:
-        mend = "x.astype(numpy.float32)" + (" / 32768" if samples.dtype == np.int16 else "")
-        raise FeatureError(f"{name}: array of {samples.dtype}; expected float32 in [-1, 1]: {mend}")
-    return np.ascontiguousarray(samples)
+    return process.compute(rows, len(rows), 0, process.frames_ready(len(rows), True))

@@ -16,14 +16,15 @@ def config_of(kind: type[Config], *options: Options, **others: Any) -> Config:
     Its options have the names of Kaldi's command line; what does not change numbers it does not have.
     """
     known = {field.name for field in fields(kind)}
-    values = {name: value for given in options for name, value in _values(given) if name in known}
+    values = {name: value for given in options for name, value in named_values(given) if name in known}
     return kind(**values, sample_scale=1.0, **others)
 
 
-def _values(options: Options) -> Iterator[tuple[str, Any]]:
+def named_values(options: Options) -> Iterator[tuple[str, Any]]:
+    """The options and those in them, by the names of Kaldi's command line with underscores."""
     for field in fields(options):  # type: ignore[arg-type]
         value = getattr(options, field.name)
         if isinstance(value, Options):
-            yield from _values(value)
+            yield from named_values(value)
         else:
             yield field.metadata.get("name", field.name).replace("-", "_"), value

@@ -1,7 +1,6 @@
 """Pitch (PyKaldi's `kaldi.feat.pitch`). `sonant.features.Pitch` computes lists of waveforms in parallel."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,13 @@ import numpy as np
 from sonant import _native
 from sonant.errors import FeatureError
 from sonant.features import pitch
-from sonant.features.pitch import Pitch, PitchConfig, ProcessPitchConfig, native_options
-from sonant.kaldi.feat._arrays import features_of
+from sonant.features.frames import native_options
+from sonant.features.pitch import Pitch, PitchConfig, ProcessPitchConfig
+from sonant.kaldi.feat._arrays import as_array, features_of
+from sonant.kaldi.feat._configs import named_values
 from sonant.kaldi.feat._online_frames import OnlineFrames, rows_of, runs
 from sonant.kaldi.itf import OnlineBaseFeature, OnlineFeatureInterface
 from sonant.kaldi.matrix import Matrix
-from sonant.kaldi.matrix._array import as_array
 from sonant.kaldi.util.options import Options, option
 
 __all__ = [
@@ -219,17 +219,9 @@ def _matrix(rows: np.ndarray) -> Matrix:
     return Matrix.from_numpy(rows) if len(rows) else Matrix()
 
 
-def _named(opts: Options) -> dict[str, Any]:
-    """The options by the names of Kaldi's command line, which are those of our configurations."""
-    return {
-        declared.metadata["name"].replace("-", "_"): getattr(opts, declared.name)
-        for declared in fields(opts)  # type: ignore[arg-type]
-    }
-
-
 def _pitch_config(opts: PitchExtractionOptions, **others: Any) -> PitchConfig:
-    return PitchConfig(**{**_named(opts), "sample_scale": 1.0, **others})
+    return PitchConfig(**{**dict(named_values(opts)), "sample_scale": 1.0, **others})
 
 
 def _process_config(opts: ProcessPitchOptions) -> ProcessPitchConfig:
-    return ProcessPitchConfig(**_named(opts))
+    return ProcessPitchConfig(**dict(named_values(opts)))

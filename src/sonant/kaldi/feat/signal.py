@@ -9,9 +9,8 @@ import numpy as np
 
 from sonant import _native
 from sonant.errors import FeatureError
-from sonant.kaldi.feat._arrays import destination, features_of
+from sonant.kaldi.feat._arrays import as_array, destination, features_of
 from sonant.kaldi.matrix import Vector
-from sonant.kaldi.matrix._array import as_array
 
 __all__ = [
     "ArbitraryResample",
