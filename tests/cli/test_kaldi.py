@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sonant.kaldi.commands import COMMANDS
+from sonant.kaldi.matrix import Matrix
 from sonant.kaldi.util import table
 
 SONANT = Path(sys.executable).parent / "sonant"
@@ -25,7 +26,7 @@ def sonant(*arguments, **options) -> subprocess.CompletedProcess:
 def ark(tmp_path: Path) -> Path:
     with table.MatrixWriter(f"ark:{tmp_path}/feats.ark") as writer:
         for i in range(50):
-            writer[f"utt{i:02}"] = np.full((100, 20), i, np.float32)
+            writer[f"utt{i:02}"] = Matrix(np.full((100, 20), i))
     return tmp_path / "feats.ark"
 
 

@@ -140,7 +140,8 @@ def test_as_one_line(data, expected):
     stats = f'ark:sonant kaldi compute-cmvn-stats --spk2utt=ark:spk2utt "ark:{mfcc}" ark:- |'
     feats = (
         f"ark:sonant kaldi apply-cmvn --utt2spk=ark:utt2spk '{stats}' 'ark:{mfcc}' ark:- | "
-        "sonant kaldi add-deltas ark:- ark:- | sonant kaldi splice-feats --left-context=1 --right-context=1 ark:- ark:- |"
+        "sonant kaldi add-deltas ark:- ark:- | "
+        "sonant kaldi splice-feats --left-context=1 --right-context=1 ark:- ark:- |"
     )
     check(None, contents(feats), expected)
 
