@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,12 @@ def test_usage():
     assert of_one.returncode == 0
     assert b"Usage: add-deltas [options] <feats-rspecifier> <feats-wspecifier>" in of_one.stdout
     assert b"--delta-order" in of_one.stdout and b"--config" in of_one.stdout
+
+
+def test_the_page_of_commands_lists_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "kaldi_commands.md").read_text(encoding="utf-8")
+    rows = [line for line in page.split("## Commands")[1].splitlines() if line.startswith("| ")]
+    assert {name for row in rows for name in re.findall(r"[a-z]+(?:-[a-z]+)+|fstcopy", row)} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
