@@ -22,7 +22,7 @@ from sonant.kaldi.commands.command import (
 )
 from sonant.kaldi.feat.functions import SlidingWindowCmnOptions, sliding_window_cmn
 from sonant.kaldi.matrix import DoubleMatrix, Matrix
-from sonant.kaldi.transform.cmvn import Cmvn, fake_stats_for_some_dims
+from sonant.kaldi.transform.cmvn import Cmvn, acc_cmvn_stats, fake_stats_for_some_dims
 from sonant.kaldi.util import table
 from sonant.kaldi.util.io import xopen
 from sonant.kaldi.util.options import Options, option
@@ -138,9 +138,9 @@ def compute_cmvn_stats_two_channel(
                     mine, its = own.numpy()[:, 0], other.numpy()[:, 0]
                     louder = mine > its if first else mine >= its
                     weights = np.where(louder, 1.0, options.quieter_channel_weight).astype(np.float32)
-            cmvn = Cmvn(own.num_cols)
-            cmvn.accumulate(own, weights)
-            writer[key] = cmvn.stats
+            stats = DoubleMatrix(2, own.num_cols + 1)
+            acc_cmvn_stats(own, weights, stats)
+            writer[key] = stats
 
         tally = run.each(_sides(run, channels), one)
     run.log(f"Done accumulating CMVN stats for {tally.done} utterances; {tally.failed} had errors.")

@@ -210,7 +210,7 @@ def transform_feats(run: Run, options: TransformOptions, transforms: str, source
         def transformed(key: str, feats: Matrix) -> np.ndarray:
             if reader is not None and key not in reader:
                 raise Skip(f"no transform for {key}, or for its speaker: producing no output")
-            matrix = (of_all if reader is None else reader[key]).numpy()
+            matrix = np.asarray(of_all if reader is None else reader[key])
             values, (rows, columns), dim = feats.numpy(), matrix.shape, feats.num_cols
             if columns not in (dim, dim + 1):
                 hint = (

@@ -1,5 +1,6 @@
 """How a waveform is cut into windowed frames (PyKaldi's `kaldi.feat.window`)."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,13 @@ __all__ = [
     "process_window",
 ]
 
-# Of `dither`: like Kaldi's, it goes on from call to call and begins anew with the process.
-_noise = np.random.default_rng(0)
+
+@cache
+def _noise() -> Any:
+    """Of `dither`: like Kaldi's, it goes on from call to call and begins anew with the process."""
+    from numpy.random import default_rng  # here, as numpy.random takes long to import
+
+    return default_rng(0)
 
 
 class FrameExtractionOptions(Options):
@@ -124,7 +130,7 @@ def dither(waveform: Any, dither_value: float) -> None:
     """Adds Gaussian noise of that deviation to a vector, in place."""
     samples = _in_place(waveform, "waveform")
     if dither_value:
-        samples += dither_value * _noise.standard_normal(len(samples), np.float32)
+        samples += dither_value * _noise().standard_normal(len(samples), np.float32)
 
 
 def preemphasize(waveform: Any, preemph_coeff: float) -> None:

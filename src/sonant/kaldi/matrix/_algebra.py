@@ -245,7 +245,7 @@ class MatrixAlgebra(ArrayBase):
                     row = row - self._array[:i].T @ (self._array[:i] @ row)
                 if np.linalg.norm(row) > 1e-4 * before:
                     break
-                row = generator.standard_normal(self.num_cols)
+                row = generator().standard_normal(self.num_cols)
             self._array[i] = row / np.linalg.norm(row)
 
     # Numbers

@@ -168,12 +168,12 @@ class MatrixMethods(MatrixAlgebra):
     @in_place
     def set_randn_(self):
         """Normal deviates."""
-        self._array[...] = generator.standard_normal(self.shape)
+        self._array[...] = generator().standard_normal(self.shape)
 
     @in_place
     def set_rand_uniform_(self):
         """Uniform deviates in [0, 1)."""
-        self._array[...] = generator.random(self.shape)
+        self._array[...] = generator().random(self.shape)
 
     @in_place
     def add_(self, alpha: float):

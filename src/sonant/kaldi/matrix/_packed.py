@@ -249,7 +249,7 @@ class PackedMethods:
     @in_place
     def set_randn_(self):
         """Normal deviates."""
-        self._packed[:] = generator.standard_normal(len(self._packed))
+        self._packed[:] = generator().standard_normal(len(self._packed))
 
     @in_place
     def scale_(self, c: float):

@@ -1,5 +1,12 @@
 """The generator behind set_randn_, set_rand_uniform_, rand_categorical and orthogonalize_rows_."""
 
-import numpy as np
+from functools import cache
+from typing import Any
 
-generator = np.random.default_rng()
+
+@cache
+def generator() -> Any:
+    # Here, as numpy.random is a part of numpy that takes long to import.
+    from numpy.random import default_rng
+
+    return default_rng()

@@ -43,8 +43,8 @@ def of_dense(row: Array) -> Pairs:
 
 
 def random_pairs(dim: int, zero_prob: float, dtype: Any) -> Pairs:
-    indices = np.flatnonzero(generator.random(dim) >= zero_prob).astype(np.int32)
-    return indices, generator.standard_normal(len(indices)).astype(dtype)
+    indices = np.flatnonzero(generator().random(dim) >= zero_prob).astype(np.int32)
+    return indices, generator().standard_normal(len(indices)).astype(dtype)
 
 
 def _layout(dtype: Any) -> np.dtype:

@@ -95,12 +95,12 @@ class VectorMethods(ArrayBase):
     @in_place
     def set_randn_(self):
         """Normal deviates."""
-        self._array[:] = generator.standard_normal(self.dim)
+        self._array[:] = generator().standard_normal(self.dim)
 
     @in_place
     def set_rand_uniform_(self):
         """Uniform deviates in [0, 1)."""
-        self._array[:] = generator.random(self.dim)
+        self._array[:] = generator().random(self.dim)
 
     set_randn_uniform_ = set_rand_uniform_  # what PyKaldi's double vectors call it
 
@@ -336,7 +336,7 @@ class VectorMethods(ArrayBase):
             raise MatrixError(
                 f"{describe(self)} is no distribution: expected a positive sum and no negative element"
             )
-        return int(generator.choice(self.dim, p=np.divide(self._array, total, dtype=np.float64)))
+        return int(generator().choice(self.dim, p=np.divide(self._array, total, dtype=np.float64)))
 
 
 class OwningVector(VectorMethods):

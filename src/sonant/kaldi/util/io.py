@@ -89,6 +89,7 @@ class OpenedInput:
     def __init__(self, rxfilename: str):
         kind = classify_rxfilename(rxfilename)
         self.name = rxfilename
+        self.stream: Any
         self._pipe: Pipe | None = None
         if kind == InputType.FILE_INPUT:
             self.stream = base_io.open_file_to_read(rxfilename)

@@ -6,18 +6,24 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from rapidfuzz.distance import Levenshtein
-
 Item = TypeVar("Item", int, str)
 
 
 def levenshtein_edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
     """Insertions, deletions and substitutions that make b of a, at the least."""
-    return Levenshtein.distance(list(a), list(b))
+    return _distance(a, b)
 
 
 def levenshtein_edit_distance_str(a: Sequence[str], b: Sequence[str]) -> int:
     """The same of sequences of words."""
+    return _distance(a, b)
+
+
+def _distance(a: Sequence[Item], b: Sequence[Item]) -> int:
+    from rapidfuzz.distance import (
+        Levenshtein,
+    )  # here, as every program that reads a table imports this package
+
     return Levenshtein.distance(list(a), list(b))
 
 
