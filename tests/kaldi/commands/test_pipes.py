@@ -255,3 +255,16 @@ def test_many_threads_may_read_through_stages(ark):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_kaldis_names_in_a_shell_where_kaldi_is_not_installed(ark, tmp_path):
+    rspecifier = f"ark:set -e; copy-feats 'ark:{ark}' ark:- | cat | sonant-has-no-such-name 2>/dev/null |"
+    with pytest.raises(SpecifierError, match="exit status 127"):
+        table.SequentialMatrixReader(rspecifier)
+    rspecifier = f"ark:cat {ark} | copy-feats ark:- ark:- | select-feats 0-2 ark:- ark:- |"
+    with table.SequentialMatrixReader(rspecifier) as reader:
+        assert {key: matrix.numpy().shape for key, matrix in reader} == dict.fromkeys(FEATS, (40, 3))
+    with table.MatrixWriter(f"ark:| cat | copy-feats ark:- ark:{tmp_path}/out.ark") as writer:
+        writer["a"] = FEATS["utt3"]
+    with table.SequentialMatrixReader(f"ark:{tmp_path}/out.ark") as reader:
+        np.testing.assert_array_equal(reader.value().numpy(), FEATS["utt3"])

@@ -11,7 +11,7 @@ from sonant.kaldi.util.options import ParseOptions
 from sonant.kaldi.util.table import SequentialMatrixReader
 
 DATA = Path(__file__).parents[2] / "data"
-ARCHIVE = DATA / "kaldi-yesno" / "raw_mfcc.ark"
+ARCHIVE = DATA / "kaldi-yesno" / "raw_mfcc_train_yesno.1.ark"
 CONFIG = "--use-energy=false   # only non-default option.\n--sample-frequency=8000\n"
 
 

@@ -2,16 +2,21 @@
 
 Commands run in a shell. Those of sonant itself (`sonant kaldi copy-feats ark:- ark:- |`, and pipelines of
 such) run in threads of this process where no shell is needed to understand them: a process of their own would
-take longer to start than most of them to work.
+take longer to start than most of them to work. Kaldi's own names (`copy-feats ark:- ark:- |`) mean the same
+where Kaldi is not installed, in a shell too.
 """
 
+import atexit
 import contextvars
 import errno
+import functools
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
+import tempfile
 import threading
 import zlib
 from typing import Any, Protocol
@@ -120,7 +125,9 @@ class _Shell:
         # What is standard to the stage that starts it is standard to the command; None: to the process.
         standard = [None if fd < 2 else fd for fd in base_io.standard_descriptors()]
         ends = (standard[0], subprocess.PIPE) if reading else (subprocess.PIPE, standard[1])
-        self._process = subprocess.Popen(command, shell=True, stdin=ends[0], stdout=ends[1])
+        self._process = subprocess.Popen(
+            command, shell=True, stdin=ends[0], stdout=ends[1], env=_environment(command)
+        )
         ours: Any = self._process.stdout if reading else self._process.stdin
         self.descriptor = os.dup(ours.fileno())  # for the native stream to own
         ours.close()
@@ -135,6 +142,30 @@ class _Shell:
             f"the command '{self._command.strip()}' {how}; what it wrote may be incomplete: its own message "
             "says why"
         )
+
+
+def _environment(command: str) -> dict[str, str] | None:
+    """What a shell is given that is told a name of Kaldi's which is not installed: ours behind its PATH."""
+    from sonant.kaldi.commands import COMMANDS
+
+    absent = {name for name in re.findall(r"[\w-]+", command) if name in COMMANDS and not shutil.which(name)}
+    if not absent:
+        return None
+    folder = _scripts()
+    for name in absent:
+        script = os.path.join(folder, name)
+        if not os.path.exists(script):
+            with open(script, "w", opener=lambda path, flags: os.open(path, flags, 0o700)) as file:
+                file.write(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m sonant kaldi {name} "$@"\n')
+    return {**os.environ, "PATH": os.environ.get("PATH", os.defpath) + os.pathsep + folder}
+
+
+@functools.cache
+def _scripts() -> str:
+    """A folder for scripts, which goes with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="sonant-")
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 class _Stages:
