@@ -95,9 +95,9 @@ class FullGmm(Mixture):
         _, means, covariances = self._moments()
         return [SpMatrix(c.astype(np.float32)) for c in covariances], Matrix(means)
 
-    def get_component_mean(self, gauss: int) -> Any:
-        """(dim,)"""
-        return self.get_means()[self._index(gauss)]
+    def get_component_mean(self, gauss: int, out: Any) -> None:
+        """Writes a mean into `out`, a vector (dim,)."""
+        out[:] = self._moments()[1][self._index(gauss)]
 
     def set_means(self, means: Any) -> None:
         m = operand(means, self._means.shape, np.float32, "means")
