@@ -253,6 +253,19 @@ def test_full_statistics(read, written):
             read(AccumFullGmm(), binary[:end], False)
 
 
+@pytest.mark.parametrize(("cls", "name"), [(AccumDiagGmm, "acc"), (AccumFullGmm, "acc_full_weights")])
+def test_huge_sizes_are_not_believed(cls, name: str, read):
+    data = (GOLDEN / f"{name}.bin").read_bytes()
+    for token in (b"<VECSIZE> \x04", b"<NUMCOMPONENTS> \x04"):
+        at = data.index(token) + len(token)
+        for size in (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff"):
+            if name == "acc" or token.startswith(b"<N"):
+                with pytest.raises((ArkError, AcousticModelError)):
+                    read(cls(), data[:at] + size + data[at + 4 :], False)
+            else:  # without means nothing contradicts it
+                assert read(cls(), data[:at] + size + data[at + 4 :], False).num_gauss() == 2
+
+
 FULL = {
     "all": (ALL, {}),
     "floor": (ALL, dict(variance_floor=0.5)),

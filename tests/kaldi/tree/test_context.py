@@ -98,6 +98,8 @@ def test_errors():
     tree = ContextDependency.from_event_map(1, 0, TableEventMap.from_val_answer_table(0, {1: 0}))
     with pytest.raises(AcousticModelError, match="window of 1"):
         tree.compute([1, 2], 0)
+    with pytest.raises(AcousticModelError, match="the tree has a pdf 2000000000"):
+        ContextDependency.from_event_map(1, 0, ConstantEventMap(2 * 10**9)).get_pdf_info([1], [0, 1])
     with pytest.raises(AcousticModelError, match="no pdf for phone 2"):
         tree.get_pdf_info([2], [0, 0, 1])
     for text in ("ContextDependency 1 1 ToPdf CE 0 EndContextDependency ", "ContextDependency 1 0 ToP CE 0 "):

@@ -31,6 +31,9 @@ class AccumDiagGmm(Statistics):
     def _moments(self, frames: Array) -> Array:
         return frames**2
 
+    def _numbers(self, dim: int) -> int:
+        return dim
+
     def resize_with_gmm(self, gmm: DiagGmm, flags: int) -> None:
         self.resize(gmm.num_gauss(), gmm.dim(), flags)
 

@@ -38,6 +38,9 @@ class AccumFullGmm(Statistics):
         rows, columns = np.tril_indices(frames.shape[1])
         return frames[:, rows] * frames[:, columns]
 
+    def _numbers(self, dim: int) -> int:
+        return dim * (dim + 1) // 2
+
     def flags(self) -> int:
         return self.flags_
 
@@ -71,7 +74,7 @@ class AccumFullGmm(Statistics):
         if not len(self._means) or is_.peek_token(binary) != "F":
             return np.zeros((0, 0))
         is_.expect(binary, "<FULLVARACCS>")
-        numbers = self._dim * (self._dim + 1) // 2
+        numbers = self._numbers(self._dim)
         packed = [is_.packed(binary, "float64") for _ in range(self.num_gauss())]
         if any(len(p) != numbers for p in packed):
             is_.error(f"expected {numbers} numbers for each Gaussian, found {[len(p) for p in packed]}")

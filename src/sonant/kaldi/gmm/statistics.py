@@ -32,6 +32,10 @@ class Statistics(ABC):
         """(frames, numbers): the second moments of frames (frames, dim)."""
 
     @abstractmethod
+    def _numbers(self, dim: int) -> int:
+        """How many numbers the second moments of a frame are."""
+
+    @abstractmethod
     def _read_squares(self, is_: Input, binary: bool) -> Array:
         """Reads what comes between the means and the end of the file; the rest is read already."""
 
@@ -54,7 +58,7 @@ class Statistics(ABC):
         self.flags_, self._dim = int(augment_gmm_flags(flags)), dim
         self._occupancy = np.zeros(num_gauss)
         self._means = np.zeros((num_gauss, dim) if self.flags_ & GmmUpdateFlags.MEANS else (0, 0))
-        numbers = self._moments(np.zeros((1, dim))).shape[1]
+        numbers = self._numbers(dim)
         self._squares = np.zeros((num_gauss, numbers) if self.flags_ & GmmUpdateFlags.VARIANCES else (0, 0))
 
     def num_gauss(self) -> int:
@@ -157,8 +161,7 @@ class Statistics(ABC):
         if len(read._occupancy) == count and read._means.shape in ((count, dim), (0, 0)):
             read._squares = read._read_squares(in_stream, binary)
             in_stream.expect(binary, "</GMMACCS>")
-        numbers = read._moments(np.zeros((1, max(dim, 0)))).shape[1]
-        expected = ((count,), (count, dim), (count, numbers))
+        expected = ((count,), (count, dim), (count, self._numbers(dim)))
         if any(a.shape not in (shape, (0, 0)) for a, shape in zip(read._arrays(), expected, strict=True)):
             raise AcousticModelError(
                 f"{in_stream.name}:{in_stream.tell()}: "

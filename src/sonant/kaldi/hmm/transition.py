@@ -83,15 +83,12 @@ class TransitionModel:
     def _check(self) -> None:
         if self._tuples != sorted(set(self._tuples)):
             raise AcousticModelError("the transition-states are not sorted, or occur twice")
-        if len(self._log_probs) != len(self._state_of):
-            raise AcousticModelError(
-                f"{len(self._log_probs)} log-probabilities for {self.num_transition_ids()} transition-ids; "
-                "expected one for each and one before them"
-            )
         if not (np.isfinite(self._log_probs[1:]) & (self._log_probs[1:] <= 0)).all():
             raise AcousticModelError("a transition's log-probability is above 0 or not finite")
 
     def _check_tuples(self) -> None:
+        """What must hold before the ids can be counted out."""
+        ids = 0
         for number, (phone, state, forward, self_loop) in enumerate(self._tuples, 1):
             entry = self._topo._entry(phone)
             if not 0 <= state < len(entry) - 1:
@@ -101,6 +98,12 @@ class TransitionModel:
                 )
             if min(forward, self_loop) < 0 or max(forward, self_loop) >= 1 << 30:
                 raise AcousticModelError(f"transition-state {number} has the pdfs {forward} and {self_loop}")
+            ids += len(entry[state].transitions)
+        if len(self._log_probs) != ids + 1:
+            raise AcousticModelError(
+                f"{len(self._log_probs)} log-probabilities for {ids} transition-ids; "
+                "expected one for each and one before them"
+            )
 
     # Counts and maps
 

@@ -65,7 +65,7 @@ def read_phone_map(phone_map_rxfilename: str) -> list[int]:
         words = line.split()
         if not words:
             continue
-        if len(words) != 2 or not all(word.isdigit() and int(word) < 1 << 24 for word in words):
+        if len(words) != 2 or not all(word.isdigit() and int(word) < 1 << 20 for word in words):
             raise AcousticModelError(
                 f"{phone_map_rxfilename}:{number}: '{line.strip()}'; expected two phones"
             )

@@ -79,6 +79,10 @@ class ContextDependency:
 
         `num_pdf_classes` is indexed by phone. Raises AcousticModelError for a phone and class without a pdf.
         """
+        if self.num_pdfs() > 1 << 24:
+            raise AcousticModelError(
+                f"the tree has a pdf {self.num_pdfs() - 1}; expected at most {1 << 24} pdfs"
+            )
         info: list[list[tuple[int, int]]] = [[] for _ in range(self.num_pdfs())]
         for phone in phones:
             for pdf_class in range(num_pdf_classes[phone]):
