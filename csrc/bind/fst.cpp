@@ -89,7 +89,8 @@ W weight_of_python(nb::handle value, Fst<W>& fst, Old old) {
   if constexpr (has_strings<W>) {
     const nb::tuple parts = tuple_of(value, 3);
     const LatticeWeight costs = {real(parts[0]), real(parts[1])};
-    const auto string = nb::cast<std::vector<std::int32_t>>(parts[2]);
+    std::vector<std::int32_t> string;
+    if (!nb::try_cast(parts[2], string)) fst_error("the string of a weight is not a sequence of 32-bit integers");
     const W before = old();
     if (std::ranges::equal(fst.strings().of(before), string)) return {costs, before.begin, before.length};
     return fst.add_string(costs, string);

@@ -366,6 +366,11 @@ def test_states_that_are_not_there_are_named():
     ):
         with pytest.raises(FstIndexError, match=r"state -?\d is not there; the automaton has 3 states"):
             use()
+    lattice = sample("compactlattice44")
+    for weight in ((1, 2, ["x"]), (1, 2, [2**31]), (1, 2, None), (1, 2), (1, "x", []), 0.5, None):
+        with pytest.raises((FstError, TypeError)):
+            lattice.add_arc(0, 1, 1, weight, 0)  # type: ignore[arg-type]
+    assert everything(lattice) == everything(sample("compactlattice44"))
     fst.add_arc(0, 1, 1, 0.0, 99)
     with pytest.raises(FstError, match="leads to state 99"):
         fst.check()
