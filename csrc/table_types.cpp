@@ -74,9 +74,19 @@ bool more_on_line(Input& in) {
   return c != '\n' && c != Input::kEnd;
 }
 
-void end_line(Input& in, const char* what) {
+void begin_list(Input& in, const char* what) {
+  if (in.peek() == Input::kEnd) in.error("expected ", what, ", found the end: the file is cut off");
+}
+
+// A list may be the last line of a file and lack its newline, as for Kaldi; a single value may not.
+void end_list(Input& in, const char* what) {
   if (more_on_line(in)) in.error("expected the end of the line behind ", what, ", found ", in.next_bytes());
-  if (in.get() == Input::kEnd) in.error("expected a newline behind ", what, ", found the end: the file is cut off");
+  in.get();
+}
+
+void end_line(Input& in, const char* what) {
+  if (in.peek() == Input::kEnd) in.error("expected a newline behind ", what, ", found the end: the file is cut off");
+  end_list(in, what);
 }
 
 // As the reader of one value, but `stop` may follow it without a space.
@@ -96,6 +106,7 @@ T read_single(Input& in, bool binary) {
   if (binary) return read_value<T>(in, true);
   if (!more_on_line(in)) in.expected("a number on the line");
   const T value = read_text_value<T>(in, ' ');
+  more_on_line(in);
   end_line(in, "a number");
   return value;
 }
@@ -104,6 +115,7 @@ bool read_single_bool(Input& in, bool binary) {
   if (binary) return read_bool(in, true);
   if (!more_on_line(in)) in.expected("'T' or 'F' on the line");
   const bool value = read_bool(in, false);
+  more_on_line(in);
   end_line(in, "'T' or 'F'");
   return value;
 }
@@ -115,8 +127,9 @@ std::vector<T> read_list(Input& in, bool binary) {
     read_values(in, read_count(in, sizeof(T) + 1, "values"), values);
     return values;
   }
+  begin_list(in, "a list");
   while (more_on_line(in)) values.push_back(read_text_value<T>(in, ' '));
-  end_line(in, "a list");
+  end_list(in, "a list");
   return values;
 }
 
@@ -138,6 +151,7 @@ Ragged<T> read_lists(Input& in, bool binary) {
     }
     return lists;
   }
+  begin_list(in, "lists");
   bool open = false;
   while (more_on_line(in)) {
     open = in.peek() != ';';
@@ -149,7 +163,7 @@ Ragged<T> read_lists(Input& in, bool binary) {
     }
   }
   if (open) in.expected("';' behind the last list of a line");
-  end_line(in, "lists");
+  end_list(in, "lists");
   return lists;
 }
 
@@ -172,6 +186,7 @@ std::vector<T> read_pairs(Input& in, bool binary) {
     read_values(in, 2 * read_count(in, 2 * (sizeof(T) + 1), "pairs"), values);
     return values;
   }
+  begin_list(in, "pairs");
   while (more_on_line(in)) {
     if (!values.empty()) {
       if (in.peek() != ';') in.expected("';' between pairs");
@@ -182,7 +197,7 @@ std::vector<T> read_pairs(Input& in, bool binary) {
       values.push_back(read_text_value<T>(in, ';'));
     }
   }
-  end_line(in, "pairs");
+  end_list(in, "pairs");
   return values;
 }
 
@@ -210,6 +225,7 @@ FrameWeights read_posterior(Input& in, bool binary) {
     }
     return read;
   }
+  begin_list(in, "a posterior");
   while (more_on_line(in)) {
     if (in.peek() != '[') in.expected("'[' before the weights of a frame");
     in.get();
@@ -222,7 +238,7 @@ FrameWeights read_posterior(Input& in, bool binary) {
     in.get();
     read.ends.push_back(std::int64_t(read.ids.size()));
   }
-  end_line(in, "a posterior");
+  end_list(in, "a posterior");
   return read;
 }
 

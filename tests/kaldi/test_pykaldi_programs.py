@@ -1,7 +1,7 @@
-"""Programs of PyKaldi's README and examples, as far as they read features and write archives: imports changed.
+"""Programs of PyKaldi's README and examples, as far as they read features and write archives.
 
-What they do between (recognise, rescore) comes with the decoders; the data here are real recordings and a real
-decoding graph of Kaldi's.
+Only their imports are changed. What they do between (recognise, rescore) comes with the decoders; the data
+here are real recordings and a real decoding graph of Kaldi's.
 """
 
 from pathlib import Path

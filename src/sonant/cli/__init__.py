@@ -36,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. `argv` is without the program's name."""
     arguments = list(argv if argv is not None else sys.argv[1:])
     if argv is None and (name := os.path.basename(sys.argv[0])) not in ("sonant", "__main__.py"):
-        # A link that `sonant kaldi --link` has made.
-        arguments = ["kaldi", name, *arguments]
+        from sonant.kaldi.commands import COMMANDS as kaldi_commands
+
+        if name in kaldi_commands:  # a link that `sonant kaldi --link` has made
+            arguments = ["kaldi", name, *arguments]
     try:
         return _run(arguments)
     except BrokenPipeError:

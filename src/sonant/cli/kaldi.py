@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sonant.cli import describe
+from sonant.errors import SpecifierError
 from sonant.kaldi import commands
 from sonant.kaldi.util.pipes import reader_is_gone
 
@@ -54,6 +55,10 @@ def failure(argv: Sequence[str], error: Exception) -> int:
 def link(folder: Path) -> int:
     """Makes links to `sonant` with the names of the commands, which then runs them, and prints what to do."""
     program = Path(sys.argv[0]).resolve()
+    if program.name != "sonant":  # run as `python -m sonant`
+        program = Path(sys.executable).with_name("sonant")
+    if not program.is_file():
+        raise SpecifierError(f"{program} is not there; expected the command that pip installs with sonant")
     folder.mkdir(parents=True, exist_ok=True)
     for name in commands.COMMANDS:
         place = folder / name

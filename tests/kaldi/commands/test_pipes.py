@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -268,3 +270,25 @@ def test_kaldis_names_in_a_shell_where_kaldi_is_not_installed(ark, tmp_path):
         writer["a"] = FEATS["utt3"]
     with table.SequentialMatrixReader(f"ark:{tmp_path}/out.ark") as reader:
         np.testing.assert_array_equal(reader.value().numpy(), FEATS["utt3"])
+
+
+def test_a_program_may_end_with_pipes_open(ark):
+    """Threads that are at work then do not abort it, and what was written is whole."""
+    script = f"""
+import sys
+from sonant.kaldi.util.table import MatrixWriter, SequentialMatrixReader
+chain = "copy-feats ark:- ark:- | copy-feats ark:-"
+reading, writing = f"ark:copy-feats ark:{ark} ark:- | {{chain}} ark:- |", f"ark:| {{chain}} ark:{ark}2"
+sys.kept = SequentialMatrixReader(reading), MatrixWriter(writing)
+reader = SequentialMatrixReader(reading)
+for key, value in reader:
+    sys.kept[1][key] = value
+    if key == "utt200":
+        break
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "terminate" not in done.stderr
+    assert len(contents(f"ark:{ark}2")) == 201

@@ -38,7 +38,7 @@ def test_the_archive_of_a_real_run(tmp_path):
     parser.read_config_file(str(tmp_path / "mfcc.conf"))
     samples, rate = soundfile.read(DATA / "speech" / "0_0_0_0_1_1_1_1.flac", dtype="float32")
     with SequentialMatrixReader(f"ark:{ARCHIVE}") as reader:
-        ((key, archived),) = reader
+        key, archived = reader.key(), reader.value()
     assert key == "0_0_0_0_1_1_1_1"
 
     # The run had dither, whose noise nobody knows any more: its deviation is measured with noise of our own.

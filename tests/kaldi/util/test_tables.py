@@ -23,8 +23,10 @@ from sonant.kaldi.util.table import (
     RandomAccessMatrixReaderMapped,
     RandomAccessTokenReader,
     SequentialIntReader,
+    SequentialIntVectorReader,
     SequentialMatrixReader,
     SequentialTokenReader,
+    SequentialTokenVectorReader,
     SequentialVectorReader,
     TokenWriter,
     VectorWriter,
@@ -126,6 +128,14 @@ def test_white_space_before_keys_and_crlf_lines(tmp_path: Path):
             for key, vector in reader:
                 entries.append((key, vector.numpy().tolist()))
     assert entries == [("a", [1, 2]), ("b", [3])]
+
+
+def test_the_last_line_may_lack_its_newline(tmp_path: Path):
+    (tmp_path / "t").write_bytes(b"a 1 2\nb 3")
+    with SequentialIntVectorReader(f"ark:{tmp_path}/t") as reader:
+        assert dict(reader) == {"a": [1, 2], "b": [3]}
+    with SequentialTokenVectorReader(f"ark:{tmp_path}/t") as reader:
+        assert dict(reader) == {"a": ["1", "2"], "b": ["3"]}
 
 
 def test_keys_in_any_encoding(tmp_path: Path):

@@ -59,7 +59,8 @@ class Run:
         self._say("WARNING", message)
 
     def _say(self, level: str, message: str) -> None:
-        print(f"{level} ({self.name}) {message}", file=sys.stderr)  # noqa: T201
+        # In one piece: stages of a pipe speak at the same time.
+        sys.stderr.write(f"{level} ({self.name}) {message}\n")
 
     def each(self, items: Iterable[tuple[str, Any]], one: Callable[[str, Any], None]) -> Tally:
         """Calls `one` with every key and value; what it raises Skip for is warned about and counted."""

@@ -266,15 +266,15 @@ def _write_gauss_post(stream: Any, binary: bool, frames: list) -> None:
 
 
 def _read_token(stream: Any) -> str:
-    words = _read_tokens(stream)
+    words = _read_tokens(stream, may_lack_newline=False)
     if len(words) != 1:
         stream.error(f"expected one word on the line, found {len(words)}: {' '.join(words[:5])!r}")
     return words[0]
 
 
-def _read_tokens(stream: Any) -> list[str]:
+def _read_tokens(stream: Any, may_lack_newline: bool = True) -> list[str]:
     line = stream.readline()
-    if not line.endswith(b"\n"):
+    if not line or not (may_lack_newline or line.endswith(b"\n")):
         stream.error("expected a newline behind the words of a line, found the end: the file is cut off")
     return line.decode("utf-8", "surrogateescape").split()
 

@@ -8,8 +8,10 @@
 | `-` or nothing | `-` or nothing | standard input or output |
 """
 
+import atexit
 import contextlib
 import shlex
+import weakref
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -83,6 +85,16 @@ def _quoted(name: str) -> str:
     return name if shlex.quote(name.replace(":", "")) == name.replace(":", "") else shlex.quote(name)
 
 
+# Those with threads behind them, which must not be at work when the interpreter is taken apart.
+_with_threads: "weakref.WeakSet[OpenedInput | OpenedOutput]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    for opened in list(_with_threads):
+        _close_quietly(opened)
+
+
 class OpenedInput:
     """The native stream of an extended filename, and the commands behind it if there are any."""
 
@@ -104,6 +116,8 @@ class OpenedInput:
             if self.stream is None:
                 self._pipe = open_pipe(rxfilename[:-1], reading=True)
                 self.stream = base_io.istream(self._pipe.descriptor, rxfilename, True)
+                if self._pipe.in_process:
+                    _with_threads.add(self)
         else:
             raise SpecifierError(
                 f"'{rxfilename}' cannot be read; expected a file, 'file:offset', 'command |', or '-', "
@@ -138,6 +152,8 @@ class OpenedOutput:
         elif kind == OutputType.PIPE_OUTPUT:
             self._pipe = open_pipe(wxfilename[1:], reading=False)
             self.stream = base_io.ostream(self._pipe.descriptor, wxfilename, True)
+            if self._pipe.in_process:
+                _with_threads.add(self)
         else:
             raise SpecifierError(
                 f"'{wxfilename}' cannot be written; expected a file, '| command', or '-', without blanks at "

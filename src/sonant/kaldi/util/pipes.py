@@ -36,6 +36,8 @@ class Pipe(Protocol):
 
     descriptor: int
     """The end of the pipe that is ours: the caller owns it."""
+    in_process: bool
+    """Whether threads of this process are behind it."""
 
     def finish(self, may_be_cut_off: bool) -> None:
         """Waits for the commands; called after the descriptor was closed.
@@ -120,6 +122,8 @@ def _own_arguments(words: list[str]) -> list[str] | None:
 class _Shell:
     """A command that a shell runs."""
 
+    in_process = False
+
     def __init__(self, command: str, reading: bool):
         self._command = command
         # What is standard to the stage that starts it is standard to the command; None: to the process.
@@ -170,6 +174,8 @@ def _scripts() -> str:
 
 class _Stages:
     """Commands of sonant, each in a thread, with pipes between them."""
+
+    in_process = True
 
     def __init__(self, commands: list[list[str]], reading: bool):
         standard_input, standard_output = base_io.standard_descriptors()
