@@ -159,8 +159,12 @@ def _environment(command: str) -> dict[str, str] | None:
     for name in absent:
         script = os.path.join(folder, name)
         if not os.path.exists(script):
-            with open(script, "w", opener=lambda path, flags: os.open(path, flags, 0o700)) as file:
+            # Whole or not at all: another thread may be about to run it.
+            descriptor, path = tempfile.mkstemp(dir=folder)
+            with open(descriptor, "w") as file:
                 file.write(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m sonant kaldi {name} "$@"\n')
+            os.chmod(path, 0o700)
+            os.replace(path, script)
     return {**os.environ, "PATH": os.environ.get("PATH", os.defpath) + os.pathsep + folder}
 
 
