@@ -14,10 +14,9 @@ from sonant.kaldi.util.reading import Loader, Table, Value
 from sonant.kaldi.util.specifiers import (
     RspecifierOptions,
     RspecifierType,
-    ScriptLine,
     checked_rspecifier,
     log,
-    script_lines,
+    script_places,
 )
 
 
@@ -104,20 +103,16 @@ class _ScriptIndex:
     """Random access to the objects that a script file names."""
 
     def __init__(self, rxfilename: str, holder: Holder, options: RspecifierOptions, memory_map: bool):
-        self._lines: dict[str, ScriptLine] = {}
+        self._places = script_places(rxfilename)
         self._loader = Loader(holder, memory_map)
         self._permissive = options.permissive
         self._held: tuple[str, Any] | None = None  # what was read to see whether it can be
-        for line in script_lines(rxfilename):
-            if line.key in self._lines:
-                raise ArkError(f"{rxfilename}: key '{line.key}' is there twice; expected every key once")
-            self._lines[line.key] = line
 
     def __contains__(self, key: str) -> bool:
-        if key not in self._lines or not self._permissive:
-            return key in self._lines
+        if key not in self._places or not self._permissive:
+            return key in self._places
         try:
-            self._held = (key, self._loader.load(self._lines[key]))
+            self._held = (key, self._loader.load(self._places[key]))
         except SonantError as error:
             log.warning("%s; key '%s' is passed over (permissive)", error, key)
             return False
@@ -129,11 +124,11 @@ class _ScriptIndex:
             return held[1]
         if self._permissive and key not in self:
             raise KeyError(key)
-        return self._loader.load(self._lines[key])
+        return self._loader.load(self._places[key])
 
     def close(self) -> None:
         self._loader.close()
-        self._lines.clear()
+        self._places.clear()
 
 
 class RandomAccessReader(Table, Generic[Value]):

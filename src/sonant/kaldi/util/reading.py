@@ -10,7 +10,13 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from sonant.errors import ArkError, SonantError
 from sonant.kaldi.util.holders import Holder
 from sonant.kaldi.util.io import OpenedInput
-from sonant.kaldi.util.specifiers import RspecifierType, ScriptLine, checked_rspecifier, log, script_lines
+from sonant.kaldi.util.specifiers import (
+    RspecifierType,
+    checked_rspecifier,
+    extract_range_specifier,
+    log,
+    script_lines,
+)
 
 Value = TypeVar("Value")
 
@@ -31,19 +37,23 @@ class Loader:
         self._open: dict[str, Any] = {}
         self._whole: tuple[str, Any] | None = None  # the last object of which a range was cut
 
-    def load(self, line: ScriptLine) -> Any:
-        if not line.range:
-            return self._read(line)
-        if self._whole is None or self._whole[0] != line.rxfilename:
-            self._whole = (line.rxfilename, self._read(line))
-        return self._holder.cut(self._whole[1], line.range)
-
-    def _read(self, line: ScriptLine) -> Any:
-        if line.offset is not None:
-            stream = self._open.get(line.path) or self._stream(line.path)
-            stream.seek(line.offset)
+    def load(self, place: str) -> Any:
+        """place: an rxfilename, with a range behind it if it has one."""
+        path, _, offset = place.rpartition(":")
+        if path and offset.isdecimal() and place[0] != "|":  # as classify_rxfilename has it, sooner
+            stream = self._open.get(path) or self._stream(path)
+            stream.seek(int(offset))
             return self._read_object(stream)
-        opened = OpenedInput(line.rxfilename)
+        if not place.endswith("]"):
+            return self._read(place)
+        split = extract_range_specifier(place)
+        assert split is not None  # as script files are read
+        if self._whole is None or self._whole[0] != split[0]:
+            self._whole = (split[0], self.load(split[0]))
+        return self._holder.cut(self._whole[1], split[1])
+
+    def _read(self, rxfilename: str) -> Any:
+        opened = OpenedInput(rxfilename)
         try:
             value = self._read_object(opened.stream)
         except BaseException:
@@ -90,14 +100,14 @@ def _archive_entries(
 
 def _script_entries(rxfilename: str, loader: Loader, permissive: bool) -> Iterator[Entry]:
     try:
-        for line in script_lines(rxfilename):
+        for key, place in script_lines(rxfilename):
             if not permissive:
-                yield line.key, None, partial(loader.load, line)
+                yield key, None, partial(loader.load, place)
                 continue
             try:
-                yield line.key, loader.load(line), None
+                yield key, loader.load(place), None
             except SonantError as error:
-                log.warning("%s; key '%s' is passed over (permissive)", error, line.key)
+                log.warning("%s; key '%s' is passed over (permissive)", error, key)
     finally:
         loader.close()
 

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from sonant.errors import ArkError, SpecifierError
-from sonant.kaldi.util.io import InputType, OpenedInput, classify_rxfilename, xopen
+from sonant.kaldi.util.io import OpenedInput, xopen
 
 log = logging.getLogger("sonant.kaldi")
 
@@ -152,19 +152,11 @@ def checked_wspecifier(wspecifier: str) -> tuple[WspecifierType, str, str, Wspec
 # Script files
 
 
-class ScriptLine(NamedTuple):
-    key: str
-    rxfilename: str
-    """Without its range."""
-    range: str
-    """What stands between the brackets at its end, or nothing."""
-    path: str
-    offset: int | None
-    """Of `path`, where rxfilename is `path:offset`."""
+def script_lines(rxfilename: str) -> Iterator[tuple[str, str]]:
+    """The (key, rxfilename) of a script file's lines, one by one as they come, with ranges if they have any.
 
-
-def script_lines(rxfilename: str) -> Iterator[ScriptLine]:
-    """The lines of a script file, one by one as they come. Raises ArkError for one that makes no sense."""
+    Raises ArkError for a line that makes no sense.
+    """
     opened = OpenedInput(rxfilename)
     try:
         number = 0
@@ -175,18 +167,43 @@ def script_lines(rxfilename: str) -> Iterator[ScriptLine]:
         opened.close()
 
 
-def parse_script_line(line: str, where: str) -> ScriptLine:
+def parse_script_line(line: str, where: str) -> tuple[str, str]:
     words = line.split(maxsplit=1)
     if len(words) < 2 or line[0].isspace():
         raise ArkError(f"{where}: expected 'key rxfilename', found '{line.strip()}'")
-    key, name = words[0], words[1].rstrip()
-    split = extract_range_specifier(name)
-    if split is None:
-        raise ArkError(f"{where}: '{name}' ends in ']'; expected a range such as [0:99] or [0:99,0:12] there")
-    if classify_rxfilename(split[0]) == InputType.OFFSET_FILE_INPUT:
-        path, _, offset = split[0].rpartition(":")
-        return ScriptLine(key, *split, path, int(offset))
-    return ScriptLine(key, *split, split[0], None)
+    key, place = words[0], words[1].rstrip()
+    if extract_range_specifier(place) is None:
+        raise ArkError(
+            f"{where}: '{place}' ends in ']'; expected a range such as [0:99] or [0:99,0:12] there"
+        )
+    return key, place
+
+
+def script_places(rxfilename: str) -> dict[str, str]:
+    """All of a script file. Raises ArkError for a line that makes no sense, and for a key that is there twice."""
+    opened = OpenedInput(rxfilename)
+    try:
+        lines = opened.stream.read().decode("utf-8", "surrogateescape").split("\n")
+    finally:
+        opened.close()
+    if not lines[-1]:
+        lines.pop()
+    # Nearly all script files are this plain; the others are looked at line by line, to say what is wrong.
+    words = [line.split(None, 1) for line in lines]
+    if all(len(pair) == 2 for pair in words):
+        places = {key: place.rstrip() for key, place in words}
+        plain = not any(line[0] in " \t\r\f\v" or line.endswith("]") for line in lines)
+        if plain and len(places) == len(lines):
+            return places
+    places = {}
+    for number, line in enumerate(lines, 1):
+        key, place = parse_script_line(line, f"{opened.stream.name}:{number}")
+        if key in places:
+            raise ArkError(
+                f"{opened.stream.name}:{number}: key '{key}' is there twice; expected every key once"
+            )
+        places[key] = place
+    return places
 
 
 def extract_range_specifier(rxfilename_with_range: str) -> tuple[str, str] | None:
@@ -230,10 +247,7 @@ def cut(array: np.ndarray, inside: str) -> np.ndarray:
 def read_script_file(rxfilename: str, print_warnings: bool = True) -> tuple[bool, list[tuple[str, str]]]:
     """(True, [(key, rxfilename), ...]); (False, []) where a line makes no sense or the file is not there."""
     try:
-        return True, [
-            (line.key, f"{line.rxfilename}[{line.range}]" if line.range else line.rxfilename)
-            for line in script_lines(rxfilename)
-        ]
+        return True, list(script_lines(rxfilename))
     except (ArkError, SpecifierError) as error:
         if print_warnings:
             log.warning("%s", error)

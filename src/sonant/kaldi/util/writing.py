@@ -5,7 +5,7 @@ from typing import Any, Generic
 from sonant.errors import ArkError, SonantError, SpecifierError
 from sonant.kaldi.util.io import OpenedOutput, OutputType, classify_wxfilename
 from sonant.kaldi.util.reading import Table, Value
-from sonant.kaldi.util.specifiers import WspecifierType, checked_key, checked_wspecifier, log, script_lines
+from sonant.kaldi.util.specifiers import WspecifierType, checked_key, checked_wspecifier, log, script_places
 
 
 class Writer(Table, Generic[Value]):
@@ -31,7 +31,7 @@ class Writer(Table, Generic[Value]):
             self.close()
         kind, archive, script, self._options = checked_wspecifier(wspecifier)
         if kind == WspecifierType.SCRIPT_SPECIFIER:
-            self._places = {line.key: line.rxfilename for line in script_lines(script)}
+            self._places = script_places(script)
             return True
         if kind == WspecifierType.BOTH_SPECIFIER and classify_wxfilename(archive) != OutputType.FILE_OUTPUT:
             log.warning("'%s': the script file names places in '%s', which is no file", wspecifier, archive)
