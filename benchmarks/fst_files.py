@@ -1,7 +1,7 @@
 """Files of automata: a tropical transducer of 500,000 states and 2 million arcs, 200,000 words, 600 lattices.
 
     pip install kaldifst
-    python benchmarks/fst_files.py [--pykaldi PYTHON]
+    python benchmarks/fst_files.py [--kaldi PYTHON]
 
 Peers: OpenFst through kaldifst in this process, and Kaldi's own OpenFst through PyKaldi where PYTHON is a
 Python 3.7 that has it (another process, which reads and writes the same files). All take turns; the ratio is
@@ -151,7 +151,7 @@ def timed(job: Job) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pykaldi", help="a Python 3.7 that has pykaldi 0.2.1")
+    parser.add_argument("--kaldi", help="a Python 3.7 that has pykaldi 0.2.1")
     python = parser.parse_args().pykaldi
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -180,7 +180,7 @@ def parse_script_line(line: str, where: str) -> tuple[str, str]:
 
 
 def script_places(rxfilename: str) -> dict[str, str]:
-    """All of a script file. Raises ArkError for a line that makes no sense, and for a key that is there twice."""
+    """All of a script file. Raises ArkError for a line that makes no sense, or a key that is there twice."""
     opened = OpenedInput(rxfilename)
     try:
         lines = opened.stream.read().decode("utf-8", "surrogateescape").split("\n")
