@@ -77,4 +77,17 @@ SONANT_INLINE LanesF<W> exponential(const LanesF<W>& x) {
   return series * (LanesF<W>)power;
 }
 
+// The kernel with that many lanes (4, 8 or 16), or with 0 the widest that this processor has; null if it lacks it.
+template <class Kernel>
+const Kernel* choose_kernel(int lanes, const Kernel* of4, const Kernel* of8 = nullptr, const Kernel* of16 = nullptr) {
+#if defined(__x86_64__)
+  const bool has8 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has16 = has8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  if (of16 && has16 && (lanes == 0 || lanes == 16)) return of16;
+  if (of8 && has8 && (lanes == 0 || lanes == 8)) return of8;
+#endif
+  return lanes == 0 || lanes == 4 ? of4 : nullptr;
+}
+
 }  // namespace sonant

@@ -253,13 +253,10 @@ SONANT_SIGNAL_KERNEL(16, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512
 
 const SignalKernel* signal_kernel(int lanes) {
 #if defined(__x86_64__)
-  const bool has8 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool has16 = has8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-  if (has16 && (lanes == 0 || lanes == 16)) return &kernel_16;
-  if (has8 && (lanes == 0 || lanes == 8)) return &kernel_8;
+  return choose_kernel(lanes, &kernel_4, &kernel_8, &kernel_16);
+#else
+  return choose_kernel(lanes, &kernel_4);
 #endif
-  return lanes == 0 || lanes == 4 ? &kernel_4 : nullptr;
 }
 
 }  // namespace sonant
