@@ -517,6 +517,18 @@ def test_the_background_reader_tells_errors_and_stops(table: Path):
     assert threading.active_count() == before
 
 
+def test_a_program_may_end_while_it_reads_ahead(table: Path):
+    script = f"""
+import sys
+from sonant.kaldi.util.table import SequentialMatrixReader
+command = "while cat {table}/a.ark; do :; done"
+sys.kept = [SequentialMatrixReader(f"ark,bg:{{command}} |"), SequentialMatrixReader("ark,bg:{table}/a.ark")]
+"""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, "terminate" in done.stderr) == (0, False), done.stderr
+
+
 def test_memory_map(table: Path):
     before = (table / "a.ark").read_bytes()
     for rspecifier in (f"ark:{table}/a.ark", f"scp:{table}/a.scp"):

@@ -1,6 +1,7 @@
 """What readers and writers of tables have in common, and how a table is read from beginning to end."""
 
 import contextvars
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -146,7 +147,19 @@ def _read_ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
     finally:
         stopped.set()
         thread.join()
+        del _reading_ahead[thread]
         entries.close()  # type: ignore[attr-defined]
+
+
+# Threads that read ahead, and what stops them: one that is in the native core when Python ends would abort it.
+_reading_ahead: dict[threading.Thread, threading.Event] = {}
+
+
+@atexit.register
+def _stop_reading_ahead() -> None:
+    for thread, stopped in list(_reading_ahead.items()):
+        stopped.set()
+        thread.join(timeout=1)  # for one that waits for a pipe, no longer
 
 
 class Table:
