@@ -1,7 +1,7 @@
 """What readers and writers of tables have in common, and how a table is read from beginning to end."""
 
-import contextvars
 import atexit
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -138,6 +138,7 @@ def _read_ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
     # With its context, which says what standard input is.
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(run,), daemon=True, name="sonant-read-ahead")
+    _reading_ahead[thread] = stopped
     thread.start()
     try:
         while (item := ready.get()) is not None:
@@ -151,7 +152,7 @@ def _read_ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
         entries.close()  # type: ignore[attr-defined]
 
 
-# Threads that read ahead, and what stops them: one that is in the native core when Python ends would abort it.
+# Threads that read ahead, and what stops them: one that is in the native core as Python ends would abort it.
 _reading_ahead: dict[threading.Thread, threading.Event] = {}
 
 
