@@ -49,7 +49,7 @@ clean: ## remove the environments and everything that was built
 
 # Everything, with src/ in place: an edit of Python needs no new installation, an edit of csrc/ does.
 .venv/installed: $(build) requirements/system.sh requirements/torch.txt
-	@requirements/system.sh $(PYTHON) sox flac
+	@requirements/system.sh $(PYTHON) sox flac graphviz
 	@echo "installing all tiers and the developers' tools into .venv (torch first: some minutes, once)"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python $(PIP) -r requirements/torch.txt

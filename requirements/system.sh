@@ -16,7 +16,8 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 }
 
 wished() {
-    for program in "${wishes[@]}"; do command -v "$program" >/dev/null || echo "$program"; done
+    # graphviz is the package of `dot`
+    for program in "${wishes[@]}"; do command -v "${program/graphviz/dot}" >/dev/null || echo "$program"; done
 }
 
 packages=$({ missing && wished; } | tr '\n' ' ')

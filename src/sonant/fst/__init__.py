@@ -6,4 +6,5 @@
 """
 
 from sonant.fst.automaton import Fst as Fst
+from sonant.fst.drawing import DrawingStyle as DrawingStyle
 from sonant.fst.symbols import SymbolTable as SymbolTable

@@ -1,5 +1,6 @@
 """The automaton in Python: numpy views of the native tables, and a builder."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from sonant import _native
 from sonant.errors import FstError
+from sonant.fst.drawing import DrawingStyle, dot, render, svg_for_notebooks
 from sonant.fst.files import Path, reading, writing
 from sonant.fst.symbols import SymbolTable
 
@@ -176,6 +178,25 @@ class Fst:
 
     def __repr__(self) -> str:
         return f"Fst({self.arc_type}, {self.num_states} states, {self.num_arcs} arcs, start {self.start})"
+
+    # Drawing
+
+    def dot(self, style: DrawingStyle | None = None) -> str:
+        """In Graphviz's language, as fstdraw writes it, with symbols where there are tables of them."""
+        return dot(self._fst, style or DrawingStyle(), self.input_symbols, self.output_symbols)
+
+    def draw(self, path: Path, style: DrawingStyle | None = None) -> None:
+        """Writes a drawing: Graphviz's language for a name in `.dot` or `.gv`, else, by `dot`, what the name
+        ends in (svg, png, pdf). Raises FstError where `dot` is needed and not installed.
+        """
+        kind = os.fspath(path).rpartition(".")[2]
+        text = self.dot(style)
+        data = text.encode() if kind in ("dot", "gv") else render(text, kind)
+        with writing(path) as stream:
+            stream.write(data)
+
+    def _repr_svg_(self) -> str | None:
+        return svg_for_notebooks(self._fst, isymbols=self.input_symbols, osymbols=self.output_symbols)
 
     # Reading
 

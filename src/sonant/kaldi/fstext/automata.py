@@ -6,11 +6,12 @@ Each holds a native automaton (`native`), which the algorithms work on, and shar
 
 import os
 from collections.abc import Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from sonant import _native
 from sonant.errors import FstError
-from sonant.fst import Fst
+from sonant.fst import DrawingStyle, Fst
+from sonant.fst.drawing import dot, svg_for_notebooks
 from sonant.fst.files import reading, writing
 from sonant.kaldi.fstext.arcs import Arc
 from sonant.kaldi.fstext.header import FstReadOptions, FstWriteOptions
@@ -127,17 +128,65 @@ class FstBase:
 
         Raises FstError where a label has no symbol and no `missing_symbol` is given.
         """
+        tables = self._tables(isymbols, osymbols, ssymbols)
+        return self.native.text(
+            *(None if table is None else table._native() for table in tables),
+            acceptor,
+            show_weight_one,
+            missing_symbol,
+        )
+
+    def draw(
+        self,
+        filename: str | os.PathLike[str],
+        isymbols: SymbolTable | None = None,
+        osymbols: SymbolTable | None = None,
+        ssymbols: SymbolTable | None = None,
+        acceptor: bool = False,
+        title: str = "",
+        width: float = 8.5,
+        height: float = 11,
+        portrait: bool = False,
+        vertical: bool = False,
+        ranksep: float = 0.4,
+        nodesep: float = 0.25,
+        fontsize: int = 14,
+        precision: int = 5,
+        float_format: Literal["e", "f", "g"] = "g",
+        show_weight_one: bool = False,
+    ) -> None:
+        """Writes the automaton in Graphviz's language, with symbols from these tables or its own."""
+        style = DrawingStyle(
+            acceptor=acceptor,
+            title=title,
+            width=width,
+            height=height,
+            portrait=portrait,
+            vertical=vertical,
+            ranksep=ranksep,
+            nodesep=nodesep,
+            fontsize=fontsize,
+            precision=precision,
+            float_format=float_format,
+            show_weight_one=show_weight_one,
+        )
+        with writing(filename) as stream:
+            stream.write(dot(self.native, style, *self._tables(isymbols, osymbols, ssymbols)).encode())
+
+    def _repr_svg_(self) -> str | None:
+        isymbols, osymbols, _ = self._tables(None, None, None)
+        return svg_for_notebooks(self.native, isymbols=isymbols, osymbols=osymbols)
+
+    def _tables(
+        self, isymbols: SymbolTable | None, osymbols: SymbolTable | None, ssymbols: SymbolTable | None
+    ) -> list[Any]:
+        """The tables to show symbols from: those given, or the automaton's own."""
         tables = (
             self.input_symbols() if isymbols is None else isymbols,
             self.output_symbols() if osymbols is None else osymbols,
             ssymbols,
         )
-        return self.native.text(
-            *(None if table is None else table.table._native() for table in tables),
-            acceptor,
-            show_weight_one,
-            missing_symbol,
-        )
+        return [None if table is None else table.table for table in tables]
 
     def __str__(self) -> str:
         weighted = bool(self.properties(WEIGHTED, True))
