@@ -29,13 +29,12 @@ Output::~Output() {
 void Output::write(const void* bytes, std::size_t count) {
   if (closed_) ark_error(name_, ": written to after close()");
   const char* from = static_cast<const char*>(bytes);
-  // Out in blocks of the same size from the same places: file systems take those fastest, by a quarter where measured.
-  while (fd_ >= 0 && buffer_.size() + count >= kRoom) {
-    const std::size_t part = kRoom - buffer_.size();
-    buffer_.append(from, part);
+  if (fd_ >= 0 && buffer_.size() + count >= kRoom) {
+    // Whole blocks go out from where they lie; file systems take them fastest from the same places of a file on.
+    const std::size_t part = (buffer_.size() + count) / kRoom * kRoom - buffer_.size();
+    write_out(buffer_.data(), buffer_.size(), from, part);
     from += part;
     count -= part;
-    flush();
   }
   buffer_.append(from, count);
 }
