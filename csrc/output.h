@@ -35,7 +35,7 @@ class Output {
   const std::string& bytes() const { return buffer_; }
 
  private:
-  static constexpr std::size_t kRoom = 1 << 17;
+  static constexpr std::size_t kRoom = 1 << 18;
   void write_out(const char* head, std::size_t head_size, const char* body, std::size_t body_size);
 
   std::string name_ = "memory";

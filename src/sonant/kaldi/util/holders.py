@@ -75,15 +75,19 @@ def _array(kind: str, method: str, dtype: str, ndim: int) -> Holder:
 
     object_of, entry_of = methodcaller(f"{method}_object_{dtype}"), methodcaller(f"{method}_entry_{dtype}")
 
+    kept = np.dtype(dtype)
+
     def check(value: Any) -> np.ndarray:
-        array = np.asarray(value)
+        array = value if type(value) is np.ndarray else np.asarray(value)
+        if array.dtype is kept and array.ndim == ndim and array.flags.c_contiguous:
+            return array
         if array.ndim != ndim or array.dtype.kind not in "biuf":
             expected = "(rows, columns)" if ndim == 2 else "(values,)"
             raise MatrixError(
                 f"{type(value).__name__} of {array.dtype} and shape {array.shape}; expected a {kind}, or an "
                 f"array {expected} of numbers"
             )
-        return np.ascontiguousarray(array, dtype)
+        return np.ascontiguousarray(array, kept)
 
     def write(stream: Any, binary: bool, array: np.ndarray) -> None:
         stream.header(binary)
