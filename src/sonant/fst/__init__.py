@@ -7,4 +7,7 @@
 
 from sonant.fst.automaton import Fst as Fst
 from sonant.fst.drawing import DrawingStyle as DrawingStyle
+from sonant.fst.ngram import NgramLm as NgramLm
+from sonant.fst.ngram import Perplexity as Perplexity
+from sonant.fst.ngram import read_arpa as read_arpa
 from sonant.fst.symbols import SymbolTable as SymbolTable

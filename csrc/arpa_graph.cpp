@@ -1,0 +1,407 @@
+#include "arpa_graph.h"
+
+#include <algorithm>
+
+#include "pair_map.h"
+
+namespace sonant {
+
+namespace {
+
+using Weight = TropicalWeight;
+using GArc = Arc<Weight>;
+
+// Word sequences as nodes of a tree; some of them are histories and have a state.
+class Histories {
+ public:
+  static constexpr std::int32_t kNone = PairMap::kNone;
+
+  Histories() : state_(1, kNoState) {}
+
+  StateId& state(std::int32_t node) { return state_[node]; }
+  std::int32_t child(std::int32_t node, Label word) const {
+    if (node == 0 && word < kDense) return std::size_t(word) < unigrams_.size() ? unigrams_[word] : kNone;
+    return children_.find(node, word);
+  }
+  std::int32_t add_child(std::int32_t node, Label word) {
+    const auto next = static_cast<std::int32_t>(state_.size());
+    std::int32_t found;
+    if (node == 0 && word < kDense) {
+      if (std::size_t(word) >= unigrams_.size()) {
+        unigrams_.resize(std::max<std::size_t>(word + 1, 2 * unigrams_.size()), kNone);
+      }
+      found = unigrams_[word] == kNone ? unigrams_[word] = next : unigrams_[word];
+    } else {
+      found = children_.put(node, word, next);
+    }
+    if (found == next) {
+      if (state_.size() == kMostStates) fst_error("more than ", kMostStates, " histories");
+      state_.push_back(kNoState);
+    }
+    return found;
+  }
+
+ private:
+  static constexpr Label kDense = 1 << 22;
+  std::vector<std::int32_t> unigrams_;
+  PairMap children_;
+  std::vector<StateId> state_;
+};
+
+// Follows a sequence from the root, and remembers the way: neighbours in a file share most of theirs.
+class Walk {
+ public:
+  // The node of the sequence, or kNone.
+  std::int32_t find(const Histories& histories, std::span<const std::int32_t> words) {
+    std::size_t depth = shared(words);
+    while (depth < words.size()) {
+      const std::int32_t node = histories.child(nodes_[depth], words[depth]);
+      if (node == Histories::kNone) return node;
+      push(depth++, words, node);
+    }
+    return nodes_[depth];
+  }
+  std::int32_t add(Histories& histories, std::span<const std::int32_t> words) {
+    for (std::size_t depth = shared(words); depth < words.size(); ++depth) {
+      push(depth, words, histories.add_child(nodes_[depth], words[depth]));
+    }
+    return nodes_[words.size()];
+  }
+
+ private:
+  std::size_t shared(std::span<const std::int32_t> words) {
+    const auto [a, b] = std::mismatch(words.begin(), words.end(), words_.begin(), words_.end());
+    return a - words.begin();
+  }
+  void push(std::size_t depth, std::span<const std::int32_t> words, std::int32_t node) {
+    words_.resize(depth);
+    nodes_.resize(depth + 1);
+    words_.push_back(words[depth]);
+    nodes_.push_back(node);
+  }
+
+  std::vector<std::int32_t> words_, nodes_ = {0};
+};
+
+class GraphSink : public ArpaSink {
+ public:
+  GraphSink(const ArpaOptions& options, Label backoff) : options_(options), backoff_(backoff) {
+    histories_.state(0) = add_state();
+    if (backoff_ == 0) {
+      end_ = add_state();
+      finals_[end_] = Weight::one();
+    }
+  }
+
+  void begin(std::span<const std::int64_t> counts) override { order_ = counts.size(); }
+
+  const char* take(const ArpaNgram& ngram) override {
+    const auto words = ngram.words;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (i > 0 && words[i] == options_.bos) return "<s> is not its first word";
+      if (i + 1 < words.size() && words[i] == options_.eos) return "</s> is not its last word";
+    }
+    const std::int32_t heads = heads_.find(histories_, words.first(words.size() - 1));
+    StateId source = heads == Histories::kNone ? kNoState : histories_.state(heads);
+    if (source == kNoState) return "its first words are no n-gram";
+    const Label word = words.back();
+    if (backoff_ != 0 && word == backoff_) fst_error("the backoff symbol ", backoff_, " is a word of the model");
+    float weight = -natural(ngram.logprob);
+    StateId to;
+    if (word == options_.eos) {
+      if (backoff_ != 0) {
+        finals_[source] = {weight};
+        return nullptr;
+      }
+      to = end_;
+    } else {
+      to = history(heads, words, -natural(ngram.backoff));
+    }
+    if (word == options_.bos) {
+      weight = 0;
+      if (backoff_ != 0) {
+        start_ = to;
+        return nullptr;
+      }
+      source = start_ = add_state();
+    }
+    add_arc(source, {word, word, {weight}, to});
+    return nullptr;
+  }
+
+  void end() override {
+    if (start_ == kNoState) fst_error("the model has no n-gram <s> (symbol ", options_.bos, ")");
+  }
+
+  Fst<Weight> finish() {
+    const std::size_t n = finals_.size();
+    std::vector<std::uint32_t> begin(n + 1, 0);
+    for (const StateId s : sources_) ++begin[s + 1];
+    for (std::size_t s = 0; s < n; ++s) begin[s + 1] += begin[s];
+    std::vector<GArc> arcs(arcs_.size());
+    std::vector<std::uint32_t> next(begin.begin(), begin.end() - 1);
+    for (std::size_t i = 0; i < arcs_.size(); ++i) arcs[next[sources_[i]]++] = arcs_[i];
+    std::vector<GArc>().swap(arcs_);
+    std::vector<StateId>().swap(sources_);
+    histories_ = {};
+    if (backoff_ != 0) return reduced(std::move(begin), std::move(arcs));
+    return packed(begin, next, arcs, {});
+  }
+
+ private:
+  StateId add_state() {
+    if (finals_.size() == kMostStates) fst_error("more than ", kMostStates, " states");
+    finals_.push_back(Weight::zero());
+    return static_cast<StateId>(finals_.size() - 1);
+  }
+
+  void add_arc(StateId source, const GArc& arc) {
+    if (arcs_.size() == kMostArcs) fst_error("more than ", kMostArcs, " arcs");
+    sources_.push_back(source);
+    arcs_.push_back(arc);
+  }
+
+  // The state where an n-gram leads: of its words, or without the first where it is of the highest order.
+  StateId history(std::int32_t heads, std::span<const std::int32_t> words, float weight) {
+    std::int32_t node;
+    if (words.size() == order_) {
+      if (words.size() == 1) return histories_.state(0);
+      node = tails_.add(histories_, words.subspan(1, words.size() - 2));
+      words = words.subspan(1);
+      node = histories_.add_child(node, words.back());
+    } else {
+      node = histories_.add_child(heads, words.back());
+    }
+    if (const StateId known = histories_.state(node); known != kNoState) return known;
+    const StateId made = add_state();
+    histories_.state(node) = made;
+    // To the longest end of it that is a history.
+    StateId to = kNoState;
+    for (auto rest = words.subspan(1); to == kNoState; rest = rest.subspan(1)) {
+      if (rest.empty()) {
+        to = histories_.state(0);
+        break;
+      }
+      const std::int32_t before = tails_.find(histories_, rest.first(rest.size() - 1));
+      const std::int32_t found = before == Histories::kNone ? before : histories_.child(before, rest.back());
+      if (found != Histories::kNone) to = histories_.state(found);
+    }
+    add_arc(made, {backoff_, 0, {weight}, to});
+    return made;
+  }
+
+  // ---- Kaldi's RemoveRedundantStates, with its RemoveEpsLocal: an arc into a state with one way out (an arc, or
+  // being final) is joined with that where both labels allow it; one that is the only way into a state with more
+  // ways out takes all that it can be joined with. In Kaldi's order, on which the numbers of the result depend.
+
+  Fst<Weight> reduced(std::vector<std::uint32_t> begin, std::vector<GArc> arcs) {
+    const std::size_t n = finals_.size();
+    std::vector<std::uint32_t> count(n);
+    std::vector<std::uint32_t> in(n, 0), out(n, 0);
+    for (std::size_t s = 0; s < n; ++s) {
+      count[s] = begin[s + 1] - begin[s];
+      out[s] = count[s] + !is_zero(finals_[s]);
+      if (count[s] == 1 && is_zero(finals_[s]) && arcs[begin[s]].ilabel == backoff_) arcs[begin[s]].ilabel = 0;
+    }
+    for (const GArc& arc : arcs) ++in[arc.nextstate];
+    ++in[start_];
+
+    const auto join = [](const GArc& a, const GArc& b, GArc& joined) {
+      if ((a.ilabel && b.ilabel) || (a.olabel && b.olabel)) return false;
+      joined = {a.ilabel ? a.ilabel : b.ilabel, a.olabel ? a.olabel : b.olabel,
+                {a.weight.value + b.weight.value}, b.nextstate};
+      return true;
+    };
+    std::vector<GArc> joined;
+    for (StateId s = 0; s < StateId(n); ++s) {
+      const auto add = [&](const GArc& arc) {
+        if (begin[s] + count[s] != arcs.size()) {  // its arcs go to the end, where there is room
+          if (arcs.size() + count[s] >= kMostArcs) fst_error("more than ", kMostArcs, " arcs");
+          const std::uint32_t from = begin[s];
+          begin[s] = static_cast<std::uint32_t>(arcs.size());
+          for (std::uint32_t i = 0; i < count[s]; ++i) arcs.push_back(GArc(arcs[from + i]));
+        }
+        arcs.push_back(arc);
+        ++count[s];
+        ++out[s];
+        ++in[arc.nextstate];
+      };
+      const auto add_final = [&](Weight weight) {
+        if (is_zero(finals_[s])) ++out[s];
+        finals_[s].value = std::min<float>(finals_[s].value, weight.value);
+      };
+      for (std::uint32_t at = 0; at < count[s]; ++at) {
+        const GArc arc = arcs[begin[s] + at];
+        const StateId next = arc.nextstate;
+        if (next == kNoState || next == s) continue;
+        const bool only = in[next] == 1;
+        const auto remove = [&] {
+          --out[s];
+          --in[next];
+          arcs[begin[s] + at].nextstate = kNoState;
+        };
+        if (only && out[next] > 1) {
+          joined.clear();
+          float removed = kInfinity, kept = kInfinity;
+          for (std::uint32_t i = 0; i < count[next]; ++i) {
+            GArc& after = arcs[begin[next] + i];
+            if (after.nextstate == kNoState) continue;
+            GArc both;
+            if (!join(arc, after, both)) {
+              kept = std::min<float>(kept, after.weight.value);
+              continue;
+            }
+            removed = std::min<float>(removed, after.weight.value);
+            --out[next];
+            --in[after.nextstate];
+            after.nextstate = kNoState;
+            joined.push_back(both);
+          }
+          if (const Weight final = finals_[next]; !is_zero(final)) {
+            if (arc.ilabel == 0 && arc.olabel == 0) {
+              removed = std::min<float>(removed, final.value);
+              add_final({arc.weight.value + final.value});
+              --out[next];
+              finals_[next] = Weight::zero();
+            } else {
+              kept = std::min<float>(kept, final.value);
+            }
+          }
+          if (removed != kInfinity) {
+            if (kept == kInfinity) {
+              remove();
+            } else {
+              const float by = kept - std::min(removed, kept);
+              arcs[begin[s] + at].weight.value = arc.weight.value + by;
+              for (std::uint32_t i = 0; i < count[next]; ++i) {
+                GArc& after = arcs[begin[next] + i];
+                if (after.nextstate != kNoState) after.weight.value = after.weight.value - by;
+              }
+              if (!is_zero(finals_[next])) finals_[next].value = finals_[next].value - by;
+            }
+          }
+          for (const GArc& both : joined) add(both);
+        } else if (out[next] == 1) {
+          if (const Weight final = finals_[next]; !is_zero(final)) {
+            if (arc.ilabel != 0 || arc.olabel != 0) continue;
+            add_final({arc.weight.value + final.value});
+            if (only) {
+              --out[next];
+              finals_[next] = Weight::zero();
+            }
+            remove();
+          } else {
+            std::uint32_t i = begin[next];
+            while (arcs[i].nextstate == kNoState) ++i;
+            GArc both;
+            if (!join(arc, arcs[i], both)) continue;
+            if (only) {
+              --out[next];
+              --in[arcs[i].nextstate];
+              arcs[i].nextstate = kNoState;
+            }
+            add(both);
+            remove();
+          }
+        }
+      }
+    }
+    for (std::size_t s = 0; s < n; ++s) count[s] += begin[s];
+    return packed(begin, count, arcs, useful(begin, count, arcs));
+  }
+
+  // States that lie on a way from the start to a final one.
+  std::vector<char> useful(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
+                           const std::vector<GArc>& arcs) const {
+    const std::size_t n = finals_.size();
+    std::vector<char> seen(n, 0);
+    std::vector<StateId> queue = {start_};
+    seen[start_] = 1;
+    std::vector<std::uint32_t> into(n + 1, 0);
+    for (std::size_t at = 0; at < queue.size(); ++at) {
+      for (std::uint32_t i = begin[queue[at]]; i < end[queue[at]]; ++i) {
+        const StateId to = arcs[i].nextstate;
+        if (to == kNoState) continue;
+        ++into[to + 1];
+        if (!seen[to]) {
+          seen[to] = 1;
+          queue.push_back(to);
+        }
+      }
+    }
+    for (std::size_t s = 0; s < n; ++s) into[s + 1] += into[s];
+    std::vector<StateId> sources(into[n]);
+    std::vector<std::uint32_t> next(into.begin(), into.end() - 1);
+    for (const StateId s : queue) {
+      for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
+        if (arcs[i].nextstate != kNoState) sources[next[arcs[i].nextstate]++] = s;
+      }
+    }
+    std::vector<char> keep(n, 0);
+    std::vector<StateId> back;
+    for (const StateId s : queue) {
+      if (!is_zero(finals_[s])) {
+        keep[s] = 1;
+        back.push_back(s);
+      }
+    }
+    for (std::size_t at = 0; at < back.size(); ++at) {
+      for (std::uint32_t i = into[back[at]]; i < into[back[at] + 1]; ++i) {
+        if (!keep[sources[i]]) {
+          keep[sources[i]] = 1;
+          back.push_back(sources[i]);
+        }
+      }
+    }
+    return keep;
+  }
+
+  // The automaton of the states to keep (none named: all) and the arcs among them.
+  Fst<Weight> packed(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
+                     const std::vector<GArc>& arcs, const std::vector<char>& keep) const {
+    const std::size_t n = finals_.size();
+    std::vector<StateId> number(n, kNoState);
+    std::vector<State<Weight>> states;
+    for (std::size_t s = 0; s < n; ++s) {
+      if (!keep.empty() && !keep[s]) continue;
+      number[s] = static_cast<StateId>(states.size());
+      states.push_back({.final = finals_[s]});
+    }
+    std::vector<GArc> kept;
+    kept.reserve(arcs.size());
+    for (std::size_t s = 0; s < n; ++s) {
+      if (number[s] == kNoState) continue;
+      const std::size_t before = kept.size();
+      for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
+        const StateId to = arcs[i].nextstate;
+        if (to == kNoState || number[to] == kNoState) continue;
+        kept.push_back({arcs[i].ilabel, arcs[i].olabel, arcs[i].weight, number[to]});
+      }
+      states[number[s]].arcs = static_cast<std::uint32_t>(kept.size() - before);
+    }
+    Fst<Weight> fst;
+    fst.adopt(std::move(states), std::move(kept), {}, number[start_], properties::kExpanded | properties::kMutable);
+    return fst;
+  }
+
+  const ArpaOptions& options_;
+  const Label backoff_;
+  std::size_t order_ = 0;
+  StateId start_ = kNoState, end_ = kNoState;
+  Histories histories_;
+  Walk heads_, tails_;
+  std::vector<Weight> finals_;
+  std::vector<StateId> sources_;
+  std::vector<GArc> arcs_;
+};
+
+}  // namespace
+
+ArpaGraph arpa_to_fst(Input& in, WordTable* words, const ArpaOptions& options, Label backoff) {
+  if (backoff < 0) fst_error("the backoff symbol is ", backoff, "; expected 0 (none) or more");
+  GraphSink sink(options, backoff);
+  ArpaWarnings warnings = read_arpa(in, words, options, sink);
+  return {sink.finish(), std::move(warnings)};
+}
+
+}  // namespace sonant

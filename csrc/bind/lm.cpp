@@ -1,0 +1,148 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arpa.h"
+#include "arpa_graph.h"
+#include "const_arpa.h"
+#include "ngram_lm.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace sonant;
+
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+template <class Body>
+auto released(Body body) {
+  nb::gil_scoped_release no_gil;
+  return body();
+}
+
+nb::object to_python(std::string_view text) {
+  PyObject* made = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "surrogateescape");
+  if (!made) nb::raise_python_error();
+  return nb::steal(made);
+}
+
+void put(WordTable& table, nb::handle word, std::int64_t key) {
+  PyObject* bytes = PyUnicode_AsEncodedString(word.ptr(), "utf-8", "surrogateescape");
+  if (!bytes) nb::raise_python_error();
+  const nb::bytes owner = nb::steal<nb::bytes>(bytes);
+  if (key < 0 || key > 0x7ffffffe) fst_error("the key ", key, " of a symbol; expected 0 to 2147483646");
+  table.put({owner.c_str(), owner.size()}, static_cast<std::int32_t>(key));
+}
+
+ArpaOptions options_of(std::int32_t bos, std::int32_t eos, std::int32_t unk, int oov, std::int32_t max_warnings) {
+  return {bos, eos, unk, static_cast<Oov>(oov), max_warnings};
+}
+
+nb::tuple warnings_of(const ArpaWarnings& warnings) {
+  nb::list texts;
+  for (const std::string& text : warnings.texts) texts.append(to_python(text));
+  return nb::make_tuple(texts, warnings.count);
+}
+
+}  // namespace
+
+void bind_lm(nb::module_& m) {
+  nb::class_<WordTable>(m, "WordTable", "Words and their numbers.")
+      .def("__init__",
+           [](WordTable* self, const nb::list& words, const std::vector<std::int64_t>& keys) {
+             new (self) WordTable();
+             if (words.size() != keys.size()) fst_error(words.size(), " words and ", keys.size(), " numbers");
+             for (std::size_t i = 0; i < keys.size(); ++i) put(*self, words[i], keys[i]);
+           })
+      .def("__len__", &WordTable::size)
+      .def("next_key", &WordTable::next_key)
+      .def("items", [](const WordTable& self, std::size_t from) {  // from this position on
+        nb::list items;
+        for (std::size_t i = from; i < self.size(); ++i) {
+          items.append(nb::make_tuple(to_python(self.word_at(i)), self.key_at(i)));
+        }
+        return items;
+      });
+
+  m.def(
+      "arpa_to_fst",
+      [](Input& in, WordTable* words, std::int32_t bos, std::int32_t eos, std::int32_t unk, int oov,
+         std::int32_t max_warnings, Label backoff) {
+        ArpaGraph graph = released(
+            [&] { return arpa_to_fst(in, words, options_of(bos, eos, unk, oov, max_warnings), backoff); });
+        return nb::make_tuple(std::move(graph.fst), warnings_of(graph.warnings));
+      },
+      "stream"_a, "words"_a.none(), "bos"_a, "eos"_a, "unk"_a, "oov"_a, "max_warnings"_a, "backoff"_a);
+
+  nb::class_<NgramLm>(m, "NgramLm", "A backoff n-gram model.")
+      .def_static(
+          "read",
+          [](Input& in, WordTable* words, std::int32_t bos, std::int32_t eos, std::int32_t unk, int oov,
+             std::int32_t max_warnings) {
+            NgramLmFile file = released(
+                [&] { return read_ngram_lm(in, words, options_of(bos, eos, unk, oov, max_warnings)); });
+            return nb::make_tuple(std::move(file.lm), warnings_of(file.warnings));
+          },
+          "stream"_a, "words"_a.none(), "bos"_a, "eos"_a, "unk"_a, "oov"_a, "max_warnings"_a)
+      .def("order", &NgramLm::order)
+      .def("count", &NgramLm::count)
+      .def("nbytes", &NgramLm::bytes)
+      .def_rw("bos", &NgramLm::bos)
+      .def_rw("eos", &NgramLm::eos)
+      .def_rw("unk", &NgramLm::unk)
+      .def("known", &NgramLm::known)
+      .def("score",
+           [](const NgramLm& self, const Ids& history, std::int32_t word) {
+             auto context = self.context(history);
+             return self.score(context, word);
+           })
+      .def("score_all",
+           [](const NgramLm& self, Ids history, const Ids& words) {
+             std::vector<double> scores;
+             auto context = self.context(history);
+             for (const std::int32_t word : words) {
+               const std::int32_t known = self.known(word);
+               if (known < 0) {
+                 scores.push_back(-std::numeric_limits<double>::infinity());
+                 context = NgramLm::kRoot;
+               } else {
+                 scores.push_back(self.score(context, known));
+               }
+             }
+             return scores;
+           })
+      .def("score_text",
+           [](const NgramLm& self, Input& in, const WordTable& words) {
+             const TextScore score = released([&] { return score_text(in, self, words); });
+             return nb::make_tuple(score.sentences, score.words, score.unknown, score.logprob, score.logprob_known);
+           })
+      .def("write_arpa",
+           [](const NgramLm& self, Output& out, const WordTable& words) {
+             released([&] { self.write_arpa(out, words); });
+           })
+      .def("to_const_arpa", [](const NgramLm& self) { return released([&] { return ConstArpa::of(self); }); });
+
+  nb::class_<ConstArpa>(m, "ConstArpa", "Kaldi's const-arpa model.")
+      .def(nb::init<>())
+      .def_static("read", [](Input& in, bool binary) { return released([&] { return ConstArpa::read(in, binary); }); })
+      .def("write", [](const ConstArpa& self, Output& out) { released([&] { self.write(out); }); })
+      .def("write_arpa",
+           [](const ConstArpa& self, Output& out, const WordTable* words) {
+             released([&] { self.write_arpa(out, words); });
+           },
+           "stream"_a, "words"_a.none())
+      .def("bos", &ConstArpa::bos)
+      .def("eos", &ConstArpa::eos)
+      .def("unk", &ConstArpa::unk)
+      .def("order", &ConstArpa::order)
+      .def("logprob", [](const ConstArpa& self, std::int32_t word,
+                         const Ids& history) { return self.logprob(word, history); })
+      .def("has_history", [](const ConstArpa& self, const Ids& history) { return self.has_history(history); });
+}

@@ -1,0 +1,100 @@
+// A backoff n-gram model as a flat tree: node 0 is the empty history, then come all n-grams of order 1, of order 2,
+// ..., each order sorted by its first words and then its last, so that the children of a node lie side by side.
+//
+// p(w | h) is the probability of the longest end of h + w that the model has, times the backoffs of the longer ends
+// of h that it has. Each node of less than the highest order knows its longest proper end that is a node, so that
+// scoring a text is a walk from node to node.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arpa.h"
+#include "output.h"
+#include "word_table.h"
+
+namespace sonant {
+
+class NgramLm {
+ public:
+  using Node = std::uint32_t;
+  static constexpr Node kRoot = 0;
+
+  std::int32_t bos = -1, eos = -1, unk = -1;  // unk: -1 where there is none
+
+  std::size_t order() const { return levels_.size() < 2 ? 0 : levels_.size() - 2; }
+  std::size_t count(std::size_t order) const { return levels_[order + 1] - levels_[order]; }
+  // The nodes of an order are [first(order), first(order + 1)).
+  Node first(std::size_t order) const { return levels_[order]; }
+  bool is_context(Node node) const { return node < backoffs_.size(); }
+  std::int32_t word(Node node) const { return words_[node]; }
+  float logprob(Node node) const { return logprobs_[node]; }  // log10
+  float backoff(Node node) const { return is_context(node) ? backoffs_[node] : 0; }
+  Node shorter(Node node) const { return shorter_[node]; }
+  Node children_begin(Node node) const { return begins_[node]; }
+  Node children_end(Node node) const { return begins_[node + 1]; }
+  // The child of a context, or kRoot where there is none.
+  Node child(Node context, std::int32_t word) const;
+  // The longest end of a history that is a context.
+  Node context(std::span<const std::int32_t> history) const;
+  // log10 p(word | context), -infinity for a word that has no unigram; the context becomes that of the next word.
+  double score(Node& context, std::int32_t word) const;
+  // The word itself, or <unk> where the model has no such unigram (-1 where it has no <unk> either).
+  std::int32_t known(std::int32_t word) const;
+
+  // Fills the model from n-grams that come order by order, in any order within each.
+  class Builder;
+
+  void write_arpa(Output& out, const WordTable& words) const;
+  std::size_t bytes() const;
+
+ private:
+  friend class Builder;
+  void link();
+
+  std::vector<Node> levels_;  // first node of each order, from 0 on, and the end
+  std::vector<std::int32_t> words_;
+  std::vector<float> logprobs_;
+  std::vector<float> backoffs_;  // of contexts: nodes of less than the highest order
+  std::vector<Node> begins_, shorter_;  // of contexts; begins_ has one more
+  std::vector<Node> unigrams_;   // by word, where the numbers of words are not scattered
+};
+
+class NgramLm::Builder {
+ public:
+  explicit Builder(NgramLm& lm);
+  // N-grams of order 1, then 2, ... Returns why it was skipped, or null.
+  const char* add(std::span<const std::int32_t> words, float logprob, float backoff);
+  void finish(std::size_t order);
+
+ private:
+  void close_level();
+  Node find(std::span<const std::int32_t> words);
+
+  NgramLm& lm_;
+  std::vector<Node> parents_;  // of the order that is being filled
+  std::size_t level_ = 1;
+  std::vector<std::int32_t> last_words_;  // of the last look-up, and the nodes on its way
+  std::vector<Node> last_nodes_;
+  bool duplicates_ = false;
+};
+
+struct NgramLmFile {
+  NgramLm lm;
+  ArpaWarnings warnings;
+};
+
+NgramLmFile read_ngram_lm(Input& in, WordTable* words, const ArpaOptions& options);
+
+// What a text costs: sentences, one a line, words parted by blanks.
+struct TextScore {
+  std::int64_t sentences = 0, words = 0, unknown = 0;
+  double logprob = 0;          // log10 of all, </s> included; unknown words by <unk> where the model has it
+  double logprob_known = 0;    // without that of unknown words
+};
+
+TextScore score_text(Input& in, const NgramLm& lm, const WordTable& words);
+
+}  // namespace sonant

@@ -1,0 +1,249 @@
+"""n-gram language models: ARPA files, scores and perplexity, grammars, Kaldi's const-arpa files."""
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from sonant import _native
+from sonant.errors import FstError
+from sonant.fst.automaton import Fst
+from sonant.fst.files import Path, writing
+from sonant.fst.gzipped import reading_text
+from sonant.fst.symbols import SymbolTable
+
+OovHandling = Literal["error", "add", "unk", "skip"]
+OOV_HANDLING: tuple[OovHandling, ...] = ("error", "add", "unk", "skip")
+_LN10 = math.log(10)
+_log = logging.getLogger("sonant.fst")
+
+
+def tell_warnings(warnings: tuple[list[str], int]) -> None:
+    """Logs what a reader of ARPA files complained about."""
+    texts, count = warnings
+    for text in texts:
+        _log.warning("%s", text)
+    if count > len(texts):
+        _log.warning("%d more warnings of this kind", count - len(texts))
+
+
+class ArpaSymbols:
+    """The words of an ARPA file in the native core: those of a table, which gets the new ones afterwards."""
+
+    def __init__(
+        self, symbols: SymbolTable | None, bos: str, eos: str, unk: str, oov: OovHandling | None, backoff: str
+    ):
+        self.own = symbols is None
+        self.symbols = SymbolTable(["<eps>", *([backoff] if backoff else [])]) if symbols is None else symbols
+        self.oov: OovHandling = oov or ("add" if self.own else "skip")
+        if self.oov not in OOV_HANDLING:
+            raise FstError(f"oov={oov!r}; expected one of {', '.join(OOV_HANDLING)}")
+        self.backoff = self._key(backoff) if backoff else 0
+        self.bos, self.eos = self.symbols.add(bos), self.symbols.add(eos)
+        if self.own:
+            self.unk = -1  # found when the file is read
+        else:
+            found = self.symbols.find(unk)
+            if found is None and self.oov == "unk":
+                raise FstError(f"oov='unk', but the symbol table '{self.symbols.name}' has no {unk}")
+            self.unk = -1 if found is None else found
+        self._unk_name = unk
+        self.native = _native.WordTable([s for s, _ in self.symbols], [k for _, k in self.symbols])
+        self._known = len(self.native)
+
+    def _key(self, symbol: str) -> int:
+        key = self.symbols.find(symbol)
+        if key is None:
+            raise FstError(f"the symbol table '{self.symbols.name}' has no backoff symbol {symbol}")
+        return key
+
+    @property
+    def arguments(self) -> tuple[int, int, int, int]:
+        return self.bos, self.eos, self.unk, OOV_HANDLING.index(self.oov)
+
+    def finish(self) -> None:
+        for symbol, key in self.native.items(self._known):
+            self.symbols.add(symbol, key)
+        found = self.symbols.find(self._unk_name)
+        self.unk = -1 if found is None else found
+
+
+def read_arpa(
+    source: Path | bytes,
+    symbols: SymbolTable | None = None,
+    *,
+    backoff: str = "#0",
+    bos: str = "<s>",
+    eos: str = "</s>",
+    unk: str = "<unk>",
+    oov: OovHandling | None = None,
+    max_warnings: int = 30,
+    sort: bool = True,
+) -> Fst:
+    """The grammar G of an ARPA model (a path, plain or gzip, or its bytes), as Kaldi's arpa2fst makes it.
+
+    A state for each history, an arc for each word, and an arc with the input label `backoff` and the output
+    epsilon from each history to the shorter one: a disambiguation symbol for determinization, or the label of
+    failure arcs for a composition that knows them. `backoff=""` gives arpa2fst's older form: epsilons, and
+    `bos` and `eos` as words. Costs are natural logarithms, rounded as Kaldi's. `symbols` gives the words their
+    numbers (default: the words as they come in the file, after <eps>, `backoff`, `bos` and `eos`); `oov` says
+    what becomes of others: `skip` their n-grams (the default), `add` them to the table, take them for `unk`, or
+    `error`. The result has the table as its input and output symbols. `sort` sorts arcs by input label.
+
+    Raises FstError, which names the line. n-grams whose first words are no n-gram of the model, and those
+    with <s> or </s> in an odd place, are left out with a warning in the log, as Kaldi does.
+    """
+    words = ArpaSymbols(symbols, bos, eos, unk, oov, backoff)
+    with reading_text(source) as stream:
+        native, warnings = _native.arpa_to_fst(
+            stream, words.native, *words.arguments, max_warnings, words.backoff
+        )
+    words.finish()
+    tell_warnings(warnings)
+    fst = Fst.of_native(native)
+    fst.input_symbols = fst.output_symbols = words.symbols
+    return fst.arc_sort() if sort else fst
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """How well a model tells a text. Logarithms are natural ones; `words` has unknown words and no </s>."""
+
+    sentences: int
+    words: int
+    unknown: int
+    """Words that the model has not: scored as <unk> where it has that, else left out."""
+    log_probability: float
+    log_probability_known: float
+    """Without the unknown words."""
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the cost per word and </s>. Where the model has no <unk>, unknown words are left out."""
+        scored = self.words + self.sentences
+        if self.unknown and self.log_probability == self.log_probability_known:
+            scored -= self.unknown
+        return math.exp(-self.log_probability / scored) if scored else math.nan
+
+    @property
+    def perplexity_known(self) -> float:
+        """The same over the known words and </s> only: comparable among models with one vocabulary."""
+        scored = self.words + self.sentences - self.unknown
+        return math.exp(-self.log_probability_known / scored) if scored else math.nan
+
+
+class NgramLm:
+    """A backoff n-gram model of any order: p(w | h) is the model's probability of the longest end of `h w`
+    that it has, times the backoffs of the longer ends of h.
+
+    >>> lm = NgramLm.read("3gram.arpa.gz")
+    >>> lm.score(["<s>", "good"], "morning"), lm.perplexity("dev.txt").perplexity
+    """
+
+    def __init__(self, native: Any, symbols: SymbolTable):
+        self._lm = native
+        self.symbols = symbols
+        self._made: Any = None
+
+    @classmethod
+    def read(
+        cls,
+        source: Path | bytes,
+        symbols: SymbolTable | None = None,
+        *,
+        bos: str = "<s>",
+        eos: str = "</s>",
+        unk: str = "<unk>",
+        oov: OovHandling | None = None,
+        max_warnings: int = 30,
+    ) -> Self:
+        """An ARPA file, plain or gzip, or its bytes; arguments as of `read_arpa`. Raises FstError, which names
+        the line. Of an n-gram that comes twice the first counts."""
+        words = ArpaSymbols(symbols, bos, eos, unk, oov, "")
+        with reading_text(source) as stream:
+            native, warnings = _native.NgramLm.read(stream, words.native, *words.arguments, max_warnings)
+        words.finish()
+        native.unk = words.unk
+        tell_warnings(warnings)
+        return cls(native, words.symbols)
+
+    @property
+    def native(self) -> Any:
+        return self._lm
+
+    @property
+    def order(self) -> int:
+        return self._lm.order()
+
+    @property
+    def counts(self) -> list[int]:
+        """n-grams of each order."""
+        return [self._lm.count(order) for order in range(1, self.order + 1)]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the tables."""
+        return self._lm.nbytes()
+
+    def __repr__(self) -> str:
+        return f"NgramLm(order {self.order}, {' + '.join(map(str, self.counts))} n-grams)"
+
+    @property
+    def _words(self) -> Any:
+        if self._made is None or len(self._made) != len(self.symbols):
+            self._made = _native.WordTable([s for s, _ in self.symbols], [k for _, k in self.symbols])
+        return self._made
+
+    def _key(self, word: str | int) -> int:
+        if isinstance(word, int):
+            return word
+        key = self.symbols.find(word)
+        return -1 if key is None else key
+
+    def score(self, history: Sequence[str | int], word: str | int) -> float:
+        """ln p(word | history), -inf for a word that the model has not (and that has no <unk> either).
+
+        Histories are as long as you like; "<s>" begins that of a sentence. Words or their numbers.
+        """
+        return self.scores([word], history)[0]
+
+    def scores(self, words: Iterable[str | int], history: Sequence[str | int] = ()) -> list[float]:
+        """ln p of each word after the history and the words before it."""
+        before = [self._lm.known(self._key(word)) for word in history]
+        found = self._lm.score_all(before, [self._key(word) for word in words])
+        return [score * _LN10 for score in found]
+
+    def score_sentence(self, sentence: str | Sequence[str]) -> float:
+        """ln p of a sentence from <s> to </s>."""
+        words = sentence.split() if isinstance(sentence, str) else list(sentence)
+        return math.fsum(self.scores([*words, self._lm.eos], [self._lm.bos]))
+
+    def perplexity(self, text: Path | bytes | Iterable[str]) -> Perplexity:
+        """Of a text of one sentence a line: a path (plain or gzip), bytes, or sentences."""
+        if isinstance(text, Iterable) and not isinstance(text, str | bytes):
+            text = "\n".join(text).encode("utf-8", "surrogateescape")
+        with reading_text(text) as stream:
+            sentences, words, unknown, every, known = self._lm.score_text(stream, self._words)
+        return Perplexity(sentences, words, unknown, every * _LN10, known * _LN10)
+
+    def write(self, path: Path) -> None:
+        """An ARPA file, whose numbers are read back bit for bit."""
+        with writing(path) as stream:
+            self._lm.write_arpa(stream, self._words)
+
+    def to_bytes(self) -> bytes:
+        """The ARPA file."""
+        stream = _native.Output.in_memory()
+        self._lm.write_arpa(stream, self._words)
+        return stream.getvalue()
+
+    def write_const_arpa(self, path: Path) -> None:
+        """Kaldi's const-arpa file (sonant.kaldi.lm.ConstArpaLm reads it)."""
+        with writing(path) as stream:
+            stream.header(True)
+            self._lm.to_const_arpa().write(stream)
+
+    def to_fst(self, **arguments: Any) -> Fst:
+        """The grammar; arguments as of `read_arpa`, which makes the same of the file."""
+        return read_arpa(self.to_bytes(), **arguments)
