@@ -3,6 +3,9 @@
 #include <cstring>
 #include <optional>
 
+#include "fst_file_parts.h"
+#include "fst_file_types.h"
+
 namespace sonant {
 
 namespace {
@@ -10,25 +13,6 @@ namespace {
 constexpr std::uint32_t kHasISymbols = 1, kHasOSymbols = 2, kAligned = 4;
 constexpr std::int64_t kAlignment = 16;
 constexpr std::int32_t kMostOfType = 256;
-
-template <class T>
-T number(Input& in, const char* what) {
-  T value;
-  in.read(&value, sizeof value, what);
-  return value;
-}
-
-std::string text(Input& in, std::int64_t most, const char* what) {
-  const auto length = number<std::int32_t>(in, what);
-  if (length < 0 || length > most) in.error(what, " of ", length, " bytes; expected 0 to ", most);
-  std::string value;
-  while (value.size() < static_cast<std::size_t>(length)) {  // as much at a time as is there
-    const std::size_t done = value.size(), part = std::min<std::size_t>(length - done, 1 << 16);
-    value.resize(done + part);
-    in.read(value.data() + done, part, what);
-  }
-  return value;
-}
 
 template <class T>
 void append(std::string& bytes, const T& value) {
@@ -69,17 +53,6 @@ template <class W>
 void check_start(Input& in, const Fst<W>& fst, std::int64_t start) {
   if (start != kNoState && (start < 0 || static_cast<std::uint64_t>(start) >= fst.num_states())) {
     in.error("the start state ", start, " is not one of the ", fst.num_states(), " states");
-  }
-}
-
-// What the header promises, held against the bytes that are there, so that nonsense is named at once.
-void check_count(Input& in, std::int64_t count, std::uint64_t most, std::size_t bytes_of_one, const char* what) {
-  if (count < 0 || static_cast<std::uint64_t>(count) > most) in.error(count, " ", what, "; expected 0 to ", most);
-  if (count < 4096) return;  // the end of the input is found soon enough
-  const std::int64_t left = in.remaining();
-  if (left >= 0 && count > left / static_cast<std::int64_t>(bytes_of_one)) {
-    in.error(count, " ", what, " need ", count, " x ", bytes_of_one, " bytes, but only ", left,
-             " are left: the file is corrupt or cut off");
   }
 }
 
@@ -192,20 +165,6 @@ void align(Input& in) {
   if (const std::int64_t over = in.tell() % kAlignment) in.skip(kAlignment - over, "padding of an aligned file");
 }
 
-template <class T>
-std::vector<T> read_table(Input& in, std::int64_t count, const char* what) {
-  constexpr std::int64_t part = (1 << 20) / sizeof(T);
-  std::vector<T> table;
-  if (in.remaining() >= 0) table.reserve(count);
-  while (count > 0) {
-    const std::int64_t now = std::min(count, part);
-    table.resize(table.size() + now);
-    in.read(&table[table.size() - now], now * sizeof(T), what);
-    count -= now;
-  }
-  return table;
-}
-
 constexpr properties::Bits const_bits(std::uint64_t bits) {
   return (bits & properties::kCopied) | properties::kExpanded;
 }
@@ -281,7 +240,16 @@ AnyFst read_body(Input& in, const Header& h, ReadOptions options) {
     in.error("a const automaton of type ", h.arc_type, " cannot be read: write it as vector (fstconvert, or ",
              "StdVectorFst in place of StdConstFst)");
   }
-  in.error("an automaton of type '", h.fst_type, "'; expected vector or const");
+  if (h.fst_type == "ngram") {
+    if constexpr (W::floats == 1 && as_it_is) {
+      Fst<W> fst = read_ngram_fst<W>(in, static_cast<StateId>(h.start), h.properties);
+      check_start(in, fst, h.start);
+      finish(in, fst);
+      return fst;
+    }
+    in.error("an ngram automaton with arcs of type ", h.arc_type, "; expected standard or log");
+  }
+  in.error("an automaton of type '", h.fst_type, "'; expected vector, const, ngram or a look-ahead wrapper");
 }
 
 AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
@@ -338,16 +306,34 @@ std::string read_symbols(Input& in) {
   return bytes;
 }
 
-FstFile read_fst(Input& in, ReadOptions options) {
-  const Header h = read_header(in);
+namespace {
+
+FstFile read_behind(Input& in, const Header& h, ReadOptions options) {
   FstFile file;
   file.format = h.fst_type;
   if (h.start < kNoState || h.start > std::int64_t(kMostStates)) in.error("start state ", h.start);
   if (h.flags & kHasISymbols) file.isymbols = read_symbols(in);
   if (h.flags & kHasOSymbols) file.osymbols = read_symbols(in);
+  if (is_lookahead(h.fst_type)) {
+    if (number<std::int32_t>(in, "an automaton with an add-on") != kAddOnMagic) {
+      in.error("an automaton of type ", h.fst_type, " without the mark of an add-on: the file is corrupt");
+    }
+    const Header inner = read_header(in);
+    if (is_lookahead(inner.fst_type)) in.error("a look-ahead wrapper within another");
+    FstFile wrapped = read_behind(in, inner, {.whole = false, .map = options.map});
+    skip_addon(in);
+    if (file.isymbols.empty()) file.isymbols = std::move(wrapped.isymbols);
+    if (file.osymbols.empty()) file.osymbols = std::move(wrapped.osymbols);
+    file.fst = std::move(wrapped.fst);
+    return file;
+  }
   file.fst = read_any(in, h, options);
   return file;
 }
+
+}  // namespace
+
+FstFile read_fst(Input& in, ReadOptions options) { return read_behind(in, read_header(in), options); }
 
 template <class W>
 void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {

@@ -135,8 +135,8 @@ void NgramLm::Builder::close_level() {
       entries[i] = {key(i), lm_.logprobs_[base + i], lm_.backoffs_[base + i], static_cast<std::uint32_t>(i)};
     }
     std::ranges::sort(entries, [](const Entry& a, const Entry& b) { return a.key != b.key ? a.key < b.key : a.at < b.at; });
-    // Of an n-gram that comes twice the first counts.
     const auto same = std::ranges::unique(entries, {}, &Entry::key);
+    duplicates_ += same.size();
     entries.erase(same.begin(), same.end());
     lm_.words_.resize(base + entries.size());
     lm_.logprobs_.resize(base + entries.size());
@@ -206,6 +206,7 @@ class LmSink : public ArpaSink {
   void begin(std::span<const std::int64_t> counts) override { order_ = counts.size(); }
   const char* take(const ArpaNgram& ngram) override { return builder_.add(ngram.words, ngram.logprob, ngram.backoff); }
   void end() override { builder_.finish(order_); }
+  std::size_t duplicates() const { return builder_.duplicates(); }
 
  private:
   NgramLm::Builder builder_;
@@ -224,6 +225,11 @@ NgramLmFile read_ngram_lm(Input& in, WordTable* words, const ArpaOptions& option
   NgramLmFile file;
   LmSink sink(file.lm);
   file.warnings = read_arpa(in, words, options, sink);
+  if (const std::size_t count = sink.duplicates()) {
+    ++file.warnings.count;
+    file.warnings.texts.push_back(in.name() + ": " + std::to_string(count) +
+                                  " n-grams come twice; of each the first counts");
+  }
   file.lm.bos = options.bos;
   file.lm.eos = options.eos;
   file.lm.unk = options.unk;

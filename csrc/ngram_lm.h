@@ -68,6 +68,7 @@ class NgramLm::Builder {
   // N-grams of order 1, then 2, ... Returns why it was skipped, or null.
   const char* add(std::span<const std::int32_t> words, float logprob, float backoff);
   void finish(std::size_t order);
+  std::size_t duplicates() const { return duplicates_; }  // left out: of n-grams that come twice the first counts
 
  private:
   void close_level();
@@ -78,7 +79,7 @@ class NgramLm::Builder {
   std::size_t level_ = 1;
   std::vector<std::int32_t> last_words_;  // of the last look-up, and the nodes on its way
   std::vector<Node> last_nodes_;
-  bool duplicates_ = false;
+  std::size_t duplicates_ = 0;
 };
 
 struct NgramLmFile {
