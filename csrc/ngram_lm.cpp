@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -102,22 +103,26 @@ NgramLm::Node NgramLm::Builder::find(std::span<const std::int32_t> words) {
 }
 
 const char* NgramLm::Builder::add(std::span<const std::int32_t> words, float logprob, float backoff) {
-  while (level_ < words.size()) close_level();
+  while (level_ < words.size()) close();
   Node parent = kRoot;
   if (words.size() > 1) {
     parent = find(words.first(words.size() - 1));
     if (parent == kRoot) return "its first words are no n-gram";
   }
-  if (lm_.words_.size() >= std::numeric_limits<Node>::max() - 1) fst_error("more than 4294967294 n-grams");
-  parents_.push_back(parent);
-  lm_.words_.push_back(words.back());
-  lm_.logprobs_.push_back(logprob);
-  lm_.backoffs_.push_back(backoff);
+  add_child(parent, words.back(), logprob, backoff);
   return nullptr;
 }
 
+void NgramLm::Builder::add_child(Node parent, std::int32_t word, float logprob, float backoff) {
+  if (lm_.words_.size() >= std::numeric_limits<Node>::max() - 1) fst_error("more than 4294967294 n-grams");
+  parents_.push_back(parent);
+  lm_.words_.push_back(word);
+  lm_.logprobs_.push_back(logprob);
+  lm_.backoffs_.push_back(backoff);
+}
+
 // Sorts the order that was filled, and leads its parents to it.
-void NgramLm::Builder::close_level() {
+void NgramLm::Builder::close() {
   const std::size_t base = lm_.levels_[level_], count = parents_.size();
   const auto key = [&](std::size_t i) {
     return std::uint64_t(parents_[i]) << 32 | std::uint32_t(lm_.words_[base + i]);
@@ -172,7 +177,7 @@ void NgramLm::Builder::close_level() {
 }
 
 void NgramLm::Builder::finish(std::size_t order) {
-  while (level_ <= std::max<std::size_t>(order, 1)) close_level();
+  while (level_ <= std::max<std::size_t>(order, 1)) close();
   // Contexts have less than the highest order.
   lm_.backoffs_.resize(lm_.levels_[lm_.levels_.size() - 2]);
   lm_.words_.shrink_to_fit();
@@ -193,6 +198,24 @@ void NgramLm::link() {
       }
       shorter_[node] = found;
     }
+  }
+}
+
+void NgramLm::normalize() {
+  for (Node context = 1; context < backoffs_.size(); ++context) {
+    if (begins_[context] == begins_[context + 1]) {
+      backoffs_[context] = 0;
+      continue;
+    }
+    double left = 1, left_shorter = 1;
+    for (Node node = begins_[context]; node < begins_[context + 1]; ++node) {
+      left -= std::pow(10.0, double(logprobs_[node]));
+      Node shorter = shorter_[context];
+      left_shorter -= std::pow(10.0, score(shorter, words_[node]));
+    }
+    // A context that all words follow leaves nothing, but for rounding.
+    constexpr double least = 1e-7;
+    backoffs_[context] = static_cast<float>(std::log10(std::max(left, least) / std::max(left_shorter, least)));
   }
 }
 

@@ -50,6 +50,9 @@ class NgramLm {
   void write_arpa(Output& out, const WordTable& words) const;
   std::size_t bytes() const;
 
+  // Sets the backoff of each context so that the probabilities after it sum to 1.
+  void normalize();
+
  private:
   friend class Builder;
   void link();
@@ -67,11 +70,15 @@ class NgramLm::Builder {
   explicit Builder(NgramLm& lm);
   // N-grams of order 1, then 2, ... Returns why it was skipped, or null.
   const char* add(std::span<const std::int32_t> words, float logprob, float backoff);
+  // The same with the node of its first words; those of one order need not be sorted, but none comes twice.
+  void add_child(Node parent, std::int32_t word, float logprob, float backoff);
+  // Closes an order before the first n-gram of the next one comes; its nodes can be found from then on.
+  void close();
+  void set_backoff(Node context, float backoff) { lm_.backoffs_[context] = backoff; }
   void finish(std::size_t order);
   std::size_t duplicates() const { return duplicates_; }  // left out: of n-grams that come twice the first counts
 
  private:
-  void close_level();
   Node find(std::span<const std::int32_t> words);
 
   NgramLm& lm_;

@@ -11,6 +11,7 @@
 #include "arpa.h"
 #include "arpa_graph.h"
 #include "const_arpa.h"
+#include "ngram_estimate.h"
 #include "ngram_lm.h"
 
 namespace nb = nanobind;
@@ -128,6 +129,24 @@ void bind_lm(nb::module_& m) {
              released([&] { self.write_arpa(out, words); });
            })
       .def("to_const_arpa", [](const NgramLm& self) { return released([&] { return ConstArpa::of(self); }); });
+
+  nb::class_<NgramCounter>(m, "NgramCounter", "Counts of n-grams, and the models made of them.")
+      .def_static("make", &NgramCounter::make, "order"_a, "words"_a, "bos"_a, "eos"_a, "unk"_a, "closed"_a,
+                  nb::keep_alive<0, 2>())
+      .def("read", [](NgramCounter& self, Input& in) { released([&] { self.read(in); }); })
+      .def("kneser_ney",
+           [](NgramCounter& self, const std::vector<std::int64_t>& min_counts) {
+             return released([&] { return self.kneser_ney(min_counts); });
+           })
+      .def_ro("discounts", &NgramCounter::discounts)
+      .def_ro("sentences", &NgramCounter::sentences)
+      .def_ro("tokens", &NgramCounter::tokens);
+  m.def("prune_lm", [](const NgramLm& lm, double threshold, std::size_t max_order) {
+    return released([&] { return prune(lm, threshold, max_order); });
+  });
+  m.def("interpolate_lms", [](const std::vector<const NgramLm*>& lms, const std::vector<double>& weights) {
+    return released([&] { return interpolate(lms, weights); });
+  });
 
   nb::class_<ConstArpa>(m, "ConstArpa", "Kaldi's const-arpa model.")
       .def(nb::init<>())

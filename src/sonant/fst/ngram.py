@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -28,6 +29,28 @@ def tell_warnings(warnings: tuple[list[str], int]) -> None:
         _log.warning("%d more warnings of this kind", count - len(texts))
 
 
+def _word_table(symbols: SymbolTable) -> Any:
+    return _native.WordTable([s for s, _ in symbols], [k for _, k in symbols])
+
+
+def _texts(text: Any) -> Iterable[Path | bytes]:
+    """Paths, or bytes, of what is given as a text: sentences are joined, a few thousand at a time."""
+    if isinstance(text, str | bytes | os.PathLike):
+        yield text
+        return
+    lines: list[str] = []
+    for item in text:
+        if isinstance(item, os.PathLike):
+            yield item
+            continue
+        lines.append(item)
+        if len(lines) == 10000:
+            yield "\n".join(lines).encode("utf-8", "surrogateescape")
+            lines.clear()
+    if lines:
+        yield "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
 class ArpaSymbols:
     """The words of an ARPA file in the native core: those of a table, which gets the new ones afterwards."""
 
@@ -49,7 +72,7 @@ class ArpaSymbols:
                 raise FstError(f"oov='unk', but the symbol table '{self.symbols.name}' has no {unk}")
             self.unk = -1 if found is None else found
         self._unk_name = unk
-        self.native = _native.WordTable([s for s, _ in self.symbols], [k for _, k in self.symbols])
+        self.native = _word_table(self.symbols)
         self._known = len(self.native)
 
     def _key(self, symbol: str) -> int:
@@ -168,6 +191,65 @@ class NgramLm:
         tell_warnings(warnings)
         return cls(native, words.symbols)
 
+    @classmethod
+    def train(
+        cls,
+        text: Path | bytes | Iterable[str | os.PathLike[str]],
+        order: int = 3,
+        *,
+        vocabulary: SymbolTable | Iterable[str] | None = None,
+        min_counts: Sequence[int] = (),
+        bos: str = "<s>",
+        eos: str = "</s>",
+        unk: str = "<unk>",
+    ) -> Self:
+        """Modified Kneser-Ney with interpolation (Chen and Goodman 1998), of a text of one sentence a line: a
+        path (plain or gzip), several, bytes, or sentences.
+
+        `vocabulary` is the words that the model has (others are `unk`), in a table that is kept, or a list;
+        without one all words of the text are. `min_counts[i]` leaves out the n-grams of order i + 1 with
+        counts below it: (1, 1, 2) for the trigrams that come once. Counts lie in sorted arrays, about
+        4 (order + 1) bytes a different n-gram. Raises FstError where there is no sentence.
+        """
+        closed = vocabulary is not None
+        if isinstance(vocabulary, SymbolTable):
+            symbols = vocabulary
+        else:
+            symbols = SymbolTable(["<eps>", bos, eos, unk, *(vocabulary or ())])
+        marks = [symbols.add(mark) for mark in (bos, eos, unk)]
+        words = _word_table(symbols)
+        known = len(words)
+        counter = _native.NgramCounter.make(order, words, *marks, closed)
+        for part in _texts(text):
+            with reading_text(part) as stream:
+                counter.read(stream)
+        native = counter.kneser_ney(list(min_counts))
+        for symbol, key in words.items(known):
+            symbols.add(symbol, key)
+        return cls(native, symbols)
+
+    def prune(self, threshold: float, max_order: int | None = None) -> Self:
+        """A smaller model, without each n-gram whose absence raises the perplexity by less than the factor
+        1 + threshold (Stolcke 1998; 1e-7 is mild, 1e-8 milder), and without orders above `max_order`.
+
+        Pruning trusts a model's own probabilities of histories; those of Kneser-Ney are not made for it
+        (Chelba et al. 2010), so prefer a high `min_counts` where that is enough.
+        """
+        most = self.order if max_order is None else max_order
+        return type(self)(_native.prune_lm(self._lm, threshold, most), self.symbols)
+
+    @classmethod
+    def interpolate(cls, models: Sequence["NgramLm"], weights: Sequence[float]) -> Self:
+        """The mixture p = sum of weights[i] p_i (weights need not sum to 1) as one backoff model: of every
+        n-gram that a model has it gives that probability, and backoffs make each history sum to 1."""
+        if len({id(model.symbols) for model in models}) > 1:
+            symbols = SymbolTable(["<eps>"])
+            for model in models:
+                for symbol, _ in model.symbols:
+                    symbols.add(symbol)
+            models = [cls.read(model.to_bytes(), symbols) for model in models]
+        return cls(_native.interpolate_lms([model._lm for model in models], list(weights)), models[0].symbols)
+
     @property
     def native(self) -> Any:
         return self._lm
@@ -192,7 +274,7 @@ class NgramLm:
     @property
     def _words(self) -> Any:
         if self._made is None or len(self._made) != len(self.symbols):
-            self._made = _native.WordTable([s for s, _ in self.symbols], [k for _, k in self.symbols])
+            self._made = _word_table(self.symbols)
         return self._made
 
     def _key(self, word: str | int) -> int:
@@ -219,13 +301,14 @@ class NgramLm:
         words = sentence.split() if isinstance(sentence, str) else list(sentence)
         return math.fsum(self.scores([*words, self._lm.eos], [self._lm.bos]))
 
-    def perplexity(self, text: Path | bytes | Iterable[str]) -> Perplexity:
+    def perplexity(self, text: Path | bytes | Iterable[str | os.PathLike[str]]) -> Perplexity:
         """Of a text of one sentence a line: a path (plain or gzip), bytes, or sentences."""
-        if isinstance(text, Iterable) and not isinstance(text, str | bytes):
-            text = "\n".join(text).encode("utf-8", "surrogateescape")
-        with reading_text(text) as stream:
-            sentences, words, unknown, every, known = self._lm.score_text(stream, self._words)
-        return Perplexity(sentences, words, unknown, every * _LN10, known * _LN10)
+        sums = [0.0] * 5
+        for part in _texts(text):
+            with reading_text(part) as stream:
+                sums = [a + b for a, b in zip(sums, self._lm.score_text(stream, self._words), strict=True)]
+        sentences, words, unknown = map(int, sums[:3])
+        return Perplexity(sentences, words, unknown, sums[3] * _LN10, sums[4] * _LN10)
 
     def write(self, path: Path) -> None:
         """An ARPA file, whose numbers are read back bit for bit."""
