@@ -249,7 +249,7 @@ def test_wider_numbers_become_ours():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (header("ngram", "standard", 0, 1, 0), "expected vector or const"),
+        (header("edit", "standard", 0, 1, 0), "expected vector, const, ngram"),
         (header("vector", "standard64", 0, 1, 0), "arcs of type 'standard64'"),
         (header("const", "lattice8", 0, 1, 0), "write it as vector"),
         (b"#!/bin/sh\n", "d6 fd b2 7e; found '#!/bin/sh"),

@@ -25,7 +25,7 @@ class Train:
     order: int = 3
     """Words of the longest n-grams."""
     vocabulary: Path | None = None
-    """The words of the model, one a line (what stands behind a blank does not count); all others are <unk>."""
+    """The words of the model, one a line (what stands behind a blank is ignored); others are <unk>."""
     min_counts: tuple[int, ...] = ()
     """Least count of the n-grams of each order that are kept: 1 1 2 leaves out trigrams that come once."""
 
@@ -101,9 +101,7 @@ def _train(options: tyro.conf.OmitArgPrefixes[Train]) -> None:
         lines = options.vocabulary.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         words = [fields[0] for line in lines if (fields := line.split())]
         vocabulary = [word for word in words if word != "<eps>" and not word.startswith("#")]
-    model = NgramLm.train(
-        options.texts, options.order, vocabulary=vocabulary, min_counts=options.min_counts
-    )
+    model = NgramLm.train(options.texts, options.order, vocabulary=vocabulary, min_counts=options.min_counts)
     model.write(options.out)
     _tell(model, options.out)
 
@@ -129,7 +127,9 @@ def _ppl(options: tyro.conf.OmitArgPrefixes[Ppl]) -> None:
 def _mix(options: tyro.conf.OmitArgPrefixes[Mix]) -> None:
     _need(options.models, "model")
     if len(options.weights) != len(options.models):
-        raise ConfigError(f"{len(options.models)} models and {len(options.weights)} weights; expected as many")
+        raise ConfigError(
+            f"{len(options.models)} models and {len(options.weights)} weights; expected as many"
+        )
     model = NgramLm.interpolate([NgramLm.read(path) for path in options.models], options.weights)
     model.write(options.out)
     _tell(model, options.out)

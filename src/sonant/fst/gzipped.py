@@ -14,6 +14,10 @@ from sonant.fst.files import Path, reading
 _MAGIC = b"\x1f\x8b"
 
 
+def _corrupt(name: str, error: Exception) -> ArkError:
+    return ArkError(f"{name}: the compressed data are corrupt: {error}")
+
+
 @contextlib.contextmanager
 def reading_text(source: Path | bytes) -> Iterator[_native.Input]:
     """A file, or bytes; what begins as a gzip file is decompressed on the way, by a thread of its own.
@@ -21,7 +25,9 @@ def reading_text(source: Path | bytes) -> Iterator[_native.Input]:
     Raises SpecifierError where the file cannot be opened, ArkError where the compressed data are corrupt.
     """
     if isinstance(source, bytes):
-        yield _native.Input.from_bytes(gzip.decompress(source) if source.startswith(_MAGIC) else source, "bytes")
+        yield _native.Input.from_bytes(
+            gzip.decompress(source) if source.startswith(_MAGIC) else source, "bytes"
+        )
         return
     with reading(source) as stream:
         if not stream.seekable or stream.peek() != _MAGIC[0]:
@@ -58,7 +64,7 @@ def _decompressed(path: str) -> Iterator[_native.Input]:
             thread.join()
     except Exception as error:
         if failures:
-            raise ArkError(f"{path}: the compressed data are corrupt: {failures[0]}") from None
+            raise _corrupt(path, failures[0]) from None
         raise error
     if failures:
-        raise ArkError(f"{path}: the compressed data are corrupt: {failures[0]}")
+        raise _corrupt(path, failures[0])

@@ -14,6 +14,8 @@ from sonant.fst.files import Path, writing
 from sonant.fst.gzipped import reading_text
 from sonant.fst.symbols import SymbolTable
 
+# A path, bytes, sentences, or several paths.
+Text = Path | bytes | Iterable[str | os.PathLike[str]]
 OovHandling = Literal["error", "add", "unk", "skip"]
 OOV_HANDLING: tuple[OovHandling, ...] = ("error", "add", "unk", "skip")
 _LN10 = math.log(10)
@@ -107,12 +109,12 @@ def read_arpa(
     """The grammar G of an ARPA model (a path, plain or gzip, or its bytes), as Kaldi's arpa2fst makes it.
 
     A state for each history, an arc for each word, and an arc with the input label `backoff` and the output
-    epsilon from each history to the shorter one: a disambiguation symbol for determinization, or the label of
-    failure arcs for a composition that knows them. `backoff=""` gives arpa2fst's older form: epsilons, and
-    `bos` and `eos` as words. Costs are natural logarithms, rounded as Kaldi's. `symbols` gives the words their
-    numbers (default: the words as they come in the file, after <eps>, `backoff`, `bos` and `eos`); `oov` says
-    what becomes of others: `skip` their n-grams (the default), `add` them to the table, take them for `unk`, or
-    `error`. The result has the table as its input and output symbols. `sort` sorts arcs by input label.
+    epsilon from each history to the shorter one: a disambiguation symbol for determinization, or the label
+    of failure arcs for a composition that knows them. `backoff=""` gives arpa2fst's older form: epsilons,
+    and `bos` and `eos` as words. Costs are natural logarithms, rounded as Kaldi's. `symbols` gives the words
+    their numbers (default: the words as they come in the file, after <eps>, `backoff`, `bos` and `eos`);
+    `oov` says what becomes of others: `skip` their n-grams (the default with `symbols`), `add` them to the
+    table, take them for `unk`, or `error`. The result has the table as its input and output symbols. `sort` sorts arcs by input label.
 
     Raises FstError, which names the line. n-grams whose first words are no n-gram of the model, and those
     with <s> or </s> in an odd place, are left out with a warning in the log, as Kaldi does.
@@ -181,8 +183,8 @@ class NgramLm:
         oov: OovHandling | None = None,
         max_warnings: int = 30,
     ) -> Self:
-        """An ARPA file, plain or gzip, or its bytes; arguments as of `read_arpa`. Raises FstError, which names
-        the line. Of an n-gram that comes twice the first counts."""
+        """An ARPA file, plain or gzip, or its bytes; arguments as of `read_arpa`. Of an n-gram that comes
+        twice the first counts. Raises FstError, which names the line."""
         words = ArpaSymbols(symbols, bos, eos, unk, oov, "")
         with reading_text(source) as stream:
             native, warnings = _native.NgramLm.read(stream, words.native, *words.arguments, max_warnings)
@@ -194,7 +196,7 @@ class NgramLm:
     @classmethod
     def train(
         cls,
-        text: Path | bytes | Iterable[str | os.PathLike[str]],
+        text: Text,
         order: int = 3,
         *,
         vocabulary: SymbolTable | Iterable[str] | None = None,
@@ -301,7 +303,7 @@ class NgramLm:
         words = sentence.split() if isinstance(sentence, str) else list(sentence)
         return math.fsum(self.scores([*words, self._lm.eos], [self._lm.bos]))
 
-    def perplexity(self, text: Path | bytes | Iterable[str | os.PathLike[str]]) -> Perplexity:
+    def perplexity(self, text: Text) -> Perplexity:
         """Of a text of one sentence a line: a path (plain or gzip), bytes, or sentences."""
         sums = [0.0] * 5
         for part in _texts(text):

@@ -23,7 +23,7 @@ class ConstArpaLm:
         self._lm: Any = _native.ConstArpa()
 
     def read(self, is_: _native.Input, binary: bool) -> None:
-        """A big file is mapped into memory: do not change it in place. Raises ArkError where it is corrupt."""
+        """A big file is mapped into memory: do not change it in place. Raises ArkError for a corrupt one."""
         self._lm = _native.ConstArpa.read(is_, binary)
 
     def write(self, os: _native.Output, binary: bool) -> None:
@@ -100,7 +100,10 @@ class ConstArpaLmDeterministicFst:
 
 
 def build_const_arpa_lm(options: ArpaParseOptions, arpa_rxfilename: str, const_arpa_wxfilename: str) -> bool:
-    """Makes a const-arpa file of an ARPA file whose words are numbers. Raises FstError, ArkError, SpecifierError."""
+    """Makes a const-arpa file of an ARPA file whose words are numbers.
+
+    Raises FstError (which names the line), ArkError or SpecifierError.
+    """
     with io.xopen(arpa_rxfilename, "rt") as file:
         native, warnings = _native.NgramLm.read(file.stream(), None, *options._arguments)
     tell_warnings(warnings)
