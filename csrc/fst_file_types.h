@@ -15,7 +15,7 @@ Fst<W> read_ngram_fst(Input& in, StateId start, properties::Bits bits);
 
 // Wrappers of look-ahead matchers: an automaton, then what is known of the labels that can be reached.
 inline bool is_lookahead(const std::string& fst_type) {
-  return fst_type == "olabel_lookahead" || fst_type == "ilabel_lookahead" || fst_type == "arc_lookahead";
+  return fst_type == "olabel_lookahead" || fst_type == "ilabel_lookahead";
 }
 inline constexpr std::int32_t kAddOnMagic = 446681434;
 

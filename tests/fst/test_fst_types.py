@@ -94,7 +94,7 @@ def lookahead_file(kind: str = "olabel_lookahead") -> tuple[bytes, Fst]:
     return outer + fst.to_bytes("const") + addon, fst
 
 
-@pytest.mark.parametrize("kind", ["olabel_lookahead", "ilabel_lookahead", "arc_lookahead"])
+@pytest.mark.parametrize("kind", ["olabel_lookahead", "ilabel_lookahead"])
 def test_look_ahead_wrappers(kind):
     data, fst = lookahead_file(kind)
     read = Fst.read(data)

@@ -114,7 +114,8 @@ def read_arpa(
     and `bos` and `eos` as words. Costs are natural logarithms, rounded as Kaldi's. `symbols` gives the words
     their numbers (default: the words as they come in the file, after <eps>, `backoff`, `bos` and `eos`);
     `oov` says what becomes of others: `skip` their n-grams (the default with `symbols`), `add` them to the
-    table, take them for `unk`, or `error`. The result has the table as its input and output symbols. `sort` sorts arcs by input label.
+    table, take them for `unk`, or `error`. The result has the table as its input and output symbols. `sort`
+    sorts arcs by input label.
 
     Raises FstError, which names the line. n-grams whose first words are no n-gram of the model, and those
     with <s> or </s> in an odd place, are left out with a warning in the log, as Kaldi does.
