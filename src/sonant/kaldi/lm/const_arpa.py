@@ -68,7 +68,7 @@ class ConstArpaLmDeterministicFst:
         self._lm = lm
         first = (lm.get_bos_symbol(),)
         self._histories: list[tuple[int, ...]] = [first]
-        self._states = {first: 0}
+        self._states: dict[tuple[int, ...], int] = {first: 0}
 
     def start(self) -> int:
         return 0
