@@ -140,7 +140,9 @@ W product(const W& a, const StringsOf<W>& in_a, const W& b, const StringsOf<W>& 
   if constexpr (has_strings<W>) {
     const LatticeWeight weight = times(a.weight, b.weight);
     if (is_zero(weight)) return W::zero();
-    if (strings.symbols.size() + a.length + b.length > kMostSymbols) fst_error("the strings of the result are too long");
+    if (strings.symbols.size() + a.length + b.length > kMostSymbols) {
+      fst_error("composition: the strings of the result are too long");
+    }
     const W first = strings.add(weight, in_a.of(a));
     strings.add(weight, in_b.of(b));  // looked up now: the first one may have moved the strings
     return {weight, first.begin, first.length + b.length};

@@ -29,7 +29,7 @@ class Determinization {
       subset_ = {{fst_.start, kEmptyString, W::one()}};
       number_subset();
     }
-    const std::uint64_t most_elements = half_of_memory() / sizeof(Element);
+    const std::uint64_t most_bytes = half_of_memory();
     for (StateId q = 0; q < StateId(begins_.size()) - 1; ++q) {
       if (options_.allow_partial && options_.bounds.max_states && out_.states.size() >= options_.bounds.max_states) {
         partial = true;
@@ -37,7 +37,7 @@ class Determinization {
       }
       expand(q);
       if (!options_.allow_partial) work_.made(begins_.size() - 1 + chain_.size(), out_.arcs.size());
-      if (elements_.size() > most_elements || strings_.bytes() > half_of_memory()) {
+      if (elements_.size() * sizeof(Element) + strings_.bytes() > most_bytes) {
         fst_error(kName, " of ", work_.what, ": its subsets need more than half of the memory of this machine; input ",
                   input_to(q), " leads to a subset of ", begins_[q + 1] - begins_[q],
                   " states. Add disambiguation symbols, or prune first");
@@ -370,7 +370,8 @@ class Determinization {
     Fst<W> result;
     const StateId start = fst_.start == kNoState ? kNoState : 0;
     using namespace properties;
-    result.adopt(std::move(out_.states), std::move(out_.arcs), {}, start, kExpanded | kMutable | kILabelSorted | kAccessible);
+    const Bits bits = kExpanded | kMutable | kILabelSorted | kAccessible;
+    result.adopt(std::move(out_.states), std::move(out_.arcs), {}, start, bits);
     return result;
   }
 

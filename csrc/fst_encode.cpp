@@ -122,7 +122,8 @@ Fst<W> EncodeTable<W>::decode(const Fst<W>& fst) const {
   StateId count = 0;
   for (std::size_t s = 0; s < view.num_states; ++s) {
     number[s] = count;
-    const bool last = weights_ && s + 1 == view.num_states && view.states[s].arcs == 0 && !is_zero(W(view.states[s].final));
+    const State<W>& state = view.states[s];
+    const bool last = weights_ && s + 1 == view.num_states && state.arcs == 0 && !is_zero(W(state.final));
     if ((folded[s] || last) && !reached[s]) continue;
     tables.states[std::size_t(count++)] = tables.states[s];
   }

@@ -87,7 +87,7 @@ class Register {
     const std::uint32_t found = index_.find_or_add(hash_of(final, arcs), next, [&](std::uint32_t other) {
       const State<W>& state = states[other];
       return bits_of(W(state.final)) == bits_of(final) && state.arcs == arcs.size() &&
-             (arcs.empty() || std::memcmp(this->arcs.data() + state.begin, arcs.data(), arcs.size() * sizeof(Arc<W>)) == 0);
+             std::equal(arcs.begin(), arcs.end(), this->arcs.begin() + state.begin, alike<W>);
     });
     if (found == next) {
       State<W> state;
@@ -129,7 +129,9 @@ std::vector<StateId> refine(const View<W>& fst, std::uint64_t seed, StateId& blo
     return mixed(seed ^ (std::uint64_t(std::uint32_t(arc.ilabel)) << 32 | std::uint32_t(arc.olabel))) +
            bits_of(W(arc.weight)) * 0x9e3779b97f4a7c15ULL;
   };
-  const auto term = [](std::uint64_t label, StateId block) { return mixed(label + std::uint64_t(block) * 0xd1342543de82ef95ULL); };
+  const auto term = [](std::uint64_t label, StateId block) {
+    return mixed(label + std::uint64_t(block) * 0xd1342543de82ef95ULL);
+  };
 #pragma pack(push, 4)
   struct Incoming {
     std::uint64_t label;
@@ -460,9 +462,10 @@ void spell(Tables<W>& tables, const Lists& lists) {
 
 template <class W>
 Fst<W> finished(Tables<W>& tables, StateId start, properties::Bits bits) {
+  using namespace properties;
   Fst<W> result;
   result.adopt(std::move(tables.states), std::move(tables.arcs), {}, start,
-               properties::kExpanded | properties::kMutable | properties::kAccessible | properties::kCoAccessible | bits);
+               kExpanded | kMutable | kAccessible | kCoAccessible | bits);
   return result;
 }
 

@@ -185,7 +185,8 @@ std::vector<W> distances_to_final(const View<W>& fst, float delta, Work& work) {
       sum = plus(sum, times(arc.weight, distance[arc.nextstate], none), none);
     }
     const W before = distance[s];
-    const bool same = std::is_same_v<W, LogWeight> ? near(sum, none, before, none, delta) : equal(sum, none, before, none);
+    const bool same =
+        std::is_same_v<W, LogWeight> ? near(sum, none, before, none, delta) : equal(sum, none, before, none);
     if (same) continue;
     if (++visits[s] > most || !is_member(sum)) {
       fst_error("state ", s, " lies on a cycle whose costs are negative or whose probabilities add up to one or more: "

@@ -2,7 +2,8 @@
 
 All return new automata and leave their arguments alone. A list of automata in place of the first one means
 a list of results, made in parallel. `max_states` and `max_arcs` bound the result (FstError where it would
-have more); without them it may take half of the memory of this machine."""
+have more); without them it may take half of the memory of this machine.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -131,7 +132,8 @@ def compose(
     One side must be sorted by the labels in the middle (FstError where none is). `connect` leaves out what
     leads to no final state. `special` gives a label of the right automaton's input side a meaning: ('phi',
     label) a failure arc, which is taken where the label that is asked for is not there; ('rho', label) any
-    label that is not there; ('sigma', label) any label."""
+    label that is not there; ('sigma', label) any label.
+    """
     kind, label = special or (None, -1)
     if kind not in _SPECIALS:
         raise FstError(f"special={special!r}; expected 'phi', 'rho' or 'sigma' with a label")
@@ -192,7 +194,8 @@ def determinize(
     Output that is owed at the end comes on arcs with the input label `subsequential_label`. Costs that
     differ by less than `delta` are taken for equal. Raises FstError, with the input that leads there, where
     there are two outputs, where output is owed without end, and beyond `max_states` (default: 50 times the
-    states and arcs, at least a million)."""
+    states and arcs, at least a million).
+    """
     limits = [*_check_limits(max_states=max_states), 0]
 
     def operation(one: Fst) -> Fst:
@@ -234,7 +237,8 @@ def determinize_star(
     """Kaldi's determinization: input epsilons are removed on the way, several output labels become chains.
 
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
-    `allow_partial` gives what there is at `max_states` instead."""
+    `allow_partial` gives what there is at `max_states` instead.
+    """
     limits = [*_check_limits(max_states=max_states), 0]
 
     def operation(one: Fst) -> Fst:
@@ -257,7 +261,8 @@ def minimize(fst: Fst | Fsts, delta: float = DELTA, allow_nondet: bool = False) 
 
     Costs are rounded to multiples of `delta`; arcs with several output labels become chains. Raises
     FstError where it is not deterministic, unless `allow_nondet`, and then the result is smaller but maybe
-    not the least."""
+    not the least.
+    """
     return _each(
         lambda one: _made(
             _native.minimize(_check_kind(one, "minimize"), _check_delta(delta), allow_nondet), one, one
