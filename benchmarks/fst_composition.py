@@ -17,7 +17,6 @@ import itertools
 import lzma
 import math
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -165,11 +164,17 @@ def job(who: str, which: str, folder: str) -> Callable[[], int] | None:
     return lambda: actions[which]().num_states
 
 
+def in_memory(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
 def measure(to: Connection, who: str, which: str, folder: str) -> None:
     operation = job(who, which, folder)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    before = in_memory("VmRSS")
     operation()  # type: ignore[misc]
-    to.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    to.send(in_memory("VmHWM") - before)
 
 
 def added_memory(who: str, which: str, folder: str) -> float:
