@@ -13,6 +13,7 @@ void bind_gmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
+void bind_fst_composition(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -27,6 +28,7 @@ NB_MODULE(_native, m) {
   bind_pitch(m);
   bind_fst(m);
   bind_lm(m);
+  bind_fst_composition(m);
   bind_search(m);
   bind_tables(m);
 }

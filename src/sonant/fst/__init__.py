@@ -6,6 +6,16 @@
 """
 
 from sonant.fst.automaton import Fst as Fst
+from sonant.fst.composition import Encoder as Encoder
+from sonant.fst.composition import compose as compose
+from sonant.fst.composition import determinize as determinize
+from sonant.fst.composition import determinize_star as determinize_star
+from sonant.fst.composition import difference as difference
+from sonant.fst.composition import equivalent as equivalent
+from sonant.fst.composition import intersect as intersect
+from sonant.fst.composition import minimize as minimize
+from sonant.fst.composition import minimize_encoded as minimize_encoded
+from sonant.fst.composition import random_equivalent as random_equivalent
 from sonant.fst.drawing import DrawingStyle as DrawingStyle
 from sonant.fst.ngram import NgramLm as NgramLm
 from sonant.fst.ngram import Perplexity as Perplexity

@@ -1,6 +1,6 @@
 """Automata, their weights and files, lattices and symbol tables (PyKaldi's `kaldi.fstext`).
 
-The algorithms are not here yet; docs/fst.md tells what is.
+docs/fst.md tells what is here.
 """
 
 from sonant.kaldi.fstext.arcs import CompactLatticeArc as CompactLatticeArc
@@ -16,6 +16,14 @@ from sonant.kaldi.fstext.compiler import KwsIndexFstCompiler as KwsIndexFstCompi
 from sonant.kaldi.fstext.compiler import LatticeFstCompiler as LatticeFstCompiler
 from sonant.kaldi.fstext.compiler import LogFstCompiler as LogFstCompiler
 from sonant.kaldi.fstext.compiler import StdFstCompiler as StdFstCompiler
+from sonant.kaldi.fstext.composition import LatticeEncodeMapper as LatticeEncodeMapper
+from sonant.kaldi.fstext.composition import LogEncodeMapper as LogEncodeMapper
+from sonant.kaldi.fstext.composition import StdEncodeMapper as StdEncodeMapper
+from sonant.kaldi.fstext.composition import compose as compose
+from sonant.kaldi.fstext.composition import determinize as determinize
+from sonant.kaldi.fstext.composition import difference as difference
+from sonant.kaldi.fstext.composition import equivalent as equivalent
+from sonant.kaldi.fstext.composition import intersect as intersect
 from sonant.kaldi.fstext.enums import ENCODE_FLAGS as ENCODE_FLAGS
 from sonant.kaldi.fstext.enums import ENCODE_LABELS as ENCODE_LABELS
 from sonant.kaldi.fstext.enums import ENCODE_WEIGHTS as ENCODE_WEIGHTS

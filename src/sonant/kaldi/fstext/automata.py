@@ -1,8 +1,7 @@
 """Automata by PyKaldi's names: what vector and const automata of all semirings have in common.
 
-Each holds a native automaton (`native`), which the algorithms work on, and shares it with a `sonant.fst.Fst`
-(`to_fst`) at no cost.
-"""
+Each holds a native automaton (`native`), which the algorithms work on, and shares it with a
+`sonant.fst.Fst` (`to_fst`) at no cost."""
 
 import os
 from collections.abc import Iterable
@@ -67,7 +66,8 @@ class FstBase:
         return fst
 
     def to_fst(self) -> Fst:
-        """The same automaton as a `sonant.fst.Fst`, with arrays; changes of one are not seen in the other."""
+        """The same automaton as a `sonant.fst.Fst`, with arrays; changes of one are not seen in the
+        other."""
         return Fst.of_native(
             self.native.copy(), self._format, *map(_bytes_of, (self._isymbols, self._osymbols))
         )
@@ -79,8 +79,7 @@ class FstBase:
         """OpenFst's binary file. A big const file is mapped into memory: do not change it in place.
 
         Raises SpecifierError (an OSError) where it cannot be opened, ArkError where it is not such a file,
-        FstError where its arcs are of another type.
-        """
+        FstError where its arcs are of another type."""
         with reading(filename) as stream:
             native, _, isymbols, osymbols = _native.read_fst(stream, True, True)
         return cls.of_native(native, isymbols, osymbols)
@@ -343,6 +342,26 @@ class MutableFstBase(FstBase):
         """Numbers the states so that arcs lead to higher ones. Raises FstError where there is a cycle."""
         if not self.native.topological_sort():
             raise FstError(f"{self!r} has a cycle: its states have no topological order")
+        return self
+
+    def encode(self, encoder: Any) -> Self:
+        """Packs labels and costs into labels as the encoder (StdEncodeMapper, ...) says, in place."""
+        encoder._encode(self)
+        return self
+
+    def decode(self, encoder: Any) -> Self:
+        """Turns the labels of this encoder back, in place. Raises FstError where one is not of it."""
+        encoder._decode(self)
+        return self
+
+    def minimize(self, delta: float = DELTA, allow_nondet: bool = False) -> Self:
+        """Merges states from which the same can be read, in place, after pushing costs and output labels.
+
+        Raises FstError where it is not deterministic by input labels, unless `allow_nondet`.
+        """
+        if not isinstance(self.native, (_native.StdFst, _native.LogFst, _native.LatticeFst)):
+            raise FstError(f"minimize of arcs of type {self._arc.type()}; expected standard, log or lattice4")
+        self.native = _native.minimize(self.native, delta, allow_nondet)
         return self
 
 

@@ -1,0 +1,135 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <mutex>
+
+#include "fst_compose.h"
+#include "fst_determinize.h"
+#include "fst_encode.h"
+#include "fst_equivalent.h"
+#include "fst_minimize.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace sonant;
+
+namespace {
+
+template <class Body>
+auto released(Body body) {
+  nb::gil_scoped_release no_gil;
+  return body();
+}
+
+ComposeOptions compose_options(int filter, bool connect, int special, Label label, std::uint64_t max_states,
+                               std::uint64_t max_arcs) {
+  if (filter < 0 || filter > int(ComposeFilter::kNoMatch)) fst_error("there is no compose filter ", filter);
+  if (special < 0 || special > int(Special::kSigma)) fst_error("there is no matcher ", special);
+  return {ComposeFilter(filter), connect, Special(special), label, {max_states, max_arcs}};
+}
+
+// One thread at a time, without the GIL.
+template <class W>
+class Encoder {
+ public:
+  Encoder(bool labels, bool weights) : table_(labels, weights) {}
+  template <class Body>
+  auto use(Body body) {
+    nb::gil_scoped_release no_gil;
+    const std::lock_guard lock(mutex_);
+    return body(table_);
+  }
+
+ private:
+  EncodeTable<W> table_;
+  std::mutex mutex_;
+};
+
+// Copies of automata share their tables, so that what other threads do with the originals changes nothing here.
+template <class W>
+void bind_composition(nb::module_& m) {
+  using Self = Fst<W>;
+  const auto pair = [&](const char* name, auto operation) {
+    m.def(
+        name,
+        [operation](const Self& left, const Self& right, int filter, bool connect, int special, Label label,
+                    std::uint64_t max_states, std::uint64_t max_arcs) {
+          const ComposeOptions options = compose_options(filter, connect, special, label, max_states, max_arcs);
+          return released([&, a = left, b = right] { return operation(a, b, options); });
+        },
+        "left"_a, "right"_a, "filter"_a, "connect"_a, "special"_a, "special_label"_a, "max_states"_a, "max_arcs"_a);
+  };
+  pair("compose", [](const Self& a, const Self& b, const ComposeOptions& o) { return compose(a, b, o); });
+  pair("intersect", [](const Self& a, const Self& b, const ComposeOptions& o) { return intersect(a, b, o); });
+  pair("difference", [](const Self& a, const Self& b, const ComposeOptions& o) { return difference(a, b, o); });
+}
+
+template <class W>
+void bind_reduction(nb::module_& m, const char* encoder) {
+  using Self = Fst<W>;
+  m.def(
+      "determinize",
+      [](const Self& fst, float delta, bool disambiguate, Label subsequential_label, std::uint64_t max_states,
+         std::uint64_t max_arcs) {
+        const DeterminizeOptions options{delta, disambiguate, subsequential_label, false, {max_states, max_arcs}};
+        return released([&, copy = fst] { return determinize(copy, options); });
+      },
+      "fst"_a, "delta"_a, "disambiguate"_a, "subsequential_label"_a, "max_states"_a, "max_arcs"_a);
+  m.def(
+      "determinize_star",
+      [](const Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial) {
+        const DeterminizeOptions options{delta, false, 0, allow_partial, {max_states, max_arcs}};
+        bool partial = false;
+        Self result = released([&, copy = fst] { return determinize_star(copy, options, partial); });
+        return nb::make_tuple(std::move(result), partial);
+      },
+      "fst"_a, "delta"_a, "max_states"_a, "max_arcs"_a, "allow_partial"_a);
+  m.def(
+      "minimize",
+      [](const Self& fst, float delta, bool allow_nondet) {
+        return released([&, copy = fst] { return minimize(copy, delta, allow_nondet); });
+      },
+      "fst"_a, "delta"_a, "allow_nondet"_a);
+  m.def(
+      "minimize_encoded",
+      [](const Self& fst, float delta) { return released([&, copy = fst] { return minimize_encoded(copy, delta); }); },
+      "fst"_a, "delta"_a);
+  m.def(
+      "equivalent",
+      [](const Self& left, const Self& right, float delta) {
+        return released([&, a = left, b = right] { return equivalent(a, b, delta); });
+      },
+      "left"_a, "right"_a, "delta"_a);
+  m.def(
+      "random_equivalent",
+      [](const Self& left, const Self& right, std::uint64_t paths, std::uint64_t seed, float delta,
+         std::uint64_t max_length) {
+        const RandomOptions options{paths, seed, delta, max_length};
+        return released([&, a = left, b = right] { return random_equivalent(a, b, options); });
+      },
+      "left"_a, "right"_a, "paths"_a, "seed"_a, "delta"_a, "max_length"_a);
+
+  nb::class_<Encoder<W>>(m, encoder, "What encoded labels stand for.")
+      .def(nb::init<bool, bool>(), "labels"_a, "weights"_a)
+      .def("__len__", [](Encoder<W>& self) { return self.use([](auto& table) { return table.size(); }); })
+      .def("encode",
+           [](Encoder<W>& self, const Self& fst) {
+             return self.use([copy = fst](auto& table) { return table.encode(copy); });
+           })
+      .def("decode", [](Encoder<W>& self, const Self& fst) {
+        return self.use([copy = fst](auto& table) { return table.decode(copy); });
+      });
+}
+
+}  // namespace
+
+void bind_fst_composition(nb::module_& m) {
+  bind_composition<TropicalWeight>(m);
+  bind_composition<LogWeight>(m);
+  bind_composition<LatticeWeight>(m);
+  bind_composition<CompactWeight>(m);
+  bind_composition<KwsIndexWeight>(m);
+  bind_reduction<TropicalWeight>(m, "StdEncodeTable");
+  bind_reduction<LogWeight>(m, "LogEncodeTable");
+  bind_reduction<LatticeWeight>(m, "LatticeEncodeTable");
+}
