@@ -12,6 +12,7 @@ void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fst(nb::module_& m);
+void bind_fst_algorithms(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -25,6 +26,7 @@ NB_MODULE(_native, m) {
   bind_frames(m);
   bind_pitch(m);
   bind_fst(m);
+  bind_fst_algorithms(m);
   bind_search(m);
   bind_tables(m);
 }
