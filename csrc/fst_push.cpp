@@ -43,7 +43,9 @@ Fst<W> reweight(const Fst<W>& fst, const std::vector<W>& potentials, bool to_fin
   const W first = potential(view.start);
   if (to_final && remove_total) {
     W total = W::zero();
-    for (const State<W>& state : result.states) total = plus(total, W(state.final), strings);
+    for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
+      if (!is_zero(potential(s))) total = plus(total, W(result.states[s].final), strings);
+    }
     if (!is_zero(total)) {
       for (State<W>& state : result.states) state.final = divide(W(state.final), total, Side::kRight, strings);
     }

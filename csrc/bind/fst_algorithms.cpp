@@ -9,6 +9,7 @@
 
 #include "fst_distance.h"
 #include "fst_epsilon.h"
+#include "fst_random.h"
 #include "fst_structure.h"
 
 namespace nb = nanobind;
@@ -110,6 +111,15 @@ void bind(nb::module_& m) {
         });
   m.def("fst_remove_epsilons_locally",
         [](const F& a) { return on(a, [](const F& f) { return remove_epsilons_locally(f); }); });
+  m.def("fst_random_paths", [](const F& a, std::size_t count, std::uint64_t seed, bool log_prob,
+                               std::int64_t max_length, bool weighted, bool remove_total) {
+    const auto selection = log_prob ? ArcSelection::kLogProb : ArcSelection::kUniform;
+    const RandomOptions options{count, seed, selection, max_length, weighted, remove_total};
+    return on(a, [&](const F& f) { return random_paths(f, options); });
+  });
+  m.def("fst_isomorphic", [](const F& a, const F& b, float delta) {
+    return on(a, [other = b, delta](const F& f) { return isomorphic(f.view(), other.view(), delta); });
+  });
   if constexpr (std::is_same_v<W, TropicalWeight> || std::is_same_v<W, LatticeWeight> || has_strings<W>) {
     m.def("fst_prune", [](const F& a, double threshold, std::int64_t max_states) {
       return on(a, [=](const F& f) { return prune(f, threshold, max_states); });
