@@ -111,6 +111,11 @@ class BestSearch {
   }
 
   void by_components() {
+    for (StateId s = 0; s < static_cast<StateId>(fst_.num_states); ++s) {
+      for (const Arc<W>& arc : fst_.arcs_of(s)) {
+        if (!is_member(W(arc.weight))) fst_error("the weight of an arc of state ", s, " is not a cost");
+      }
+    }
     const Walk walked = walk(fst_);
     const Components order = in_order(walked);
     const D one = measure<D>(W::one());

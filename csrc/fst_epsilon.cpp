@@ -116,7 +116,7 @@ class Closure {
       }
       if (std::is_same_v<W, LogWeight> && loop != HUGE_VAL) {
         if (!(loop > 0)) bad_cycle(s);
-        loop_[s] = -std::log(-std::expm1(-loop));
+        loop_[s] = std::log(-std::expm1(-loop));
       }
     }
   }
