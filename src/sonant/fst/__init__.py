@@ -5,6 +5,7 @@
 >>> graph.num_states, graph.num_arcs, graph.arcs["ilabel"].max()
 """
 
+from sonant.fst.algorithms import Statistics as Statistics
 from sonant.fst.algorithms import arcmap as arcmap
 from sonant.fst.algorithms import arcsort as arcsort
 from sonant.fst.algorithms import closure as closure
@@ -29,7 +30,6 @@ from sonant.fst.algorithms import statemap as statemap
 from sonant.fst.algorithms import statistics as statistics
 from sonant.fst.algorithms import topsort as topsort
 from sonant.fst.algorithms import union as union
-from sonant.fst.algorithms import Statistics as Statistics
 from sonant.fst.automaton import Fst as Fst
 from sonant.fst.drawing import DrawingStyle as DrawingStyle
 from sonant.fst.symbols import SymbolTable as SymbolTable

@@ -86,10 +86,12 @@ def _path_semiring(operation: str, fst: Fst) -> None:
 
 
 def check_queue(fst: Fst, queue_type: str) -> None:
-    """Distances do not depend on the queue, and the best one is chosen; but 'top' promises an acyclic automaton
-    and 'shortest' a semiring that has a best path."""
+    """Distances do not depend on the queue, and the best one is chosen; but 'top' promises an acyclic
+    automaton and 'shortest' a semiring that has a best path."""
     if queue_type not in ("auto", "fifo", "lifo", "shortest", "state", "top"):
-        raise FstError(f"unknown queue type '{queue_type}'; expected auto, fifo, lifo, shortest, state or top")
+        raise FstError(
+            f"unknown queue type '{queue_type}'; expected auto, fifo, lifo, shortest, state or top"
+        )
     if queue_type == "shortest" and fst.arc_type == "log":
         raise FstError("queue_type='shortest' in the log semiring, which has no order; use 'auto'")
     if queue_type == "top" and not is_acyclic(fst):
@@ -127,8 +129,8 @@ def topsort(fst: Fst) -> Fst:
 
 @over_lists
 def reverse(fst: Fst, require_superinitial: bool = True) -> Fst:
-    """Every path backwards (strings of compact lattices too). State 0 is new and leads to what were final states;
-    without `require_superinitial` a single final state becomes the start itself where it can."""
+    """Every path backwards (strings of compact lattices too). State 0 is new and leads to what were final
+    states; without `require_superinitial` a single final state becomes the start itself where it can."""
     return like(fst, _native.fst_reverse(fst.native, require_superinitial))
 
 
@@ -255,10 +257,10 @@ def arcmap(
     | map_type | |
     |---|---|
     | `identity`, `rmweight`, `invert` | as it is, without weights, weights inverted |
-    | `plus`, `times`, `power`, `quantize` | with `weight` (default one for times, zero for plus), `power`, `delta` |
+    | `plus`, `times`, `power`, `quantize` | with `weight` (default: changes nothing), `power`, `delta` |
     | `input_epsilon`, `output_epsilon` | labels of one side become epsilon |
     | `superfinal` | one final state with weight one |
-    | `arc_sum`, `arc_unique` | arcs with the same labels and destination become one, summed; of equal arcs one |
+    | `arc_sum`, `arc_unique` | arcs with the same labels and destination: summed; of equal ones one |
     | `to_log`, `to_std` | the same costs in the other semiring |
     """
     if map_type in ("to_log", "to_std", "to_standard"):
@@ -296,12 +298,13 @@ def shortest_distance(
     queue_type: QueueType = "auto",
     delta: float = DELTA,
 ) -> Any:
-    """The semiring sum of all paths from `source` (the start) to each state, or from each state to the final ones
-    where `reverse`: float32 (num_states,), (num_states, 2 or 3) for lattices and keyword indexes, a list of
+    """The semiring sum of all paths from `source` (the start) to each state, or from each state to the
+    final ones where `reverse`: float32 (num_states,), (num_states, 2 or 3) for lattices and keyword
+    indexes, a list of
     (graph, acoustic, transition-ids) for compact lattices. Infinite where there is no path.
 
-    In the log semiring what comes round a cycle is followed until it is less than `delta` of the whole. Raises
-    FstError where a cycle has a negative cost, or a probability of one or more.
+    In the log semiring what comes round a cycle is followed until it is less than `delta` of the whole.
+    Raises FstError where a cycle has a negative cost, or a probability of one or more.
     """
     check_queue(fst, queue_type)
     found = _native.fst_shortest_distance(fst.native, reverse, source, delta)
@@ -320,9 +323,10 @@ def shortest_path(
 ) -> Fst:
     """The best path, or the `nshortest` best, each a chain of arcs from the start state, the best one first.
 
-    `unique`: paths of different input strings (epsilons aside), the best one of each. Paths that cost more than
-    `weight` over the best are left out, and those that would make the result exceed `nstate` states. Empty where
-    there is no path. Raises FstError in the log semiring, which has no best path, and for negative cycles.
+    `unique`: paths of different input strings (epsilons aside), the best one of each. Paths that cost more
+    than `weight` over the best are left out, and those that would make the result exceed `nstate` states.
+    Empty where there is no path. Raises FstError in the log semiring, which has no best path, and for
+    negative cycles.
     """
     del delta  # the distances of path semirings are exact
     _path_semiring("shortest path", fst)
@@ -342,19 +346,17 @@ def prune(fst: Fst, weight: Weight | None = None, nstate: int = -1, delta: float
 
 
 @over_lists
-def push(
-    fst: Fst, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False
-) -> Fst:
-    """Weights moved along the paths as far as they go towards the start, or the final states; each path keeps its
-    weight but for the total one, if that is to be removed."""
+def push(fst: Fst, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False) -> Fst:
+    """Weights moved along the paths as far as they go towards the start, or the final states; each path keeps
+    its weight but for the total one, if that is to be removed."""
     return like(fst, _native.fst_push(fst.native, to_final, delta, remove_total_weight))
 
 
 @over_lists
 def reweight(fst: Fst, potentials: Any, to_final: bool = False) -> Fst:
-    """An arc's weight w from s to t becomes p(s)^-1 w p(t), or p(s) w p(t)^-1 where `to_final`; each path keeps its
-    weight. `potentials` (num_states,), or (num_states, 2 or 3), as `shortest_distance` gives them; those that are
-    left out are infinite."""
+    """An arc's weight w from s to t becomes p(s)^-1 w p(t), or p(s) w p(t)^-1 where `to_final`; each path keeps
+    its weight. `potentials` (num_states,), or (num_states, 2 or 3), as `shortest_distance` gives them; those
+    that are left out are infinite."""
     rows = np.ascontiguousarray(potentials, np.float32).reshape(-1, _FLOATS[fst.arc_type])
     return like(fst, _native.fst_reweight(fst.native, rows, to_final))
 
@@ -376,8 +378,9 @@ def rmepsilon(
 ) -> Fst:
     """Without arcs that have epsilon on both sides; the weighted relation stays.
 
-    The result is pruned with `weight` and `nstate` if these are given, and not connected where `connect` is false.
-    `reverse` works on the reversed automaton, which suits some shapes better. Raises FstError for cycles of
+    The result is pruned with `weight` and `nstate` if these are given, and not connected where `connect` is
+    false. `reverse` works on the reversed automaton, which suits some shapes better. Raises FstError for
+    cycles of
     epsilons with a negative cost or a probability of one, and where the result has more than `max_arcs`.
     """
     check_queue(fst, queue_type if queue_type != "top" else "auto")
@@ -414,11 +417,13 @@ def randgen(
     """`npath` random successful paths side by side: the same ones for the same seed, on every platform.
 
     `select`: each arc of a state is as likely, or as likely as its weight says. A path that is longer than
-    `max_length` is given up. `weighted`: paths that are alike become one, with the cost of how often it came (over
-    `npath` where `remove_total_weight`); otherwise there are no weights.
+    `max_length` is given up. `weighted`: paths that are alike become one, with the cost of how often it came
+    (over `npath` where `remove_total_weight`); otherwise there are no weights.
     """
     if select not in ("uniform", "log_prob", "fast_log_prob"):
-        raise FstError(f"unknown random arc selection '{select}'; expected uniform, log_prob or fast_log_prob")
+        raise FstError(
+            f"unknown random arc selection '{select}'; expected uniform, log_prob or fast_log_prob"
+        )
     if npath < 0 or max_length < 0:
         raise FstError(f"npath={npath}, max_length={max_length}; expected 0 or more")
     seed = secrets.randbits(64) if seed is None else seed % 2**64
@@ -436,7 +441,7 @@ def equal(a: Fst, b: Fst, delta: float = DELTA) -> bool:
 
 
 def isomorphic(a: Fst, b: Fst, delta: float = DELTA) -> bool:
-    """Whether one is the other with the states that can be reached numbered, and arcs ordered, in another way.
+    """Whether one is the other with its states (those that can be reached) and arcs in another order.
 
     Raises FstError where too many arcs with the same labels and weights leave too many ways to try.
     """

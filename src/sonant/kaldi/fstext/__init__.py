@@ -1,5 +1,4 @@
-"""Automata, their weights and files, lattices and symbol tables (PyKaldi's `kaldi.fstext`).
-"""
+"""Automata, their weights and files, lattices and symbol tables (PyKaldi's `kaldi.fstext`)."""
 
 from sonant.kaldi.fstext.arcs import CompactLatticeArc as CompactLatticeArc
 from sonant.kaldi.fstext.arcs import KwsIndexArc as KwsIndexArc

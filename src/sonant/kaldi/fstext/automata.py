@@ -424,9 +424,7 @@ class MutableFstBase(FstBase):
             self.set_output_symbols(new_osymbols)
         return self
 
-    def push(
-        self, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False
-    ) -> Self:
+    def push(self, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False) -> Self:
         """Weights moved towards the start or the final states."""
         return self._operate(algorithms.push, to_final, delta, remove_total_weight)
 

@@ -1,4 +1,4 @@
-"""Operations that make a new automaton, by the names of PyKaldi and pywrapfst (see `sonant.fst.algorithms`)."""
+"""Operations that make a new automaton, by PyKaldi's and pywrapfst's names (see `sonant.fst`)."""
 
 from typing import Any
 
@@ -21,9 +21,7 @@ def _threshold(ifst: FstBase, weight: Any) -> Any:
     return None if weight is None else ifst._weight(weight)
 
 
-def arcmap(
-    ifst: FstBase, map_type: str = "identity", delta: float = DELTA, weight: Any = None
-) -> Any:
+def arcmap(ifst: FstBase, map_type: str = "identity", delta: float = DELTA, weight: Any = None) -> Any:
     """Weights or labels changed by a mapper, see `sonant.fst.arcmap`. `weight` is one where none is given for
     'times', and zero for 'plus'."""
     if weight is not None:
@@ -73,9 +71,7 @@ def randgen(
     remove_total_weight: bool = False,
 ) -> Any:
     """Random successful paths side by side."""
-    return made(
-        ifst, algorithms.randgen, npath, seed, select, max_length, weighted, remove_total_weight
-    )
+    return made(ifst, algorithms.randgen, npath, seed, select, max_length, weighted, remove_total_weight)
 
 
 def reverse(ifst: FstBase, require_superinitial: bool = True) -> Any:
@@ -104,7 +100,7 @@ def shortestdistance(
     queue_type: Any = "auto",
     delta: float = DELTA,
 ) -> list[Any]:
-    """The weight of all paths from the start (or `source`) to each state, or from each state to the final ones."""
+    """The weight of all paths from `source` (the start) to each state, or from each to the final ones."""
     found = algorithms.shortest_distance(Fst.of_native(ifst.native), reverse, source, queue_type, delta)
     rows = found if isinstance(found, list) else found.tolist()
     return [ifst._arc.weight_type.of_raw(row if isinstance(row, float) else tuple(row)) for row in rows]
@@ -121,6 +117,4 @@ def shortestpath(
 ) -> Any:
     """The best paths, each a chain of arcs from the start state, the best one first."""
     threshold = _threshold(ifst, weight)
-    return made(
-        ifst, algorithms.shortest_path, nshortest, unique, queue_type, delta, threshold, nstate
-    )
+    return made(ifst, algorithms.shortest_path, nshortest, unique, queue_type, delta, threshold, nstate)

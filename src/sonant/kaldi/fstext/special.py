@@ -1,10 +1,11 @@
-"""What Kaldi adds to automata (PyKaldi's `kaldi.fstext.special`): the part that needs no algorithm."""
+"""What Kaldi adds to automata (PyKaldi's `kaldi.fstext.special`): what there is of it so far."""
 
 from enum import IntEnum
 
 import numpy as np
 
 from sonant import _native
+from sonant.errors import FstError
 from sonant.kaldi.fstext.arcs import StdArc
 from sonant.kaldi.fstext.kinds import StdVectorFst
 from sonant.kaldi.fstext.semirings import TropicalWeight
@@ -51,3 +52,10 @@ def add_subsequential_loop(subseq_symbol: int, fst: StdVectorFst) -> None:
     fst.add_arc(last, StdArc(subseq_symbol, 0, one, last))
     for state in finals:
         fst.add_arc(state, StdArc(subseq_symbol, 0, fst.final(state), last))
+
+
+def remove_eps_local(fst: StdVectorFst, special: bool = False) -> None:
+    """Removes those epsilons whose removal does not make the automaton bigger, in place."""
+    if special:
+        raise FstError("remove_eps_local(special=True), which keeps sums of probabilities, is not here yet")
+    fst.native = _native.fst_remove_epsilons_locally(fst.native)

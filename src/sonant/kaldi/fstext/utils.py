@@ -23,6 +23,7 @@ from sonant.kaldi.fstext.kinds import (
     StdConstFst,
     StdVectorFst,
 )
+from sonant.kaldi.fstext.operations import shortestpath
 from sonant.kaldi.fstext.symbols import SymbolTable
 
 StdFst = StdVectorFst | StdConstFst
@@ -362,3 +363,13 @@ def convert_nbest_to_list(fst: StdFst) -> list[StdVectorFst]:
             arc = StdArc.of_raw(rest[0])
         made.append(path)
     return made
+
+
+# The best paths
+
+
+def nbest_as_fsts(fst: StdFst, n: int) -> list[StdVectorFst]:
+    """The n best paths, each as an automaton, the best one first."""
+    if n < 0:
+        raise FstError(f"n={n}; expected 0 or more")
+    return convert_nbest_to_list(shortestpath(fst, n))
