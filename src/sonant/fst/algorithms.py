@@ -181,10 +181,7 @@ def project(fst: Fst, project_output: bool = False) -> Fst:
 @over_lists
 def relabel(fst: Fst, ipairs: Relabelling = (), opairs: Relabelling = ()) -> Fst:
     """Other labels: {old: new} or (old, new) pairs for input and output; those not named stay."""
-    pairs = [
-        [(int(old), int(new)) for old, new in (p.items() if isinstance(p, Mapping) else p)]
-        for p in (ipairs, opairs)
-    ]
+    pairs = [[(int(old), int(new)) for old, new in dict(p).items()] for p in (ipairs, opairs)]
     for old, new in pairs[0] + pairs[1]:
         if new < 0:
             raise FstError(f"relabel {old} to {new}: a label is 0 or more")
@@ -354,8 +351,9 @@ def push(fst: Fst, to_final: bool = False, delta: float = DELTA, remove_total_we
 
 @over_lists
 def reweight(fst: Fst, potentials: Any, to_final: bool = False) -> Fst:
-    """An arc's weight w from s to t becomes p(s)^-1 w p(t), or p(s) w p(t)^-1 where `to_final`; each path keeps
-    its weight. `potentials` (num_states,), or (num_states, 2 or 3), as `shortest_distance` gives them; those
+    """An arc's weight w from s to t becomes p(s)^-1 w p(t), or p(s) w p(t)^-1 where `to_final`; each path
+    keeps its weight. `potentials` (num_states,), or (num_states, 2 or 3), as `shortest_distance` gives
+    them; those
     that are left out are infinite."""
     rows = np.ascontiguousarray(potentials, np.float32).reshape(-1, _FLOATS[fst.arc_type])
     return like(fst, _native.fst_reweight(fst.native, rows, to_final))
