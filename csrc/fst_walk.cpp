@@ -1,99 +1,12 @@
-// One depth-first walk: strongly connected components, reachability, topological order; and the properties.
+// Topological order, and the properties that a walk and a look at each arc tell.
 #include <algorithm>
 #include <numeric>
 
-#include "fst.h"
+#include "fst_walk.h"
 
 namespace sonant {
 
 namespace {
-
-constexpr std::int32_t kUnseen = -1;
-
-struct Walk {
-  std::vector<std::int32_t> component;  // of each state
-  std::vector<StateId> finished;        // states in the order in which the walk left them
-  bool cyclic = false, initial_cyclic = false, all_accessible = true, all_coaccessible = true;
-};
-
-// Tarjan's algorithm (SIAM J. Comput. 1, 1972) without recursion, from the start state first. It visits the arcs
-// of a state in their order.
-template <class W>
-Walk walk(const View<W>& fst) {
-  struct Frame {
-    StateId state;
-    std::uint32_t next;  // arc to look at
-  };
-  const std::size_t n = fst.num_states;
-  Walk result;
-  result.component.assign(n, kUnseen);
-  result.finished.reserve(n);
-  std::vector<std::int32_t> entered(n, kUnseen), low(n, 0);
-  std::vector<char> open(n, 0), reaches_final(n, 0), on_path(n, 0);
-  std::vector<StateId> stack;
-  std::vector<Frame> path;
-  std::int32_t clock = 0, components = 0;
-
-  const auto enter = [&](StateId s) {
-    entered[s] = low[s] = clock++;
-    open[s] = on_path[s] = 1;
-    reaches_final[s] = !is_zero(fst.states[s].final);
-    stack.push_back(s);
-    path.push_back({s, 0});
-  };
-  const auto run = [&](StateId root) {
-    enter(root);
-    while (!path.empty()) {
-      const StateId s = path.back().state;
-      const auto arcs = fst.arcs_of(s);
-      if (path.back().next < arcs.size()) {
-        const StateId to = arcs[path.back().next++].nextstate;
-        if (entered[to] == kUnseen) {
-          enter(to);
-          continue;
-        }
-        if (on_path[to]) {
-          result.cyclic = true;
-          result.initial_cyclic |= to == fst.start;
-        }
-        if (open[to]) low[s] = std::min(low[s], entered[to]);
-        reaches_final[s] |= reaches_final[to];
-        continue;
-      }
-      if (low[s] == entered[s]) {  // the root of a component: what one of its states reaches, all do
-        auto first = stack.end();
-        bool any = false;
-        do {
-          --first;
-          any |= reaches_final[*first] != 0;
-        } while (*first != s);
-        for (auto member = first; member != stack.end(); ++member) {
-          open[*member] = 0;
-          reaches_final[*member] = any;
-          result.component[*member] = components;
-        }
-        result.all_coaccessible &= any;
-        ++components;
-        stack.erase(first, stack.end());
-      }
-      on_path[s] = 0;
-      result.finished.push_back(s);
-      path.pop_back();
-      if (!path.empty()) {
-        const StateId parent = path.back().state;
-        low[parent] = std::min(low[parent], low[s]);
-        reaches_final[parent] |= reaches_final[s];
-      }
-    }
-  };
-  if (fst.start != kNoState) run(fst.start);
-  for (StateId s = 0; s < static_cast<StateId>(n); ++s) {
-    if (entered[s] != kUnseen) continue;
-    result.all_accessible = false;
-    run(s);
-  }
-  return result;
-}
 
 bool has_repeats(std::vector<Label>& labels) {
   if (!std::ranges::is_sorted(labels)) std::ranges::sort(labels);

@@ -5,6 +5,31 @@
 >>> graph.num_states, graph.num_arcs, graph.arcs["ilabel"].max()
 """
 
+from sonant.fst.algorithms import Statistics as Statistics
+from sonant.fst.algorithms import arcmap as arcmap
+from sonant.fst.algorithms import arcsort as arcsort
+from sonant.fst.algorithms import closure as closure
+from sonant.fst.algorithms import concat as concat
+from sonant.fst.algorithms import connect as connect
+from sonant.fst.algorithms import equal as equal
+from sonant.fst.algorithms import invert as invert
+from sonant.fst.algorithms import isomorphic as isomorphic
+from sonant.fst.algorithms import project as project
+from sonant.fst.algorithms import prune as prune
+from sonant.fst.algorithms import push as push
+from sonant.fst.algorithms import randgen as randgen
+from sonant.fst.algorithms import relabel as relabel
+from sonant.fst.algorithms import relabel_tables as relabel_tables
+from sonant.fst.algorithms import remove_eps_local as remove_eps_local
+from sonant.fst.algorithms import reverse as reverse
+from sonant.fst.algorithms import reweight as reweight
+from sonant.fst.algorithms import rmepsilon as rmepsilon
+from sonant.fst.algorithms import shortest_distance as shortest_distance
+from sonant.fst.algorithms import shortest_path as shortest_path
+from sonant.fst.algorithms import statemap as statemap
+from sonant.fst.algorithms import statistics as statistics
+from sonant.fst.algorithms import topsort as topsort
+from sonant.fst.algorithms import union as union
 from sonant.fst.automaton import Fst as Fst
 from sonant.fst.composition import Encoder as Encoder
 from sonant.fst.composition import compose as compose

@@ -75,6 +75,16 @@ from sonant.kaldi.fstext.kinds import StdVectorFst as StdVectorFst
 from sonant.kaldi.fstext.kinds import StdVectorFstArcIterator as StdVectorFstArcIterator
 from sonant.kaldi.fstext.kinds import StdVectorFstMutableArcIterator as StdVectorFstMutableArcIterator
 from sonant.kaldi.fstext.kinds import StdVectorFstStateIterator as StdVectorFstStateIterator
+from sonant.kaldi.fstext.operations import arcmap as arcmap
+from sonant.kaldi.fstext.operations import isomorphic as isomorphic
+from sonant.kaldi.fstext.operations import prune as prune
+from sonant.kaldi.fstext.operations import push as push
+from sonant.kaldi.fstext.operations import randgen as randgen
+from sonant.kaldi.fstext.operations import reverse as reverse
+from sonant.kaldi.fstext.operations import rmepsilon as rmepsilon
+from sonant.kaldi.fstext.operations import shortestdistance as shortestdistance
+from sonant.kaldi.fstext.operations import shortestpath as shortestpath
+from sonant.kaldi.fstext.operations import statemap as statemap
 from sonant.kaldi.fstext.semirings import CompactLatticeWeight as CompactLatticeWeight
 from sonant.kaldi.fstext.semirings import KwsIndexWeight as KwsIndexWeight
 from sonant.kaldi.fstext.semirings import KwsTimeWeight as KwsTimeWeight

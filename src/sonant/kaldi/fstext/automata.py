@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from sonant import _native
 from sonant.errors import FstError
-from sonant.fst import DrawingStyle, Fst
+from sonant.fst import DrawingStyle, Fst, algorithms
 from sonant.fst.drawing import dot, svg_for_notebooks
 from sonant.fst.files import reading, writing
 from sonant.kaldi.fstext.arcs import Arc
@@ -363,6 +363,112 @@ class MutableFstBase(FstBase):
             raise FstError(f"minimize of arcs of type {self._arc.type()}; expected standard, log or lattice4")
         self.native = _native.minimize(self.native, delta, allow_nondet)
         return self
+
+    # Operations in place
+
+    def _operate(self, operation: Any, *args: Any, **options: Any) -> Self:
+        self.native = operation(Fst.of_native(self.native), *args, **options).native
+        return self
+
+    def _other(self, fst: "FstBase") -> Fst:
+        if fst._arc is not self._arc:
+            raise TypeError(f"arcs of type {fst._arc.type()}; expected {self._arc.type()}")
+        return Fst.of_native(fst.native)
+
+    def connect(self) -> Self:
+        """Without states that no successful path goes through."""
+        return self._operate(algorithms.connect)
+
+    def union(self, ifst: "FstBase") -> Self:
+        """Its paths, and those of the other one."""
+        return self._operate(algorithms.union, self._other(ifst))
+
+    def concat(self, ifst: "FstBase") -> Self:
+        """Each path goes on with one of the other automaton."""
+        return self._operate(algorithms.concat, self._other(ifst))
+
+    def closure(self, closure_plus: bool = False) -> Self:
+        """Paths one after another, any number of times; at least once where `closure_plus`."""
+        return self._operate(algorithms.closure, closure_plus)
+
+    def invert(self) -> Self:
+        """Input and output change places, and their symbol tables."""
+        self._isymbols, self._osymbols = self._osymbols, self._isymbols
+        return self._operate(algorithms.invert)
+
+    def project(self, project_output: bool = False) -> Self:
+        """An acceptor of the input strings, or of the output strings."""
+        self._isymbols = self._osymbols = self._osymbols if project_output else self._isymbols
+        return self._operate(algorithms.project, project_output)
+
+    def relabel(
+        self,
+        ipairs: Iterable[tuple[int, int]] | None = None,
+        opairs: Iterable[tuple[int, int]] | None = None,
+    ) -> Self:
+        """(old, new) pairs of labels. Raises FstError where there are none."""
+        pairs = [list(given or ()) for given in (ipairs, opairs)]
+        if not any(pairs):
+            raise FstError("relabel without pairs; give ipairs or opairs")
+        return self._operate(algorithms.relabel, *pairs)
+
+    def relabel_tables(
+        self,
+        old_isymbols: SymbolTable | None = None,
+        new_isymbols: SymbolTable | None = None,
+        unknown_isymbol: str = "",
+        attach_new_isymbols: bool = True,
+        old_osymbols: SymbolTable | None = None,
+        new_osymbols: SymbolTable | None = None,
+        unknown_osymbol: str = "",
+        attach_new_osymbols: bool = True,
+    ) -> Self:
+        """Labels of the old tables (its own where none are given) become those of the new ones."""
+        olds = (old_isymbols or self.input_symbols(), old_osymbols or self.output_symbols())
+        old_i, old_o, new_i, new_o = (
+            None if table is None else table.table for table in (*olds, new_isymbols, new_osymbols)
+        )
+        self._operate(
+            algorithms.relabel_tables,
+            old_isymbols=old_i,
+            new_isymbols=new_i,
+            unknown_isymbol=unknown_isymbol,
+            old_osymbols=old_o,
+            new_osymbols=new_o,
+            unknown_osymbol=unknown_osymbol,
+        )
+        if attach_new_isymbols and new_isymbols is not None:
+            self.set_input_symbols(new_isymbols)
+        if attach_new_osymbols and new_osymbols is not None:
+            self.set_output_symbols(new_osymbols)
+        return self
+
+    def push(self, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False) -> Self:
+        """Weights moved towards the start or the final states."""
+        return self._operate(algorithms.push, to_final, delta, remove_total_weight)
+
+    def reweight(self, potentials: Iterable[Any], to_final: bool = False) -> Self:
+        """With a potential for each state, as `shortestdistance` gives them."""
+        costs = [algorithms.costs(self._arc.type(), self._weight(potential)) for potential in potentials]
+        return self._operate(algorithms.reweight, costs, to_final)
+
+    def prune(self, weight: Any = None, nstate: int = NO_STATE_ID, delta: float = DELTA) -> Self:
+        """Without what costs more than `weight` over the best path."""
+        threshold = None if weight is None else self._weight(weight)
+        return self._operate(algorithms.prune, threshold, nstate, delta)
+
+    def rmepsilon(
+        self,
+        connect: bool = True,
+        weight: Any = None,
+        nstate: int = NO_STATE_ID,
+        delta: float = DELTA,
+    ) -> Self:
+        """Without arcs that have epsilon on both sides."""
+        threshold = None if weight is None else self._weight(weight)
+        return self._operate(
+            algorithms.rmepsilon, connect=connect, weight=threshold, nstate=nstate, delta=delta
+        )
 
 
 def _bytes_of(table: bytes | SymbolTable | None) -> bytes:

@@ -192,3 +192,9 @@ def rho_compose(fst1: Any, fst2: Any, rho_label: int, ofst: Any) -> None:
 def minimize_encoded_std_fst(fst: StdVectorFst, delta: float = DELTA) -> None:
     """Merges states from which the same labels and costs can be read where they stand, in place."""
     fst.native = _native.minimize_encoded(reducible(fst, "minimize_encoded"), delta)
+
+def remove_eps_local(fst: StdVectorFst, special: bool = False) -> None:
+    """Removes those epsilons whose removal does not make the automaton bigger, in place."""
+    if special:
+        raise FstError("remove_eps_local(special=True), which keeps sums of probabilities, is not here yet")
+    fst.native = _native.fst_remove_epsilons_locally(fst.native)

@@ -27,6 +27,7 @@ from sonant.kaldi.fstext.special import minimize_encoded_std_fst as minimize_enc
 from sonant.kaldi.fstext.special import phi_compose as phi_compose
 from sonant.kaldi.fstext.special import phi_compose_lattice as phi_compose_lattice
 from sonant.kaldi.fstext.special import rho_compose as rho_compose
+from sonant.kaldi.fstext.operations import shortestpath
 from sonant.kaldi.fstext.symbols import SymbolTable
 
 StdFst = StdVectorFst | StdConstFst
@@ -366,3 +367,13 @@ def convert_nbest_to_list(fst: StdFst) -> list[StdVectorFst]:
             arc = StdArc.of_raw(rest[0])
         made.append(path)
     return made
+
+
+# The best paths
+
+
+def nbest_as_fsts(fst: StdFst, n: int) -> list[StdVectorFst]:
+    """The n best paths, each as an automaton, the best one first."""
+    if n < 0:
+        raise FstError(f"n={n}; expected 0 or more")
+    return convert_nbest_to_list(shortestpath(fst, n))

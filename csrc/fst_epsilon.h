@@ -1,0 +1,26 @@
+// Removal of epsilon arcs.
+#pragma once
+
+#include "fst.h"
+#include "fst_steps.h"
+
+namespace sonant {
+
+struct EpsilonOptions {
+  bool connect = true;  // states that only epsilons lead to go, and all that is then on no path
+  double delta = kDelta;
+  Limits limits;
+};
+
+// Without arcs that have epsilon on both sides; the weighted relation stays (Mohri, "Generic epsilon-removal and input
+// epsilon-normalization algorithms for weighted transducers", IJFCS 13, 2002). The result can have many more arcs.
+template <class W>
+Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options);
+
+// Removes what epsilons it can by joining two arcs to one so that the automaton never grows: an arc and those after it
+// where it alone leads there, and arcs and the only one after them. Either may have the epsilon, on either side, so
+// a->eps, eps->b becomes a->b; the relation stays (Kaldi's RemoveEpsLocal does the same).
+template <class W>
+Fst<W> remove_epsilons_locally(const Fst<W>& fst);
+
+}  // namespace sonant
