@@ -63,7 +63,7 @@ def costs(arc_type: str, weight: Weight) -> list[float]:
     """The numbers of a weight; a float stands for the first of several, and infinity for all of them."""
     floats = _FLOATS[arc_type]
     if isinstance(weight, int | float):
-        return [float(weight)] + [weight if math.isinf(weight) else 0.0] * (floats - 1)
+        return [float(weight)] + [float(weight) if math.isinf(weight) else 0.0] * (floats - 1)
     values = [float(value) for value in weight[:floats]]  # pyright: ignore[reportArgumentType]
     if len(values) != floats or (len(weight) > floats and weight[floats]):  # pyright: ignore
         raise FstError(f"the weight {weight}; expected {floats} costs and no string")

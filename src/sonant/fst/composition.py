@@ -239,13 +239,13 @@ def determinize_star(
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
     `allow_partial` gives what there is at `max_states` instead.
     """
-    limits = [*_check_limits(max_states=max_states), 0]
+    (limit,) = _check_limits(max_states=max_states)
 
     def operation(one: Fst) -> Fst:
-        native = _check_kind(one, "determinize_star")
+        native: Any = _check_kind(one, "determinize_star")
         as_log = use_log and isinstance(native, _native.StdFst)
         native = native.to_log() if as_log else native
-        result, _ = _native.determinize_star(native, _check_delta(delta), *limits, allow_partial)
+        result, _ = _native.determinize_star(native, _check_delta(delta), limit, 0, allow_partial)
         return _made(result.to_tropical() if as_log else result, one, one)
 
     return _each(operation, fst)

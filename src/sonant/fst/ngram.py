@@ -219,10 +219,10 @@ class NgramLm:
             symbols = vocabulary
         else:
             symbols = SymbolTable(["<eps>", bos, eos, unk, *(vocabulary or ())])
-        marks = [symbols.add(mark) for mark in (bos, eos, unk)]
+        begin, end, unknown = (symbols.add(mark) for mark in (bos, eos, unk))
         words = _word_table(symbols)
         known = len(words)
-        counter = _native.NgramCounter.make(order, words, *marks, closed)
+        counter = _native.NgramCounter.make(order, words, begin, end, unknown, closed)
         for part in _texts(text):
             with reading_text(part) as stream:
                 counter.read(stream)

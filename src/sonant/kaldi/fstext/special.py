@@ -193,6 +193,7 @@ def minimize_encoded_std_fst(fst: StdVectorFst, delta: float = DELTA) -> None:
     """Merges states from which the same labels and costs can be read where they stand, in place."""
     fst.native = _native.minimize_encoded(reducible(fst, "minimize_encoded"), delta)
 
+
 def remove_eps_local(fst: StdVectorFst, special: bool = False) -> None:
     """Removes those epsilons whose removal does not make the automaton bigger, in place."""
     if special:

@@ -23,11 +23,11 @@ from sonant.kaldi.fstext.kinds import (
     StdConstFst,
     StdVectorFst,
 )
+from sonant.kaldi.fstext.operations import shortestpath
 from sonant.kaldi.fstext.special import minimize_encoded_std_fst as minimize_encoded_std_fst
 from sonant.kaldi.fstext.special import phi_compose as phi_compose
 from sonant.kaldi.fstext.special import phi_compose_lattice as phi_compose_lattice
 from sonant.kaldi.fstext.special import rho_compose as rho_compose
-from sonant.kaldi.fstext.operations import shortestpath
 from sonant.kaldi.fstext.symbols import SymbolTable
 
 StdFst = StdVectorFst | StdConstFst
