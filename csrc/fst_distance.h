@@ -101,6 +101,13 @@ struct DistanceOptions {
 template <class W>
 std::vector<W> shortest_distance(const View<W>& fst, const DistanceOptions& options, StringsOf<W>& strings);
 
+// What each state's paths to the final states cost together, as finely as floats have it; of weights without strings.
+template <class W>
+std::vector<W> costs_to_final(const View<W>& fst) {
+  NoStrings none;
+  return shortest_distance(fst, {.direction = Direction::kReverse, .delta = 1e-6}, none);
+}
+
 // Weights moved along the paths, which keep theirs: an arc's becomes (potential of its state)^-1 weight (potential of
 // its destination) towards the start (kReverse potentials), the other way round towards the final states.
 // The total weight comes to the start or the final states, or is dropped where `remove_total`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fst_distance.h"
 #include "semiring_division.h"
 
 namespace sonant {
@@ -389,7 +390,7 @@ void push(Tables<W>& tables, StateId& start, bool weights, Lists* lists, Work& w
   View<W> fst = view_of(tables, start);
   NoStrings none;
   std::vector<W> potential;
-  if (weights) potential = distances_to_final(fst, 1e-6f, work);
+  if (weights) potential = costs_to_final(fst);
   std::vector<Lists::Id> common;
   if (lists) common = common_outputs(fst, *lists, work);
   bool start_on_cycle = false;

@@ -1,7 +1,6 @@
 #include "fst_work.h"
 
 #include <algorithm>
-#include <deque>
 
 #ifdef _WIN32
 #define NOMINMAX
@@ -146,62 +145,6 @@ bool drop_dead_ends(Tables<W>& tables, StateId& start) {
   return true;
 }
 
-template <class W>
-std::vector<W> distances_to_final(const View<W>& fst, float delta, Work& work) {
-  const std::size_t n = fst.num_states;
-  std::vector<W> distance(n, W::zero());
-  NoStrings none;
-  const std::vector<StateId> order = topological_order(fst);
-  if (!order.empty() || n == 0) {
-    std::vector<StateId> at(n);
-    for (std::size_t s = 0; s < n; ++s) at[order[s]] = StateId(s);
-    for (std::size_t i = n; i-- > 0;) {
-      const StateId s = at[i];
-      W sum = fst.states[s].final;
-      for (const Arc<W>& arc : fst.arcs_of(s)) {
-        work.step();
-        if (is_zero(distance[arc.nextstate])) continue;
-        sum = plus(sum, times(arc.weight, distance[arc.nextstate], none), none);
-      }
-      distance[s] = sum;
-    }
-    return distance;
-  }
-  // Each state's cost is found again from its arcs until all agree.
-  const Reverse back = reversed(fst);
-  std::vector<char> waiting(n, 1);
-  std::deque<StateId> queue;
-  for (std::size_t s = n; s-- > 0;) queue.push_back(StateId(s));
-  std::vector<std::uint32_t> visits(n, 0);
-  const std::uint64_t most = std::is_same_v<W, LogWeight> ? 1000000 : std::uint64_t(n) + 1;
-  while (!queue.empty()) {
-    const StateId s = queue.front();
-    queue.pop_front();
-    waiting[s] = 0;
-    W sum = fst.states[s].final;
-    for (const Arc<W>& arc : fst.arcs_of(s)) {
-      work.step();
-      if (is_zero(distance[arc.nextstate])) continue;
-      sum = plus(sum, times(arc.weight, distance[arc.nextstate], none), none);
-    }
-    const W before = distance[s];
-    const bool same =
-        std::is_same_v<W, LogWeight> ? near(sum, none, before, none, delta) : equal(sum, none, before, none);
-    if (same) continue;
-    if (++visits[s] > most || !is_member(sum)) {
-      fst_error("state ", s, " lies on a cycle whose costs are negative or whose probabilities add up to one or more: "
-                "there is no cost of all paths");
-    }
-    distance[s] = sum;
-    for (std::uint32_t i = back.begin[s]; i < back.begin[s + 1]; ++i) {
-      if (waiting[back.from[i]]) continue;
-      waiting[back.from[i]] = 1;
-      queue.push_back(back.from[i]);
-    }
-  }
-  return distance;
-}
-
 #define SONANT_INSTANTIATE(W) template bool drop_dead_ends(Tables<W>&, StateId&);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
@@ -209,9 +152,5 @@ SONANT_INSTANTIATE(LatticeWeight)
 SONANT_INSTANTIATE(CompactWeight)
 SONANT_INSTANTIATE(KwsIndexWeight)
 #undef SONANT_INSTANTIATE
-#define SONANT_INSTANTIATE(W) template std::vector<W> distances_to_final(const View<W>&, float, Work&);
-SONANT_INSTANTIATE(TropicalWeight)
-SONANT_INSTANTIATE(LogWeight)
-SONANT_INSTANTIATE(LatticeWeight)
 
 }  // namespace sonant

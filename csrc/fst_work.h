@@ -140,10 +140,4 @@ struct Tables {
 template <class W>
 bool drop_dead_ends(Tables<W>& tables, StateId& start);
 
-// The cost of all paths from each state to the end (shortest distances of Mohri, J. Autom. Lang. Comb. 7, 2002):
-// in one pass where there is no cycle, else until nothing changes by more than `delta`. Throws FstError where the
-// costs of a cycle are negative, or its sum of probabilities has no end.
-template <class W>
-std::vector<W> distances_to_final(const View<W>& fst, float delta, Work& work);
-
 }  // namespace sonant
