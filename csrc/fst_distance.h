@@ -76,7 +76,8 @@ class LogSum {
 };
 
 // Lowers `distance`, which holds where to begin, to the best of all paths from there; `parents`, if any, tell them.
-// With `until_final` it may stop as soon as the best path to a final state is known (that path alone is then sure). FstError where a cycle has a negative cost.
+// With `until_final` it may stop as soon as the best path to a final state is known (that path alone is then sure).
+// FstError where a cycle has a negative cost.
 template <class D, class W>
 void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final);
 
