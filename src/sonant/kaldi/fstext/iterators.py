@@ -1,5 +1,6 @@
 """Iterators over states and arcs: Python's way, and PyKaldi's done, value and next."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -11,13 +12,13 @@ ArcType = TypeVar("ArcType")
 _ALL_VALUES = 0x0F
 
 
-class _Positions:
+class _Positions(ABC):
     """A position that runs from 0 to the end."""
 
     _position = 0
 
-    def _length(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _length(self) -> int: ...
 
     def done(self) -> bool:
         return self._position >= self._length()

@@ -1,5 +1,6 @@
 """What symmetric and triangular matrices have in common: the storage of a lower triangle."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from sonant.kaldi.matrix._str import text
 from sonant.kaldi.matrix.common import MatrixResizeType
 
 
-class PackedMethods:
+class PackedMethods(ABC):
     """The lower triangle of a square matrix, row after row, in one array of n (n + 1) / 2 elements.
 
     `triangle()` is that array, a view; `numpy.asarray` makes the full matrix.
@@ -78,8 +79,8 @@ class PackedMethods:
         """The matrix whose lower triangle stands for `full`."""
         return full
 
-    def _full(self) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _full(self) -> Array: ...
 
     def _lower(self, full: Array) -> Array:
         if full.shape[0] != full.shape[1]:

@@ -1,6 +1,7 @@
 """What sparse vectors and matrices are made of: rows of (index, value) pairs; their files."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -128,14 +129,14 @@ def _read_text_row(is_: Any, dtype: Any) -> tuple[int, Pairs]:
     return dim, _checked(is_, dim, indices, values, dtype)
 
 
-class _Sparse:
+class _Sparse(ABC):
     """What both have in common; `numpy.asarray` makes them dense."""
 
     __slots__ = ("__weakref__",)
     _dtype: ClassVar[Any]
 
-    def _dense(self) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _dense(self) -> Array: ...
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
@@ -150,8 +151,8 @@ class _Sparse:
     def __repr__(self) -> str:
         return f"<{describe(self, self._dense())}, {self.num_elements()} elements>"
 
-    def num_elements(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def num_elements(self) -> int: ...
 
 
 class SparseVectorMethods(_Sparse):

@@ -4,6 +4,7 @@ import atexit
 import contextvars
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -163,7 +164,7 @@ def _stop_reading_ahead() -> None:
         thread.join(timeout=1)  # for one that waits for a pipe, no longer
 
 
-class Table:
+class Table(ABC):
     """What readers and writers have in common."""
 
     _holder: ClassVar[Holder]
@@ -173,11 +174,11 @@ class Table:
         if holder is not None:
             cls._holder = holder
 
-    def is_open(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_open(self) -> bool: ...
 
-    def close(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> bool: ...
 
     def _require_open(self) -> None:
         if not self.is_open():
