@@ -361,13 +361,13 @@ class GraphSink : public ArpaSink {
                      const std::vector<GArc>& arcs, const std::vector<char>& keep) const {
     const std::size_t n = finals_.size();
     std::vector<StateId> number(n, kNoState);
-    std::vector<State<Weight>> states;
+    Array<State<Weight>> states;
     for (std::size_t s = 0; s < n; ++s) {
       if (!keep.empty() && !keep[s]) continue;
       number[s] = static_cast<StateId>(states.size());
       states.push_back({.final = finals_[s]});
     }
-    std::vector<GArc> kept;
+    Array<GArc> kept;
     kept.reserve(arcs.size());
     for (std::size_t s = 0; s < n; ++s) {
       if (number[s] == kNoState) continue;

@@ -18,7 +18,7 @@ Fst<W> Fst<W>::over(std::shared_ptr<const void> owner, std::span<const State<W>>
 }
 
 template <class W>
-void Fst<W>::adopt(std::vector<State<W>> states, std::vector<Arc<W>> arcs, StringsOf<W> strings, StateId start,
+void Fst<W>::adopt(Array<State<W>> states, Array<Arc<W>> arcs, StringsOf<W> strings, StateId start,
                    properties::Bits bits) {
   auto tables = std::make_shared<Tables>();
   std::uint32_t begin = 0;
@@ -117,7 +117,7 @@ std::shared_ptr<typename Fst<W>::Tables> Fst<W>::copy(const Tables& from) {
   for (State<W>& state : to->states) {
     const Arc<W>* arcs = view.arcs + state.begin;
     state.begin = static_cast<std::uint32_t>(to->arcs.size());
-    to->arcs.insert(to->arcs.end(), arcs, arcs + state.arcs);
+    to->arcs.append(arcs, arcs + state.arcs);
   }
   to->strings = from.strings;
   to->sound.store(from.sound.load());
@@ -280,8 +280,8 @@ void Fst<W>::delete_states(std::span<const StateId> states) {
   for (StateId& n : number) {
     if (n != kNoState) n = kept++;
   }
-  std::vector<State<W>> new_states;
-  std::vector<Arc<W>> new_arcs;
+  Array<State<W>> new_states;
+  Array<Arc<W>> new_arcs;
   new_states.reserve(kept);
   for (std::size_t s = 0; s < old.num_states; ++s) {
     if (number[s] == kNoState) continue;
@@ -341,8 +341,8 @@ void Fst<W>::reorder(std::span<const StateId> order) {
     if (!old.has(order[s]) || at[order[s]] != kNoState) fst_error("the order of states is not a permutation");
     at[order[s]] = static_cast<StateId>(s);
   }
-  std::vector<State<W>> states;
-  std::vector<Arc<W>> arcs;
+  Array<State<W>> states;
+  Array<Arc<W>> arcs;
   states.reserve(old.num_states);
   arcs.reserve(old.num_arcs());
   for (const StateId s : at) {

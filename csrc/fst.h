@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "array.h"
 #include "fst_error.h"
 #include "fst_properties.h"
 #include "semiring.h"
@@ -122,7 +123,7 @@ class Fst {
   Fst packed() const;
   bool is_packed() const;
   // Takes tables that a reader has filled; begin, arcs and the epsilons of each state are set here.
-  void adopt(std::vector<State<W>> states, std::vector<Arc<W>> arcs, StringsOf<W> strings, StateId start,
+  void adopt(Array<State<W>> states, Array<Arc<W>> arcs, StringsOf<W> strings, StateId start,
              properties::Bits bits);
 
   // ---- Changing
@@ -154,8 +155,8 @@ class Fst {
 
  private:
   struct Tables {
-    std::vector<State<W>> states;
-    std::vector<Arc<W>> arcs;
+    Array<State<W>> states;
+    Array<Arc<W>> arcs;
     std::vector<std::uint32_t> room;  // slots of each state; empty until the first change
     StringsOf<W> strings;
     std::shared_ptr<const void> owner;  // where the tables lie elsewhere

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fst.h"
+#include "fst_work.h"
 
 namespace sonant {
 
@@ -13,8 +14,8 @@ inline constexpr properties::Bits kNothingKnown = properties::kExpanded | proper
 // States are opened in order; arcs go to the one that was opened last.
 template <class W>
 struct FstBuilder {
-  std::vector<State<W>> states;
-  std::vector<Arc<W>> arcs;
+  Array<State<W>> states;
+  Array<Arc<W>> arcs;
   StringsOf<W> strings;
   StateId start = kNoState;
 
@@ -36,12 +37,25 @@ struct FstBuilder {
       add(arc);
     }
   }
+  // Where the arcs of each state begin, as a view needs it.
+  View<W> view() {
+    std::uint32_t begin = 0;
+    for (State<W>& state : states) {
+      state.begin = begin;
+      begin += state.arcs;
+    }
+    return {states.data(), arcs.data(), states.size(), arcs.size(), start, &strings};
+  }
   Fst<W> finish(properties::Bits bits = kNothingKnown) {
     Fst<W> fst;
     fst.adopt(std::move(states), std::move(arcs), std::move(strings), start, bits);
     return fst;
   }
 };
+
+// Takes away what leads to no final state; every state must be on a path from the start. The others keep their order.
+template <class W>
+void drop_dead_ends(FstBuilder<W>& builder, Work& work);
 
 // Appends the strings of another automaton; what must be added to `begin` of its weights.
 template <class W>

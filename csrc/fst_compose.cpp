@@ -169,39 +169,32 @@ class Composition {
               const ComposeOptions& options, bool rewrite_output)
       : left_(left), right_(right), match_left_(left_sorted), match_right_(right_sorted), options_(options),
         rewrite_output_(rewrite_output), in_left_(left, true), in_right_(right, false),
-        work_("composition", options.limits, sizeof(State<W>) + 28, sizeof(Arc<W>)) {
+        work_("composition", options.bounds, sizeof(State<W>) + 28, sizeof(Arc<W>)) {
     work_.what = "two automata of " + std::to_string(left.num_states) + " and " + std::to_string(right.num_states) +
                  " states";
   }
 
   Fst<W> run() {
-    Tables<W> tables;
-    StateId start = kNoState;
     if (left_.start != kNoState && right_.start != kNoState) {
-      start = 0;
+      result_.start = 0;
       pairs_(key(left_.start, right_.start, 0));
     }
     for (std::size_t q = 0; q < pairs_.size(); ++q) {
       const std::uint64_t pair = pairs_.key(q);
-      const std::size_t before = arcs_.size();
+      result_.open();
       expand(StateId(pair >> 33), StateId((pair >> 2) & 0x7fffffff), int(pair & 3));
-      State<W> state;
-      state.final = final_;
-      state.arcs = static_cast<std::uint32_t>(arcs_.size() - before);
-      tables.states.push_back(state);
-      work_.made(pairs_.size(), arcs_.size());
+      result_.states.back().final = final_;
+      work_.made(pairs_.size(), result_.arcs.size());
     }
     pairs_ = Numbering();
-    tables.arcs = std::move(arcs_);
     using namespace properties;
     Bits bits = kExpanded | kMutable | kAccessible;
     if (options_.connect) {
-      drop_dead_ends(tables, start);
+      drop_dead_ends(result_, work_);
       bits |= kCoAccessible;
     }
-    Fst<W> result;
-    result.adopt(std::move(tables.states), std::move(tables.arcs), std::move(strings_), start, bits);
-    return result;
+    result_.strings = std::move(strings_);
+    return result_.finish(bits);
   }
 
  private:
@@ -211,7 +204,7 @@ class Composition {
 
   void add(Label ilabel, Label olabel, const W& weight, StateId s, StateId t, int filter) {
     work_.step();
-    arcs_.push_back({ilabel, olabel, weight, StateId(pairs_(key(s, t, filter)))});
+    result_.add({ilabel, olabel, weight, StateId(pairs_(key(s, t, filter)))});
   }
   void move_left(const Arc<W>& a) {
     const int to = Filter::stay_right(filter_, left_facts_, right_facts_);
@@ -351,7 +344,7 @@ class Composition {
   Matcher<W> in_left_, in_right_;
   Numbering pairs_;
   Work work_;
-  std::vector<Arc<W>> arcs_;
+  FstBuilder<W> result_;
   StringsOf<W> strings_;
   // Of the state that is being expanded.
   StateId s_ = 0, t_ = 0;
@@ -445,31 +438,26 @@ Fst<W> difference(const Fst<W>& left, const Fst<W>& right, const ComposeOptions&
       for (const Arc<W>& arc : fst.arcs_of(StateId(s))) rest = std::max(rest, std::max(arc.ilabel, arc.olabel) + 1);
     }
   }
-  Tables<W> tables;
+  FstBuilder<W> complement;
+  complement.start = b.start == kNoState ? StateId(b.num_states) : b.start;
   const auto trap = static_cast<StateId>(b.num_states);
   for (StateId s = 0; s <= trap; ++s) {
-    State<W> state;
-    state.final = s == trap || is_zero(b.states[s].final) ? W::one() : W::zero();
-    const std::size_t first = tables.arcs.size();
+    complement.open(s == trap || is_zero(b.states[s].final) ? W::one() : W::zero());
+    const auto first = std::ptrdiff_t(complement.arcs.size());
     if (s < trap) {
       for (const Arc<W>& arc : b.arcs_of(s)) {
-        if (!is_zero(arc.weight)) tables.arcs.push_back(arc);
+        if (!is_zero(arc.weight)) complement.add(arc);
       }
-      std::sort(tables.arcs.begin() + std::ptrdiff_t(first), tables.arcs.end(),
+      std::sort(complement.arcs.begin() + first, complement.arcs.end(),
                 [](const Arc<W>& x, const Arc<W>& y) { return x.ilabel < y.ilabel; });
     }
-    tables.arcs.push_back({rest, rest, W::one(), trap});
-    state.arcs = static_cast<std::uint32_t>(tables.arcs.size() - first);
-    tables.states.push_back(state);
+    complement.add({rest, rest, W::one(), trap});
   }
-  Fst<W> complement;
-  complement.adopt(std::move(tables.states), std::move(tables.arcs), {}, b.start == kNoState ? trap : b.start,
-                   kExpanded | kMutable | kAcceptor | kILabelSorted);
   ComposeOptions with_rest = options;
   with_rest.filter = ComposeFilter::kAuto;
   with_rest.special = Special::kRho;
   with_rest.special_label = rest;
-  return compose(left, complement, with_rest);
+  return compose(left, complement.finish(kExpanded | kMutable | kAcceptor | kILabelSorted), with_rest);
 }
 
 #define SONANT_INSTANTIATE(W)                                                          \

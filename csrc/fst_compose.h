@@ -7,7 +7,7 @@
 // with one entry for each label when they are met again, as in Kaldi's table matcher.
 #pragma once
 
-#include "fst_work.h"
+#include "fst_builder.h"
 
 namespace sonant {
 
@@ -24,7 +24,7 @@ struct ComposeOptions {
   bool connect = true;
   Special special = Special::kNone;
   Label special_label = -1;
-  Bounds limits;
+  Bounds bounds;
 };
 
 // Throws FstError where neither side is sorted by the labels in the middle (with a special label: the right side).

@@ -114,8 +114,8 @@ To weight_of(float cost) {
 // The same states and arcs with other weights.
 template <class To, class From, class Map>
 Fst<To> mapped_weights(const View<From>& fst, Map map, StringsOf<To> strings = {}) {
-  std::vector<State<To>> states(fst.num_states);
-  std::vector<Arc<To>> arcs;
+  Array<State<To>> states(fst.num_states);
+  Array<Arc<To>> arcs;
   arcs.reserve(fst.num_arcs());
   using namespace properties;
   bool weighted = false;

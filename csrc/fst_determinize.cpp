@@ -16,8 +16,9 @@ class Determinization {
   static constexpr std::size_t kMostOnArc = star ? ~std::size_t(0) : 1;
 
  public:
-  Determinization(const View<W>& fst, const DeterminizeOptions& options)
-      : fst_(fst), options_(options), work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
+  // Of an acceptor only one label counts; the other comes back as each arc is made.
+  Determinization(const View<W>& fst, const DeterminizeOptions& options, bool acceptor)
+      : fst_(fst), options_(options), acceptor_(acceptor), work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
         longest_(std::uint64_t(fst.num_states) * fst.num_states + 1), single_(fst.num_states, kNoState) {
     work_.what = "an automaton of " + std::to_string(fst.num_states) + " states";
     if (star) place_.assign(fst.num_states, kNowhere);
@@ -38,7 +39,7 @@ class Determinization {
       expand(q);
       if (!options_.allow_partial) work_.made(begins_.size() - 1 + chain_.size(), out_.arcs.size());
       if (elements_.size() * sizeof(Element) + strings_.bytes() > most_bytes) {
-        fst_error(kName, " of ", work_.what, ": its subsets need more than half of the memory of this machine; input ",
+        work_.fail("its subsets need more than half of the memory of this machine; input ",
                   input_to(q), " leads to a subset of ", begins_[q + 1] - begins_[q],
                   " states. Add disambiguation symbols, or prune first");
       }
@@ -98,7 +99,7 @@ class Determinization {
       });
     }
     if (found == next) {
-      elements_.insert(elements_.end(), subset_.begin(), subset_.end());
+      elements_.append(subset_.begin(), subset_.end());
       begins_.push_back(elements_.size());
       if (index_.full()) index_.grow([&](std::uint32_t other) { return hash_of(subset_of(StateId(other))); });
     }
@@ -125,21 +126,19 @@ class Determinization {
         const std::uint64_t key = std::uint64_t(std::uint32_t(arc.ilabel)) << 32 | std::uint32_t(arc.nextstate);
         sorted &= key >= last;
         last = key;
-        transitions_.push_back({key, strings_.append(e.string, arc.olabel),
+        transitions_.push_back({key, acceptor_ ? kEmptyString : strings_.append(e.string, arc.olabel),
                                 plain ? W(arc.weight) : times(e.weight, W(arc.weight), none_)});
       }
     }
     if (!sorted) {
       std::ranges::sort(transitions_, [](const Transition& a, const Transition& b) { return a.key < b.key; });
     }
-    const std::size_t first = out_.arcs.size();
     for (std::size_t i = 0; i < transitions_.size();) {
       const auto label = static_cast<Label>(transitions_[i].key >> 32);
       const std::size_t begin = i;
       while (i < transitions_.size() && Label(transitions_[i].key >> 32) == label) ++i;
       add_arc(q, label, std::span(transitions_).subspan(begin, i - begin));
     }
-    out_.states.back().arcs += static_cast<std::uint32_t>(out_.arcs.size() - first);
   }
 
   // Follows input epsilons, adding up what comes by different ones (Mohri 2002, first in first out).
@@ -202,7 +201,7 @@ class Determinization {
         }
       }
       if (at > 1000 && at / closed_.size() > std::max<std::size_t>(closed_.size(), 100000)) {
-        fst_error(kName, " of ", work_.what, ": input ", input_to(q), " leads to a cycle of input epsilons whose costs "
+        work_.fail("input ", input_to(q), " leads to a cycle of input epsilons whose costs "
                   "are negative, or whose probabilities add up to one or more");
       }
     }
@@ -238,13 +237,11 @@ class Determinization {
       }
       from = e.state;
     }
-    State<W> state;
     if (from == kNoState || string == kEmptyString) {
-      state.final = final;
-      out_.states.push_back(state);
+      out_.open(final);
       return;
     }
-    out_.states.push_back(state);
+    out_.open();
     chain_.push_back({0, 0, kNoState, W::one()});
     StateId next = last_of_chain();
     const Label ilabel = star ? 0 : options_.subsequential_label;
@@ -252,8 +249,7 @@ class Determinization {
       chain_.push_back({ilabel, strings_.label(string, i), next, W::zero()});
       next = last_of_chain();
     }
-    out_.arcs.push_back({ilabel, strings_.label(string, 0), final, next});
-    ++out_.states.back().arcs;
+    out_.add({ilabel, strings_.label(string, 0), final, next});
   }
   StateId last_of_chain() const { return -1 - StateId(chain_.size()); }
 
@@ -294,7 +290,7 @@ class Determinization {
       chain_.push_back({0, strings_.label(first, i), next, W::zero()});
       next = last_of_chain();
     }
-    out_.arcs.push_back({label, common ? strings_.label(first, 0) : 0, total, next});
+    out_.add({label, acceptor_ ? label : common ? strings_.label(first, 0) : 0, total, next});
   }
 
   // ---- What went wrong
@@ -338,12 +334,12 @@ class Determinization {
   [[noreturn]] void not_functional(StateId q, Label label, StringId a, StringId b, StateId state) const {
     const std::string where = state == kNoState ? " at the end" : " at state " + std::to_string(state);
     const std::string then = label ? " and then " + std::to_string(label) : "";
-    fst_error(kName, " of ", work_.what, ": it is not functional: after input ", input_to(q), then,
+    work_.fail("it is not functional: after input ", input_to(q), then,
               " there are two outputs, ..", labels_of(a), " and ..", labels_of(b), where,
               ". Add disambiguation symbols, or encode its labels first");
   }
   [[noreturn]] void too_long(StateId q, StringId string) const {
-    fst_error(kName, " of ", work_.what, ": it cannot be determinized (no twins property): after input ", input_to(q),
+    work_.fail("it cannot be determinized (no twins property): after input ", input_to(q),
               " output of ", strings_.length(string), " labels is still owed: ", labels_of(string),
               ". Add disambiguation symbols, or encode its labels first");
   }
@@ -353,40 +349,34 @@ class Determinization {
   Fst<W> finish(bool partial) {
     const auto subsets = static_cast<StateId>(begins_.size() - 1);
     if (partial) out_.states.resize(begins_.size() - 1);
-    std::vector<Element>().swap(elements_);
+    elements_ = Array<Element>();
     for (Arc<W>& arc : out_.arcs) {
       if (arc.nextstate < -1) arc.nextstate = subsets - 2 - arc.nextstate;
     }
     for (const ChainState& link : chain_) {
-      State<W> state;
-      state.final = link.final;
-      if (link.next != kNoState) {
-        state.arcs = 1;
-        out_.arcs.push_back({link.ilabel, link.olabel, W::one(),
-                             link.next < -1 ? subsets - 2 - link.next : StateId(link.next)});
-      }
-      out_.states.push_back(state);
+      out_.open(link.final);
+      if (link.next == kNoState) continue;
+      out_.add({link.ilabel, link.olabel, W::one(), link.next < -1 ? subsets - 2 - link.next : StateId(link.next)});
     }
-    Fst<W> result;
-    const StateId start = fst_.start == kNoState ? kNoState : 0;
+    if (fst_.start != kNoState) out_.start = 0;
     using namespace properties;
-    const Bits bits = kExpanded | kMutable | kILabelSorted | kAccessible;
-    result.adopt(std::move(out_.states), std::move(out_.arcs), {}, start, bits);
-    return result;
+    return out_.finish(kNothingKnown | kILabelSorted | kAccessible);
   }
 
   static constexpr float kLeastShare = 1e-6f;  // what comes round a cycle is followed until it is below
   static constexpr std::size_t kMostPrinted = 20;
   const View<W> fst_;
   const DeterminizeOptions options_;
+  const bool acceptor_;
   Work work_;
   const std::uint64_t longest_;  // what is owed has no more labels where there are twins
   std::vector<StateId> single_;
-  std::vector<Element> elements_, subset_, closed_;
-  std::vector<std::size_t> begins_ = {0};
+  Array<Element> elements_;
+  std::vector<Element> subset_, closed_;
+  Array<std::size_t> begins_ = {0};
   HashIndex index_;
   LabelStrings strings_;
-  Tables<W> out_;
+  FstBuilder<W> out_;
   std::vector<ChainState> chain_;
   std::vector<Transition> transitions_;
   // Of the closure: where a state is in closed_, what each has not handed on, who waits.
@@ -397,16 +387,14 @@ class Determinization {
 };
 
 template <class W>
-void check_labels(const View<W>& fst, const char* operation) {
+void check_input(const View<W>& fst, const char* operation) {
+  const Work work(operation, fst);
+  check_costs(fst, work);
   for (std::size_t s = 0; s < fst.num_states; ++s) {
     for (const Arc<W>& arc : fst.arcs_of(StateId(s))) {
-      if (arc.ilabel < 0 || !is_member(W(arc.weight))) {
-        fst_error(operation, " of an automaton of ", fst.num_states, " states: an arc of state ", s,
-                  arc.ilabel < 0 ? " has a negative input label" : " has a cost that is no number");
+      if (arc.ilabel < 0) {
+        work.fail("an arc of state ", s, " has a negative input label, ", Label(arc.ilabel), "; relabel it");
       }
-    }
-    if (!is_member(W(fst.states[s].final))) {
-      fst_error(operation, ": the final cost of state ", s, " is no number");
     }
   }
 }
@@ -415,41 +403,22 @@ void check_labels(const View<W>& fst, const char* operation) {
 
 template <class W>
 Fst<W> determinize(const Fst<W>& fst, const DeterminizeOptions& options) {
-  const View<W> view = fst.view();
-  check_labels(view, "determinization");
-  bool partial = false;
-  // Of an acceptor only one label counts; the other comes back in the end.
-  const auto bit = find_properties(view, fst.stored_properties(), properties::kAcceptor | properties::kNotAcceptor);
-  if (!(bit & properties::kAcceptor)) return Determinization<W, false>(view, options).run(partial);
-  Tables<W> plain;
-  plain.states.assign(view.states, view.states + view.num_states);
-  plain.arcs.reserve(view.num_arcs());
-  for (std::size_t s = 0; s < view.num_states; ++s) {
-    plain.states[s].begin = static_cast<std::uint32_t>(plain.arcs.size());
-    for (Arc<W> arc : view.arcs_of(StateId(s))) {
-      arc.olabel = 0;
-      plain.arcs.push_back(arc);
-    }
-  }
-  const View<W> input{plain.states.data(), plain.arcs.data(), view.num_states, plain.arcs.size(), view.start, nullptr};
-  Fst<W> result = Determinization<W, false>(input, options).run(partial);
-  const View<W> out = result.view();
-  Tables<W> acceptor;
-  acceptor.states.assign(out.states, out.states + out.num_states);
-  acceptor.arcs.assign(out.arcs, out.arcs + out.num_slots);
-  for (Arc<W>& arc : acceptor.arcs) arc.olabel = arc.ilabel;
   using namespace properties;
-  result.adopt(std::move(acceptor.states), std::move(acceptor.arcs), {}, result.start(),
-               kExpanded | kMutable | kAcceptor | kILabelSorted | kOLabelSorted | kIDeterministic | kODeterministic |
-                   kAccessible);
+  const View<W> view = fst.view();
+  check_input(view, "determinization");
+  bool partial = false;
+  const bool acceptor = find_properties(view, fst.stored_properties(), kAcceptor | kNotAcceptor) & kAcceptor;
+  Fst<W> result = Determinization<W, false>(view, options, acceptor).run(partial);
+  const Bits bits = kAcceptor | kOLabelSorted | kIDeterministic | kODeterministic;
+  if (acceptor) result.set_properties(bits, known(bits) & kTrinary);
   return result;
 }
 
 template <class W>
 Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bool& partial) {
   const View<W> view = fst.view();
-  check_labels(view, "determinize_star");
-  return Determinization<W, true>(view, options).run(partial);
+  check_input(view, "determinize_star");
+  return Determinization<W, true>(view, options, false).run(partial);
 }
 
 #define SONANT_INSTANTIATE(W)                                             \

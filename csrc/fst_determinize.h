@@ -10,7 +10,7 @@
 // not, what is owed grows without end. Both end in an FstError with the labels that lead there.
 #pragma once
 
-#include "fst_work.h"
+#include "fst_builder.h"
 
 namespace sonant {
 

@@ -16,32 +16,37 @@ struct Shape {
   bool nonnegative = true;  // no weight is better than one
 };
 
+// FstError where a weight is no cost.
 template <class D, class W>
-Shape shape_of(const View<W>& fst) {
+Shape shape_of(const View<W>& fst, const Work& work) {
   Shape shape;
   const D one = measure<D>(W::one());
-  for (StateId s = 0; s < static_cast<StateId>(fst.num_states) && (shape.sorted || shape.nonnegative); ++s) {
+  bool costs = true;
+  for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
+    costs &= is_member(W(fst.states[s].final));
     for (const Arc<W>& arc : fst.arcs_of(s)) {
+      costs &= is_member(W(arc.weight));
       shape.sorted &= arc.nextstate > s;
       shape.nonnegative &= !better(measure<D>(W(arc.weight)), one);
     }
   }
+  if (!costs) check_costs(fst, work);
   return shape;
 }
 
-[[noreturn]] void negative_cycle(StateId s) {
-  fst_error("a cycle through state ", s, " has a negative cost, so there is no shortest path; ",
-            "remove the cycle or raise its weights");
+[[noreturn]] void negative_cycle(StateId s, const Work& work) {
+  work.fail("a cycle through state ", s, " has a negative cost, so there is no shortest path; remove the cycle or raise "
+            "its weights");
 }
 
 template <class D, class W>
 class BestSearch {
  public:
-  BestSearch(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents)
-      : fst_(fst), distance_(distance), parents_(parents) {}
+  BestSearch(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, const char* operation)
+      : fst_(fst), distance_(distance), parents_(parents), work_(operation, fst) {}
 
   void run(bool until_final) {
-    const Shape shape = shape_of<D>(fst_);
+    const Shape shape = shape_of<D>(fst_, work_);
     const auto n = static_cast<StateId>(fst_.num_states);
     if (shape.sorted) {
       for (StateId s = 0; s < n; ++s) relax(s, [](StateId) {});
@@ -67,7 +72,7 @@ class BestSearch {
     const D from = distance_[s];
     if (is_unreached(from)) return;
     const auto arcs = fst_.arcs_of(s);
-    steps_.steps(arcs.size());
+    work_.steps(arcs.size());
     for (std::uint32_t i = 0; i < arcs.size(); ++i) {
       const Arc<W>& arc = arcs[i];
       const D through = joined(from, measure<D>(W(arc.weight)));
@@ -111,11 +116,6 @@ class BestSearch {
   }
 
   void by_components() {
-    for (StateId s = 0; s < static_cast<StateId>(fst_.num_states); ++s) {
-      for (const Arc<W>& arc : fst_.arcs_of(s)) {
-        if (!is_member(W(arc.weight))) fst_error("the weight of an arc of state ", s, " is not a cost");
-      }
-    }
     const Walk walked = walk(fst_);
     const Components order = in_order(walked);
     const D one = measure<D>(W::one());
@@ -130,7 +130,7 @@ class BestSearch {
         const StateId s = states[0];
         if (is_unreached(distance_[s])) continue;
         for (const Arc<W>& arc : fst_.arcs_of(s)) {
-          if (arc.nextstate == s && better(measure<D>(W(arc.weight)), one)) negative_cycle(s);
+          if (arc.nextstate == s && better(measure<D>(W(arc.weight)), one)) negative_cycle(s, work_);
         }
         relax(s, [](StateId) {});
         continue;
@@ -154,7 +154,7 @@ class BestSearch {
       queued.resize(fst_.num_states, 0);
       const auto enqueue = [&](StateId s) {
         if (!inside(s) || queued[s]) return;
-        if (++times_queued[s] > states.size() + 1) negative_cycle(s);
+        if (++times_queued[s] > states.size() + 1) negative_cycle(s, work_);
         queued[s] = 1;
         queue.push_back(s);
       };
@@ -174,38 +174,39 @@ class BestSearch {
   std::vector<D>& distance_;
   std::vector<Parent>* parents_;
   std::vector<Entry> heap_;
-  Steps steps_;
+  Work work_;
 };
 
 }  // namespace
 
 template <class D, class W>
-void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final) {
-  BestSearch<D, W>(fst, distance, parents).run(until_final);
+void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final,
+               const char* operation) {
+  BestSearch<D, W>(fst, distance, parents, operation).run(until_final);
 }
 
 namespace {
 
-[[noreturn]] void no_finite_sum(StateId s) {
-  fst_error("the paths of a cycle through state ", s, " have no finite sum: its probability is one or more; ",
-            "remove the cycle or raise its weights");
+[[noreturn]] void no_finite_sum(StateId s, const Work& work) {
+  work.fail("the paths of a cycle through state ", s, " have no finite sum: its probability is one or more; remove the "
+            "cycle or raise its weights");
 }
 
 constexpr std::size_t kMostRounds = 100000;
 
 }  // namespace
 
-void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta) {
-  Steps steps;
+void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta, const char* operation) {
+  Work work(operation, fst);
   const auto n = static_cast<StateId>(fst.num_states);
   const auto follow = [&](StateId s, StateId except, double from) {
     const auto arcs = fst.arcs_of(s);
-    steps.steps(arcs.size() + 1);
+    work.steps(arcs.size() + 1);
     for (const Arc<LogWeight>& arc : arcs) {
       if (arc.nextstate != except) distance[arc.nextstate].add(from + arc.weight.value);
     }
   };
-  if (shape_of<double>(fst).sorted) {
+  if (shape_of<double>(fst, work).sorted) {
     for (StateId s = 0; s < n; ++s) {
       if (!distance[s].empty()) follow(s, kNoState, distance[s].value());
     }
@@ -226,7 +227,7 @@ void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double
         if (arc.nextstate == s) loop.add(arc.weight.value);
       }
       if (!loop.empty()) {
-        if (loop.value() <= 0) no_finite_sum(s);
+        if (loop.value() <= 0) no_finite_sum(s, work);
         const double all = distance[s].value() + std::log(-std::expm1(-loop.value()));
         distance[s] = {};
         distance[s].add(all);
@@ -246,14 +247,14 @@ void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double
     }
     const std::size_t most = kMostRounds * states.size();
     for (std::size_t taken = 0; !queue.empty(); ++taken) {
-      if (taken > most) no_finite_sum(queue.front());
+      if (taken > most) no_finite_sum(queue.front(), work);
       const StateId s = queue.front();
       queue.pop_front();
       queued[s] = 0;
       const double from = rest[s].value();
       rest[s] = {};
       const auto arcs = fst.arcs_of(s);
-      steps.steps(arcs.size() + 1);
+      work.steps(arcs.size() + 1);
       for (const Arc<LogWeight>& arc : arcs) {
         const StateId to = arc.nextstate;
         if (!inside(to)) continue;
@@ -291,23 +292,24 @@ StateId source_of(const View<W>& fst, StateId source) {
 }  // namespace
 
 template <class D, class W>
-std::vector<D> best_distances(const View<W>& fst, Direction direction, StateId source, std::vector<Parent>* parents) {
+std::vector<D> best_distances(const View<W>& fst, Direction direction, StateId source, std::vector<Parent>* parents,
+                              const char* operation) {
   std::vector<D> distance(fst.num_states, unreached<D>());
   if (parents) parents->assign(fst.num_states, {});
   source = source_of(fst, source);
   if (direction == Direction::kForward) {
     if (source == kNoState) return distance;
     distance[source] = measure<D>(W::one());
-    find_best(fst, distance, parents, false);
+    find_best(fst, distance, parents, false, operation);
     return distance;
   }
   const auto n = static_cast<StateId>(fst.num_states);
   for (StateId s = 0; s < n; ++s) distance[s] = measure<D>(W(fst.states[s].final));
-  if (shape_of<D>(fst).sorted) {
-    Steps steps;
+  Work work(operation, fst);
+  if (shape_of<D>(fst, work).sorted) {
     for (StateId s = n - 1; s >= 0; --s) {
       const auto arcs = fst.arcs_of(s);
-      steps.steps(arcs.size() + 1);
+      work.steps(arcs.size() + 1);
       D best = distance[s];
       for (std::uint32_t i = 0; i < arcs.size(); ++i) {
         const D through = joined(measure<D>(W(arcs[i].weight)), distance[arcs[i].nextstate]);
@@ -320,7 +322,7 @@ std::vector<D> best_distances(const View<W>& fst, Direction direction, StateId s
     return distance;
   }
   const Fst<W> back = turned(fst);
-  find_best(back.view(), distance, static_cast<std::vector<Parent>*>(nullptr), false);
+  find_best(back.view(), distance, static_cast<std::vector<Parent>*>(nullptr), false, operation);
   return distance;
 }
 
@@ -333,21 +335,21 @@ std::vector<LogWeight> sums(const View<LogWeight>& fst, const DistanceOptions& o
   if (options.direction == Direction::kForward) {
     if (source != kNoState) {
       distance[source].add(0);
-      find_sums(fst, distance, options.delta);
+      find_sums(fst, distance, options.delta, options.operation);
     }
   } else {
     for (StateId s = 0; s < n; ++s) distance[s].add(fst.states[s].final.value);
-    if (shape_of<double>(fst).sorted) {
-      Steps steps;
+    Work work(options.operation, fst);
+    if (shape_of<double>(fst, work).sorted) {
       std::vector<double> value(fst.num_states);
       for (StateId s = n - 1; s >= 0; --s) {
-        steps.steps(fst.states[s].arcs + 1);
+        work.steps(fst.states[s].arcs + 1);
         for (const Arc<LogWeight>& arc : fst.arcs_of(s)) distance[s].add(arc.weight.value + value[arc.nextstate]);
         value[s] = distance[s].value();
       }
     } else {
       const Fst<LogWeight> back = turned(fst);
-      find_sums(back.view(), distance, options.delta);
+      find_sums(back.view(), distance, options.delta, options.operation);
     }
   }
   std::vector<LogWeight> result(fst.num_states);
@@ -364,14 +366,14 @@ std::vector<CompactWeight> with_strings(const View<CompactWeight>& fst, const Di
   View<CompactWeight> searched = fst;
   std::vector<LatticeWeight> distance;
   if (forward) {
-    distance = best_distances<LatticeWeight>(fst, Direction::kForward, options.source, &parents);
+    distance = best_distances<LatticeWeight>(fst, Direction::kForward, options.source, &parents, options.operation);
   } else {
     back = turned(fst);
     searched = back.view();
     parents.assign(fst.num_states, {});
     distance.resize(fst.num_states);
     for (std::size_t s = 0; s < fst.num_states; ++s) distance[s] = fst.states[s].final.weight;
-    find_best(searched, distance, &parents, false);
+    find_best(searched, distance, &parents, false, options.operation);
   }
   strings = *fst.strings;
   std::vector<CompactWeight> result(fst.num_states, CompactWeight::zero());
@@ -413,13 +415,13 @@ std::vector<W> shortest_distance(const View<W>& fst, const DistanceOptions& opti
     return with_strings(fst, options, strings);
   } else {
     (void)strings;
-    return best_distances<W>(fst, options.direction, options.source);
+    return best_distances<W>(fst, options.direction, options.source, nullptr, options.operation);
   }
 }
 
 #define SONANT_MEASURES(D, W)                                                                         \
-  template void find_best(const View<W>&, std::vector<D>&, std::vector<Parent>*, bool);               \
-  template std::vector<D> best_distances(const View<W>&, Direction, StateId, std::vector<Parent>*);
+  template void find_best(const View<W>&, std::vector<D>&, std::vector<Parent>*, bool, const char*);  \
+  template std::vector<D> best_distances(const View<W>&, Direction, StateId, std::vector<Parent>*, const char*);
 SONANT_MEASURES(TropicalWeight, TropicalWeight)
 SONANT_MEASURES(LatticeWeight, LatticeWeight)
 SONANT_MEASURES(KwsIndexWeight, KwsIndexWeight)

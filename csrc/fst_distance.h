@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "fst.h"
-#include "fst_steps.h"
+#include "fst_work.h"
 
 namespace sonant {
 
@@ -75,27 +75,33 @@ class LogSum {
   double least_ = std::numeric_limits<double>::infinity(), sum_ = 0;
 };
 
+inline constexpr const char* kShortestDistance = "shortest distance";
+
 // Lowers `distance`, which holds where to begin, to the best of all paths from there; `parents`, if any, tell them.
 // With `until_final` it may stop as soon as the best path to a final state is known (that path alone is then sure).
-// FstError where a cycle has a negative cost.
+// FstError, which names the operation, where a cycle has a negative cost or a weight is NaN.
 template <class D, class W>
-void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final);
+void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final,
+               const char* operation = kShortestDistance);
 
 // Sums instead of the best; what comes round a cycle is followed until it is below `delta` of the whole. FstError
 // where the paths of a cycle have no finite sum.
-void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta);
+void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta,
+               const char* operation = kShortestDistance);
 
 enum class Direction { kForward, kReverse };
 
 // Of each state from `source`, or from each state to the final states.
 template <class D, class W>
 std::vector<D> best_distances(const View<W>& fst, Direction direction, StateId source,
-                              std::vector<Parent>* parents = nullptr);
+                              std::vector<Parent>* parents = nullptr,
+                              const char* operation = kShortestDistance);
 
 struct DistanceOptions {
   Direction direction = Direction::kForward;
   StateId source = kNoState;  // the start state
   double delta = kDelta;
+  const char* operation = kShortestDistance;  // what it is for, in errors
 };
 
 // The shortest distances in the semiring itself; strings of compact lattices go to `strings`.
@@ -118,9 +124,9 @@ template <class W>
 Fst<W> push_weights(const Fst<W>& fst, bool to_final, double delta, bool remove_total);
 
 // Without the arcs and states whose best path costs more than `threshold` over the best of all, and with at most
-// `max_states` states, those of the best paths. Path semirings only.
+// `most_states` states, those of the best paths. Path semirings only.
 template <class W>
-Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t max_states);
+Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t most_states);
 
 // The best path, or the `count` best (of different input strings where `unique`), each a chain of arcs from the
 // start state, the best one first. Paths that cost more than `threshold` over the best are left out.
@@ -128,7 +134,7 @@ struct PathOptions {
   std::size_t count = 1;
   bool unique = false;
   double threshold = std::numeric_limits<double>::infinity();
-  Limits limits;
+  std::int64_t most_states = -1;  // paths that would make it exceed so many states are left out; negative: no limit
 };
 template <class W>
 Fst<W> shortest_path(const View<W>& fst, const PathOptions& options);

@@ -48,49 +48,42 @@ const typename EncodeTable<W>::Triple& EncodeTable<W>::triple_of(Label label) co
 template <class W>
 Fst<W> EncodeTable<W>::encode(const Fst<W>& fst) {
   const View<W> view = fst.view();
-  Tables<W> tables;
-  tables.arcs.reserve(view.num_arcs());
+  FstBuilder<W> result;
+  result.start = view.start;
+  result.states.reserve(view.num_states + 1);
+  result.arcs.reserve(view.num_arcs());
   const auto last = static_cast<StateId>(view.num_states);
   for (std::size_t s = 0; s < view.num_states; ++s) {
-    State<W> state = view.states[s];
+    const W final = view.states[s].final;
+    result.open(weights_ ? W::zero() : final);
     for (Arc<W> arc : view.arcs_of(StateId(s))) {
       arc.ilabel = number({arc.ilabel, labels_ ? Label(arc.olabel) : 0, weights_ ? W(arc.weight) : W::one()});
       if (labels_) arc.olabel = arc.ilabel;
       if (weights_) arc.weight = W::one();
-      tables.arcs.push_back(arc);
+      result.add(arc);
     }
-    if (weights_ && !is_zero(state.final)) {
-      const Label label = number({0, kFinal, state.final});
-      tables.arcs.push_back({label, labels_ ? label : 0, W::one(), last});
-      ++state.arcs;
-      state.final = W::zero();
+    if (weights_ && !is_zero(final)) {
+      const Label label = number({0, kFinal, final});
+      result.add({label, labels_ ? label : 0, W::one(), last});
     }
-    tables.states.push_back(state);
   }
-  if (weights_ && view.start != kNoState) {
-    State<W> state;
-    state.final = W::one();
-    tables.states.push_back(state);
-  }
+  if (weights_ && view.start != kNoState) result.open(W::one());
   using namespace properties;
-  Fst<W> result;
-  result.adopt(std::move(tables.states), std::move(tables.arcs), {}, view.start,
-               kExpanded | kMutable | (labels_ ? kAcceptor | kNoEpsilons | kNoOEpsilons : 0) | kNoIEpsilons |
-                   (weights_ ? kUnweighted : 0));
-  return result;
+  return result.finish(kExpanded | kMutable | (labels_ ? kAcceptor | kNoEpsilons | kNoOEpsilons : 0) | kNoIEpsilons |
+                       (weights_ ? kUnweighted : 0));
 }
 
 template <class W>
 Fst<W> EncodeTable<W>::decode(const Fst<W>& fst) const {
   const View<W> view = fst.view();
-  Tables<W> tables;
-  tables.arcs.reserve(view.num_arcs());
+  FstBuilder<W> result;
+  result.states.reserve(view.num_states);
+  result.arcs.reserve(view.num_arcs());
   NoStrings none;
   std::vector<char> reached(view.num_states, 0), folded(view.num_states, 0);
   if (view.start != kNoState) reached[view.start] = 1;
   for (std::size_t s = 0; s < view.num_states; ++s) {
-    State<W> state = view.states[s];
-    const std::size_t first = tables.arcs.size();
+    result.open(view.states[s].final);
     for (Arc<W> arc : view.arcs_of(StateId(s))) {
       bool final = false;
       if (arc.ilabel != 0) {
@@ -107,15 +100,14 @@ Fst<W> EncodeTable<W>::decode(const Fst<W>& fst) const {
       // What was a final cost becomes one again.
       const State<W>& to = view.states[arc.nextstate];
       if (final && to.arcs == 0 && !is_zero(W(to.final))) {
-        state.final = plus(W(state.final), times(W(arc.weight), W(to.final), none), none);
+        W& own = result.states.back().final;
+        own = plus(W(own), times(W(arc.weight), W(to.final), none), none);
         folded[arc.nextstate] = 1;
         continue;
       }
       reached[arc.nextstate] = 1;
-      tables.arcs.push_back(arc);
+      result.add(arc);
     }
-    state.arcs = static_cast<std::uint32_t>(tables.arcs.size() - first);
-    tables.states.push_back(state);
   }
   // A last state that nothing leads to any more goes; it has no arcs.
   std::vector<StateId> number(view.num_states);
@@ -125,14 +117,12 @@ Fst<W> EncodeTable<W>::decode(const Fst<W>& fst) const {
     const State<W>& state = view.states[s];
     const bool last = weights_ && s + 1 == view.num_states && state.arcs == 0 && !is_zero(W(state.final));
     if ((folded[s] || last) && !reached[s]) continue;
-    tables.states[std::size_t(count++)] = tables.states[s];
+    result.states[std::size_t(count++)] = result.states[s];
   }
-  tables.states.resize(std::size_t(count));
-  for (Arc<W>& arc : tables.arcs) arc.nextstate = number[arc.nextstate];
-  Fst<W> result;
-  result.adopt(std::move(tables.states), std::move(tables.arcs), {},
-               view.start == kNoState ? kNoState : number[view.start], properties::kExpanded | properties::kMutable);
-  return result;
+  result.states.resize(std::size_t(count));
+  for (Arc<W>& arc : result.arcs) arc.nextstate = number[arc.nextstate];
+  if (view.start != kNoState) result.start = number[view.start];
+  return result.finish();
 }
 
 template class EncodeTable<TropicalWeight>;

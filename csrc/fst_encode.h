@@ -2,7 +2,7 @@
 // transducers; the table turns them back.
 #pragma once
 
-#include "fst_work.h"
+#include "fst_builder.h"
 
 namespace sonant {
 

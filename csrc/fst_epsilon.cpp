@@ -55,8 +55,9 @@ W weight_of(const W& w) {
 template <class W>
 class Closure {
  public:
-  Closure(const View<W>& fst, StringsOf<W>& strings, double delta)
-      : fst_(fst), strings_(strings), walked_(walk(fst, EpsilonArc{})), place_(fst.num_states, 0), delta_(delta) {
+  Closure(const View<W>& fst, StringsOf<W>& strings, double delta, Work& work)
+      : fst_(fst), strings_(strings), walked_(walk(fst, EpsilonArc{})), place_(fst.num_states, 0), delta_(delta),
+        work_(work) {
     in_cycle_.assign(static_cast<std::size_t>(walked_.components), 0);
     std::vector<std::int32_t> members(in_cycle_.size(), 0);
     for (const std::int32_t c : walked_.component) ++members[c];
@@ -95,7 +96,7 @@ class Closure {
   };
 
   [[noreturn]] void bad_cycle(StateId s) const {
-    fst_error("epsilon removal: a cycle of epsilons through state ", s,
+    work_.fail("a cycle of epsilons through state ", s,
               std::is_same_v<W, LogWeight> ? " has a probability of one or more, so its paths have no finite sum"
                                            : " has a negative cost, so there is no shortest path",
               "; remove the cycle or raise its weights");
@@ -165,7 +166,7 @@ class Closure {
     const Sum<W> from = places_[p].rest;
     if constexpr (std::is_same_v<W, LogWeight>) places_[p].rest.value = HUGE_VAL;
     const auto arcs = fst_.arcs_of(s);
-    steps_.steps(arcs.size() + 1);
+    work_.steps(arcs.size() + 1);
     for (const Arc<W>& arc : arcs) {
       if (!is_epsilon(arc) || (arc.nextstate == s && !(cycle && std::is_same_v<W, LogWeight>))) continue;
       reach(arc.nextstate, joined(from, W(arc.weight), strings_));
@@ -182,7 +183,7 @@ class Closure {
   std::priority_queue<Entry> queue_;
   std::uint64_t sequence_ = 0;
   double delta_;
-  Steps steps_;
+  Work& work_;
 };
 
 // Arcs of one state by labels and destination. Slots that hold arcs of states before are as good as empty.
@@ -190,7 +191,7 @@ template <class W>
 class ArcTable {
  public:
   // The arc like this one among those from `begin` on, or where it goes: the end.
-  std::size_t find(const std::vector<Arc<W>>& arcs, std::size_t begin, const Arc<W>& arc) {
+  std::size_t find(const Array<Arc<W>>& arcs, std::size_t begin, const Arc<W>& arc) {
     if ((arcs.size() - begin + 1) * 2 > slots_.size()) grow(arcs, begin);
     for (std::size_t at = hash(arc);; ++at) {
       std::uint32_t& slot = slots_[at & (slots_.size() - 1)];
@@ -210,7 +211,7 @@ class ArcTable {
     h = (h ^ (h >> 29) ^ std::uint32_t(arc.nextstate)) * 0x94d049bb133111ebu;
     return h ^ (h >> 32);
   }
-  void grow(const std::vector<Arc<W>>& arcs, std::size_t begin) {
+  void grow(const Array<Arc<W>>& arcs, std::size_t begin) {
     slots_.assign(std::max<std::size_t>(64, slots_.size() * 2), 0);
     for (std::size_t i = begin; i < arcs.size(); ++i) {
       std::size_t at = hash(arcs[i]);
@@ -246,16 +247,17 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
   result.strings = *view.strings;
   result.states.reserve(static_cast<std::size_t>(states));
   result.arcs.reserve(view.num_arcs());
-  Closure<W> closure(view, result.strings, options.delta);
+  Work work("epsilon removal", view, options.bounds);
+  check_costs(view, work);
+  Closure<W> closure(view, result.strings, options.delta, work);
   ArcTable<W> table;
-  Steps steps;
   for (StateId s = 0; s < n; ++s) {
     if (!kept[s]) continue;
     const State<W>& from = view.states[s];
     result.open(from.final);
     if (!from.iepsilons || !from.oepsilons) {
       const auto arcs = view.arcs_of(s);
-      steps.steps(arcs.size() + 1);
+      work.steps(arcs.size() + 1);
       for (Arc<W> arc : arcs) {
         arc.nextstate = number[arc.nextstate];
         result.add(arc);
@@ -271,7 +273,7 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
         final = plus(final, weight_of(joined(place.sum, W(through.final), result.strings)), result.strings);
       }
       const auto arcs = view.arcs_of(place.state);
-      steps.steps(arcs.size() + 1);
+      work.steps(arcs.size() + 1);
       for (Arc<W> arc : arcs) {
         if (is_epsilon(arc)) continue;
         arc.weight = weight_of(joined(place.sum, W(arc.weight), result.strings));
@@ -285,7 +287,7 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
       }
     }
     result.states.back().final = final;
-    options.limits.check("epsilon removal", view.num_states, result.states.size(), result.arcs.size());
+    work.made(result.states.size(), result.arcs.size());
   }
   if (view.start != kNoState) result.start = number[view.start];
   const Fst<W> removed = result.finish(kNothingKnown | properties::kNoEpsilons);
@@ -300,7 +302,8 @@ constexpr std::uint32_t kNone = 0xffffffff;
 template <class W>
 class LocalRemoval {
  public:
-  explicit LocalRemoval(const Fst<W>& connected) : view_(connected.view()), strings_(*view_.strings) {
+  explicit LocalRemoval(const Fst<W>& connected)
+      : view_(connected.view()), strings_(*view_.strings), work_("local epsilon removal", view_) {
     const std::size_t n = view_.num_states;
     first_.assign(n, kNone);
     last_.assign(n, kNone);
@@ -322,7 +325,7 @@ class LocalRemoval {
     for (StateId s = 0; s < static_cast<StateId>(view_.num_states); ++s) {
       if (s != view_.start && in_[s] == 0) continue;
       for (std::uint32_t a = first_[s]; a != kNone; a = links_[a].next) {
-        steps_.step();
+        work_.step();
         while (left > 0 && links_[a].arc.nextstate != kNoState && join(s, a)) --left;
       }
     }
@@ -425,7 +428,7 @@ class LocalRemoval {
   std::vector<std::uint32_t> first_, last_, in_, out_;
   std::vector<W> finals_;
   bool changed_ = false;
-  Steps steps_;
+  Work work_;
 };
 
 }  // namespace

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "fst.h"
-#include "fst_steps.h"
+#include "fst_work.h"
 
 namespace sonant {
 
 struct EpsilonOptions {
   bool connect = true;  // states that only epsilons lead to go, and all that is then on no path
   double delta = kDelta;
-  Limits limits;
+  Bounds bounds;
 };
 
 // Without arcs that have epsilon on both sides; the weighted relation stays (Mohri, "Generic epsilon-removal and input

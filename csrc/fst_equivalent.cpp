@@ -139,18 +139,13 @@ template <class W>
 bool random_equivalent(const Fst<W>& a, const Fst<W>& b, const RandomOptions& options) {
   std::mt19937_64 random(options.seed);
   const auto chain = [](const std::vector<Label>& labels) {
-    Tables<W> tables;
+    FstBuilder<W> fst;
+    fst.start = 0;
     for (std::size_t i = 0; i <= labels.size(); ++i) {
-      State<W> state;
-      state.final = i == labels.size() ? W::one() : W::zero();
-      state.arcs = i == labels.size() ? 0 : 1;
-      tables.states.push_back(state);
-      if (i < labels.size()) tables.arcs.push_back({labels[i], labels[i], W::one(), StateId(i + 1)});
+      fst.open(i == labels.size() ? W::one() : W::zero());
+      if (i < labels.size()) fst.add({labels[i], labels[i], W::one(), StateId(i + 1)});
     }
-    Fst<W> fst;
-    fst.adopt(std::move(tables.states), std::move(tables.arcs), {}, 0,
-              properties::kExpanded | properties::kMutable | properties::kILabelSorted | properties::kOLabelSorted);
-    return fst;
+    return fst.finish(kNothingKnown | properties::kILabelSorted | properties::kOLabelSorted);
   };
   Work work("random equivalence", {}, 1, 1);
   const std::vector<char> live[2] = {live_states(a.view()), live_states(b.view())};

@@ -99,14 +99,14 @@ W read_weight(Input& in, StringsOf<W>& strings) {
 }
 
 template <class W, class Float, class Int>
-void read_arcs(Input& in, std::int64_t count, std::vector<Arc<W>>& arcs, StringsOf<W>& strings) {
+void read_arcs(Input& in, std::int64_t count, Array<Arc<W>>& arcs, StringsOf<W>& strings) {
   constexpr bool as_it_is = !has_strings<W> && std::is_same_v<Float, float>;
   while (count > 0) {
     if constexpr (as_it_is) {
       const std::string_view bytes = in.available();
       if (const auto whole = std::min<std::int64_t>(count, bytes.size() / sizeof(Arc<W>))) {
         const auto* from = reinterpret_cast<const Arc<W>*>(bytes.data());
-        arcs.insert(arcs.end(), from, from + whole);
+        arcs.append(from, from + whole);
         in.take(whole * sizeof(Arc<W>));
         count -= whole;
         continue;
@@ -136,8 +136,8 @@ Fst<W> read_vector(Input& in, const Header& h, bool whole) {
   constexpr std::size_t least = W::floats * sizeof(Float) + (has_strings<W> ? 4 : 0) + 8;
   const bool counted = h.states != kNoState;  // else the states go on to the end of the file
   if (counted) check_count(in, h.states, kMostStates, least, "states");
-  std::vector<State<W>> states;
-  std::vector<Arc<W>> arcs;
+  Array<State<W>> states;
+  Array<Arc<W>> arcs;
   StringsOf<W> strings;
   const std::int64_t left = in.remaining();
   if (counted && left >= 0) {

@@ -41,13 +41,13 @@ inline void check_count(Input& in, std::int64_t count, std::uint64_t most, std::
 }
 
 template <class T>
-std::vector<T> read_table(Input& in, std::int64_t count, const char* what) {
+Array<T> read_table(Input& in, std::int64_t count, const char* what) {
   constexpr std::int64_t part = (1 << 20) / sizeof(T);
-  std::vector<T> table;
+  Array<T> table;
   if (in.remaining() >= 0) table.reserve(count);
   while (count > 0) {
     const std::int64_t now = std::min(count, part);
-    table.resize(table.size() + now);
+    table.resize_for_overwrite(table.size() + now);
     in.read(&table[table.size() - now], now * sizeof(T), what);
     count -= now;
   }

@@ -9,7 +9,7 @@ namespace sonant {
 
 namespace {
 
-using Words = std::vector<std::uint64_t>;
+using Words = Array<std::uint64_t>;
 
 std::uint64_t words_of(std::uint64_t bits) { return (bits + 63) / 64; }
 
@@ -80,8 +80,8 @@ Fst<W> read_ngram_fst(Input& in, StateId start, properties::Bits bits) {
     return found != end && *found == word ? static_cast<StateId>(found - words.data()) : kNoState;
   };
 
-  std::vector<State<W>> states(n);
-  std::vector<Arc<W>> arcs;
+  Array<State<W>> states(n);
+  Array<Arc<W>> arcs;
   arcs.reserve(futures + n - 1);
   std::vector<Label> history;  // of a state, the last word first
   std::uint64_t at = 0, final_at = 0;

@@ -16,12 +16,12 @@ Fst<W> changed(const Fst<W>& fst, Change change, Weigh weigh, StringsOf<W>* stri
   FstBuilder<W> result;
   result.states.reserve(view.num_states);
   result.arcs.reserve(view.num_arcs());
-  Steps steps;
+  Work work("mapping", view);
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
     const W final = view.states[s].final;
     result.open(is_zero(final) ? final : weigh(final));
     const auto arcs = view.arcs_of(s);
-    steps.steps(arcs.size() + 1);
+    work.steps(arcs.size() + 1);
     for (const Arc<W>& arc : arcs) result.add(change(arc));
   }
   result.start = view.start;
@@ -98,11 +98,11 @@ Fst<W> merged(const Fst<W>& fst, bool sum) {
   FstBuilder<W> result;
   result.strings = *view.strings;
   std::vector<Arc<W>> arcs;
-  Steps steps;
+  Work work("mapping", view);
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
     result.open(view.states[s].final);
     const auto given = view.arcs_of(s);
-    steps.steps(given.size() + 1);
+    work.steps(given.size() + 1);
     arcs.assign(given.begin(), given.end());
     std::ranges::stable_sort(arcs, [](const Arc<W>& a, const Arc<W>& b) { return order(a, b) < 0; });
     const std::size_t first = result.arcs.size();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fst_builder.h"
 #include "fst_distance.h"
+#include "fst_structure.h"
 #include "semiring_division.h"
 
 namespace sonant {
@@ -18,49 +20,15 @@ std::uint64_t bits_of(const W& weight) {
   return bits;
 }
 
+// To a multiple of `delta`; 0 and -0 are the same cost.
 template <class W>
-View<W> view_of(Tables<W>& tables, StateId start) {
-  std::uint32_t begin = 0;
-  for (State<W>& state : tables.states) {
-    state.begin = begin;
-    begin += state.arcs;
-  }
-  return {tables.states.data(), tables.arcs.data(), tables.states.size(), tables.arcs.size(), start, nullptr};
-}
-
-// A copy of what lies on paths from the start to a final state.
-template <class W>
-Tables<W> connected(const View<W>& fst, StateId& start) {
-  Tables<W> tables;
-  start = fst.start;
-  if (start == kNoState) return tables;
-  std::vector<StateId> number(fst.num_states, kNoState), stack = {start};
-  number[start] = 0;
-  while (!stack.empty()) {
-    const StateId s = stack.back();
-    stack.pop_back();
-    for (const Arc<W>& arc : fst.arcs_of(s)) {
-      if (number[arc.nextstate] != kNoState) continue;
-      number[arc.nextstate] = 0;
-      stack.push_back(arc.nextstate);
-    }
-  }
-  StateId count = 0;
-  for (StateId& n : number) {
-    if (n != kNoState) n = count++;
-  }
-  tables.states.reserve(count);
-  for (std::size_t s = 0; s < fst.num_states; ++s) {
-    if (number[s] == kNoState) continue;
-    tables.states.push_back(fst.states[s]);
-    for (Arc<W> arc : fst.arcs_of(StateId(s))) {
-      arc.nextstate = number[arc.nextstate];
-      tables.arcs.push_back(arc);
-    }
-  }
-  start = number[start];
-  drop_dead_ends(tables, start);
-  return tables;
+W rounded(const W& w, float delta) {
+  W q = quantize(w, delta);
+  float parts[W::floats];
+  std::memcpy(parts, &q, sizeof parts);
+  for (float& part : parts) part += 0.0f;
+  std::memcpy(&q, parts, sizeof parts);
+  return q;
 }
 
 template <class W>
@@ -81,11 +49,11 @@ template <class W>
 class Register {
  public:
   // `arcs` lead to numbers of this register, or of a partition.
-  StateId number(const W& final, std::vector<Arc<W>>& arcs) {
+  StateId number(const W& final, Array<Arc<W>>& arcs) {
     if (!std::is_sorted(arcs.begin(), arcs.end(), before<W>)) std::sort(arcs.begin(), arcs.end(), before<W>);
-    arcs.erase(std::unique(arcs.begin(), arcs.end(), alike<W>), arcs.end());
+    arcs.resize(static_cast<std::size_t>(std::unique(arcs.begin(), arcs.end(), alike<W>) - arcs.begin()));
     const auto next = static_cast<std::uint32_t>(states.size());
-    const std::uint32_t found = index_.find_or_add(hash_of(final, arcs), next, [&](std::uint32_t other) {
+    const std::uint32_t found = index_.find_or_add(hash_of(final, {arcs.data(), arcs.size()}), next, [&](std::uint32_t other) {
       const State<W>& state = states[other];
       return bits_of(W(state.final)) == bits_of(final) && state.arcs == arcs.size() &&
              std::equal(arcs.begin(), arcs.end(), this->arcs.begin() + state.begin, alike<W>);
@@ -96,18 +64,18 @@ class Register {
       state.begin = static_cast<std::uint32_t>(this->arcs.size());
       state.arcs = static_cast<std::uint32_t>(arcs.size());
       states.push_back(state);
-      this->arcs.insert(this->arcs.end(), arcs.begin(), arcs.end());
+      this->arcs.append(arcs.begin(), arcs.end());
       if (index_.full()) {
         index_.grow([&](std::uint32_t other) {
           const State<W>& of = states[other];
-          return hash_of(of.final, std::span(this->arcs).subspan(of.begin, of.arcs));
+          return hash_of(of.final, {this->arcs.data() + of.begin, of.arcs});
         });
       }
     }
     return StateId(found);
   }
-  std::vector<State<W>> states;
-  std::vector<Arc<W>> arcs;
+  Array<State<W>> states;
+  Array<Arc<W>> arcs;
 
  private:
   static std::uint64_t hash_of(const W& final, std::span<const Arc<W>> arcs) {
@@ -124,11 +92,11 @@ class Register {
 // The coarsest partition of states such that those of a block have the same final cost and the same labels and costs
 // on arcs to the same blocks (the same number of times), by hashes that begin with `seed`.
 template <class W>
-std::vector<StateId> refine(const View<W>& fst, std::uint64_t seed, StateId& blocks, Work& work) {
+std::vector<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed, StateId& blocks, Work& work) {
   const std::size_t n = fst.num_states;
   const auto label_of = [&](const Arc<W>& arc) {
     return mixed(seed ^ (std::uint64_t(std::uint32_t(arc.ilabel)) << 32 | std::uint32_t(arc.olabel))) +
-           bits_of(W(arc.weight)) * 0x9e3779b97f4a7c15ULL;
+           bits_of(rounded(W(arc.weight), delta)) * 0x9e3779b97f4a7c15ULL;
   };
   const auto term = [](std::uint64_t label, StateId block) {
     return mixed(label + std::uint64_t(block) * 0xd1342543de82ef95ULL);
@@ -145,9 +113,10 @@ std::vector<StateId> refine(const View<W>& fst, std::uint64_t seed, StateId& blo
     for (const Arc<W>& arc : fst.arcs_of(StateId(s))) ++begin[arc.nextstate + 2];
   }
   for (std::size_t s = 2; s < n + 2; ++s) begin[s] += begin[s - 1];
-  std::vector<Incoming> incoming(begin[n + 1]);
+  Array<Incoming> incoming;
+  incoming.resize_for_overwrite(begin[n + 1]);
   for (std::size_t s = 0; s < n; ++s) {
-    sum[s] = mixed(seed + bits_of(W(fst.states[s].final)));
+    sum[s] = mixed(seed + bits_of(rounded(W(fst.states[s].final), delta)));
     for (const Arc<W>& arc : fst.arcs_of(StateId(s))) {
       const std::uint64_t label = label_of(arc);
       incoming[begin[arc.nextstate + 1]++] = {label, StateId(s)};
@@ -158,7 +127,7 @@ std::vector<StateId> refine(const View<W>& fst, std::uint64_t seed, StateId& blo
   struct Block {
     std::uint32_t begin, end, dirty;
   };
-  std::vector<Block> block = {{0, std::uint32_t(n), std::uint32_t(n)}};
+  Array<Block> block = {{0, std::uint32_t(n), std::uint32_t(n)}};
   std::vector<StateId> members(n), of(n, 0), queue = {0};
   std::vector<std::uint32_t> place(n);
   for (std::size_t s = 0; s < n; ++s) members[s] = StateId(s), place[s] = std::uint32_t(s);
@@ -233,34 +202,41 @@ std::vector<StateId> refine(const View<W>& fst, std::uint64_t seed, StateId& blo
   return of;
 }
 
-// The states of `tables` merged where they are the same; false where none were.
+// Whether a path from the start leads back to it, of an automaton whose states are all on paths from there.
 template <class W>
-bool merge(Tables<W>& tables, StateId& start, Work& work) {
-  const View<W> fst = view_of(tables, start);
+bool returns_to_start(const View<W>& fst) {
+  for (std::size_t s = 0; s < fst.num_states; ++s) {
+    for (const Arc<W>& arc : fst.arcs_of(StateId(s))) {
+      if (arc.nextstate == fst.start) return true;
+    }
+  }
+  return false;
+}
+
+// The states merged where they are the same, costs rounded to multiples of `delta`; `again`: more may be merged then.
+template <class W>
+FstBuilder<W> merged(const View<W>& fst, float delta, bool& again, Work& work) {
   const std::size_t n = fst.num_states;
-  if (n == 0) return false;
   std::vector<StateId> number(n, kNoState);
   Register<W> unique;
-  std::vector<Arc<W>> arcs;
-  bool again = false;
+  Array<Arc<W>> arcs;
+  again = false;
   const auto enter = [&](StateId s, const std::vector<StateId>& next) {
     arcs.clear();
     for (Arc<W> arc : fst.arcs_of(s)) {
       work.step();
       arc.nextstate = next[arc.nextstate];
+      arc.weight = rounded(W(arc.weight), delta);
       arcs.push_back(arc);
     }
-    return unique.number(fst.states[s].final, arcs);
+    return unique.number(rounded(W(fst.states[s].final), delta), arcs);
   };
-  const std::vector<StateId> order = topological_order(fst);
-  if (!order.empty()) {
-    std::vector<StateId> at(n);
-    for (std::size_t s = 0; s < n; ++s) at[order[s]] = StateId(s);
-    for (std::size_t i = n; i-- > 0;) number[at[i]] = enter(at[i], number);
-  } else {
+  FstBuilder<W> result;
+  const std::vector<StateId> order = returns_to_start(fst) ? std::vector<StateId>() : topological_order(fst);
+  if (order.empty()) {
     StateId blocks = 0;
     for (std::uint64_t seed = 1;; ++seed) {
-      const std::vector<StateId> block = refine(fst, mixed(seed), blocks, work);
+      const std::vector<StateId> block = refine(fst, delta, mixed(seed), blocks, work);
       // Exactly: members of a block look the same. Otherwise two hashes were the same by chance.
       unique = Register<W>();
       bool exact = true;
@@ -276,11 +252,17 @@ bool merge(Tables<W>& tables, StateId& start, Work& work) {
       again = unique.states.size() < std::size_t(blocks);  // sets of arcs may be the same where their numbers differ
       break;
     }
+    result.start = number[fst.start];
+    result.states = std::move(unique.states);  // numbered by the first state of each
+    result.arcs = std::move(unique.arcs);
+    return result;
   }
-  // Numbered by the first state of each.
-  const std::size_t merged = unique.states.size();
-  std::vector<StateId> name(merged, kNoState);
-  Tables<W> result;
+  {
+    std::vector<StateId> at(n);
+    for (std::size_t s = 0; s < n; ++s) at[order[s]] = StateId(s);
+    for (std::size_t i = n; i-- > 0;) number[at[i]] = enter(at[i], number);
+  }
+  std::vector<StateId> name(unique.states.size(), kNoState);
   for (std::size_t s = 0; s < n; ++s) {
     if (name[number[s]] != kNoState) continue;
     name[number[s]] = StateId(result.states.size());
@@ -294,26 +276,16 @@ bool merge(Tables<W>& tables, StateId& start, Work& work) {
       result.arcs.push_back(arc);
     }
   }
-  start = name[number[start]];
-  tables = std::move(result);
-  return again;
+  result.start = name[number[fst.start]];
+  return result;
 }
 
 template <class W>
-void minimize_tables(Tables<W>& tables, StateId& start, float delta, Work& work) {
-  // 0 and -0 are the same cost.
-  const auto rounded = [&](const W& w) {
-    W q = quantize(w, delta);
-    float parts[W::floats];
-    std::memcpy(parts, &q, sizeof parts);
-    for (float& part : parts) part += 0.0f;
-    std::memcpy(&q, parts, sizeof parts);
-    return q;
-  };
-  for (State<W>& state : tables.states) state.final = rounded(state.final);
-  for (Arc<W>& arc : tables.arcs) arc.weight = rounded(arc.weight);
-  while (merge(tables, start, work)) {
-  }
+FstBuilder<W> all_merged(const View<W>& fst, float delta, Work& work) {
+  bool again = false;
+  FstBuilder<W> result = merged(fst, delta, again, work);
+  while (again) result = merged(result.view(), delta, again, work);
+  return result;
 }
 
 // Strings as lists of a label and the rest, each rest kept once. 0 is the empty string.
@@ -383,63 +355,41 @@ std::vector<Lists::Id> common_outputs(const View<W>& fst, Lists& lists, Work& wo
   return common;
 }
 
-// Costs towards the start. What all paths cost comes to the arcs of the start, behind a new start where it is on a
-// cycle. `strings`, if any, come along as output labels that are numbers of lists.
+// Output labels towards the start; they become numbers of lists.
 template <class W>
-void push(Tables<W>& tables, StateId& start, bool weights, Lists* lists, Work& work) {
-  View<W> fst = view_of(tables, start);
-  NoStrings none;
-  std::vector<W> potential;
-  if (weights) potential = costs_to_final(fst);
-  std::vector<Lists::Id> common;
-  if (lists) common = common_outputs(fst, *lists, work);
-  bool start_on_cycle = false;
+void push_outputs(FstBuilder<W>& builder, Lists& lists, Work& work) {
+  const View<W> fst = builder.view();
+  const std::vector<Lists::Id> common = common_outputs(fst, lists, work);
   for (StateId s = 0; s < StateId(fst.num_states); ++s) {
-    State<W>& state = tables.states[s];
+    const State<W> state = builder.states[s];
     for (std::uint32_t i = state.begin; i < state.begin + state.arcs; ++i) {
-      Arc<W>& arc = tables.arcs[i];
-      start_on_cycle |= arc.nextstate == start;
-      if (weights) {
-        arc.weight = divide(times(W(arc.weight), potential[arc.nextstate], none), potential[s], Side::kLeft, none);
-      }
-      if (lists) {
-        const Lists::Id whole = lists->prepend(arc.olabel, common[arc.nextstate]);
-        arc.olabel = Label(whole == common[s] ? 0 : lists->without_first(whole, lists->length(common[s])));
-      }
+      Arc<W>& arc = builder.arcs[i];
+      const Lists::Id whole = lists.prepend(arc.olabel, common[arc.nextstate]);
+      arc.olabel = Label(whole == common[s] ? 0 : lists.without_first(whole, lists.length(common[s])));
     }
-    if (weights && !is_zero(state.final)) state.final = divide(W(state.final), potential[s], Side::kLeft, none);
   }
-  const W total = weights ? potential[start] : W::one();
-  const Lists::Id prefix = lists ? common[start] : 0;
-  if (is_one(total) && prefix == 0) return;
-  if (start_on_cycle) {
-    State<W> state;
-    state.arcs = 1;
-    tables.arcs.push_back({0, Label(prefix), total, start});
-    start = StateId(tables.states.size());
-    tables.states.push_back(state);
+  const Lists::Id prefix = common[builder.start];
+  if (prefix == 0) return;
+  if (returns_to_start(fst)) {  // what all paths begin with comes before it
+    const StateId start = builder.open();
+    builder.add({0, Label(prefix), W::one(), builder.start});
+    builder.start = start;
     return;
   }
-  State<W>& first = tables.states[start];
+  std::vector<Label> labels;
+  for (Lists::Id id = prefix; id; id = lists.rest(id)) labels.push_back(lists.label(id));
+  const State<W> first = builder.states[builder.start];
   for (std::uint32_t i = first.begin; i < first.begin + first.arcs; ++i) {
-    Arc<W>& arc = tables.arcs[i];
-    arc.weight = times(total, W(arc.weight), none);
-    std::vector<Label> labels;
-    for (Lists::Id id = prefix; id; id = lists->rest(id)) labels.push_back(lists->label(id));
-    Lists::Id whole = Lists::Id(arc.olabel);
-    while (!labels.empty()) {
-      whole = lists->prepend(labels.back(), whole);
-      labels.pop_back();
-    }
-    arc.olabel = Label(whole);
+    Lists::Id whole = Lists::Id(builder.arcs[i].olabel);
+    for (std::size_t k = labels.size(); k-- > 0;) whole = lists.prepend(labels[k], whole);
+    builder.arcs[i].olabel = Label(whole);
   }
-  if (!is_zero(first.final)) first.final = times(total, W(first.final), none);
 }
 
 // Numbers of lists become labels; chains of arcs where there are several, which share their ends.
 template <class W>
-void spell(Tables<W>& tables, const Lists& lists) {
-  const std::size_t n = tables.states.size();
+void spell(FstBuilder<W>& builder, const Lists& lists) {
+  const std::size_t n = builder.states.size();
   Numbering chain;  // (labels that are left, where they lead)
   const auto next = [&](Lists::Id rest, StateId last) {
     return rest == 0 ? last : StateId(n + chain(std::uint64_t(rest) << 32 | std::uint32_t(last)));
@@ -451,35 +401,12 @@ void spell(Tables<W>& tables, const Lists& lists) {
     }
     return arc;
   };
-  for (Arc<W>& arc : tables.arcs) arc = spelled(Lists::Id(arc.olabel), arc);
+  for (Arc<W>& arc : builder.arcs) arc = spelled(Lists::Id(arc.olabel), arc);
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const std::uint64_t key = chain.key(i);
-    State<W> state;
-    state.arcs = 1;
-    tables.states.push_back(state);
-    tables.arcs.push_back(spelled(Lists::Id(key >> 32), {0, 0, W::one(), StateId(std::uint32_t(key))}));
+    builder.open();
+    builder.add(spelled(Lists::Id(key >> 32), {0, 0, W::one(), StateId(std::uint32_t(key))}));
   }
-}
-
-template <class W>
-Fst<W> finished(Tables<W>& tables, StateId start, properties::Bits bits) {
-  using namespace properties;
-  Fst<W> result;
-  result.adopt(std::move(tables.states), std::move(tables.arcs), {}, start,
-               kExpanded | kMutable | kAccessible | kCoAccessible | bits);
-  return result;
-}
-
-template <class W>
-Work work_for(const char* operation, const View<W>& fst) {
-  Work work(operation, {}, sizeof(State<W>), sizeof(Arc<W>));
-  work.what = "an automaton of " + std::to_string(fst.num_states) + " states";
-  for (std::size_t s = 0; s < fst.num_states; ++s) {
-    bool costs = is_member(W(fst.states[s].final));
-    for (const Arc<W>& arc : fst.arcs_of(StateId(s))) costs &= is_member(W(arc.weight));
-    if (!costs) fst_error(operation, " of ", work.what, ": a cost of state ", s, " or of its arcs is no number");
-  }
-  return work;
 }
 
 }  // namespace
@@ -487,36 +414,48 @@ Work work_for(const char* operation, const View<W>& fst) {
 template <class W>
 Fst<W> minimize(const Fst<W>& fst, float delta, bool allow_nondeterministic) {
   using namespace properties;
-  const View<W> view = fst.view();
-  Work work = work_for("minimization", view);
+  const View<W> given = fst.view();
+  Work work("minimization", given);
+  check_costs(given, work);
   const Bits asked = kAcceptor | kNotAcceptor | kIDeterministic | kNonIDeterministic | kWeighted | kUnweighted;
-  const Bits found = find_properties(view, fst.stored_properties(), asked);
+  const Bits found = find_properties(given, fst.stored_properties(), asked);
   if (!(found & kIDeterministic) && !allow_nondeterministic) {
-    fst_error("minimization of ", work.what, ": it is not deterministic: determinize it first, or allow_nondet");
+    work.fail("it is not deterministic: determinize it first, or allow_nondet");
   }
-  StateId start = kNoState;
-  Tables<W> tables = connected(view, start);
+  Fst<W> useful = connect(fst);
+  const bool acceptor = found & kAcceptor;
+  Bits bits = kNothingKnown | kAccessible | kCoAccessible;
+  if (acceptor) bits |= kAcceptor | kILabelSorted | kOLabelSorted;
+  if (useful.num_states() == 0) return FstBuilder<W>().finish(bits);
+  if (!(found & kUnweighted)) useful = reweight(useful, costs_to_final(useful.view()), false, false);
+  if (acceptor) return all_merged(useful.view(), delta, work).finish(bits);
   Lists lists;
-  const bool transducer = !(found & kAcceptor), weighted = !(found & kUnweighted);
-  if (!tables.states.empty()) {
-    if (transducer || weighted) push(tables, start, weighted, transducer ? &lists : nullptr, work);
-    if (!transducer) {
-      for (Arc<W>& arc : tables.arcs) arc.olabel = arc.ilabel;
-    }
-    minimize_tables(tables, start, delta, work);
-    if (transducer) spell(tables, lists);
+  FstBuilder<W> pushed;
+  const View<W> view = useful.view();
+  pushed.states.assign(view.states, view.states + view.num_states);
+  pushed.arcs.reserve(view.num_slots);
+  for (std::size_t s = 0; s < view.num_states; ++s) {
+    const auto arcs = view.arcs_of(StateId(s));
+    pushed.arcs.append(arcs.begin(), arcs.end());
   }
-  return finished(tables, start, transducer ? 0 : kAcceptor | kILabelSorted | kOLabelSorted);
+  pushed.start = view.start;
+  useful = Fst<W>();
+  push_outputs(pushed, lists, work);
+  FstBuilder<W> least = all_merged(pushed.view(), delta, work);
+  spell(least, lists);
+  return least.finish(bits);
 }
 
 template <class W>
 Fst<W> minimize_encoded(const Fst<W>& fst, float delta) {
-  const View<W> view = fst.view();
-  Work work = work_for("encoded minimization", view);
-  StateId start = kNoState;
-  Tables<W> tables = connected(view, start);
-  minimize_tables(tables, start, delta, work);
-  return finished(tables, start, properties::kILabelSorted);
+  using namespace properties;
+  const View<W> given = fst.view();
+  Work work("encoded minimization", given);
+  check_costs(given, work);
+  const Fst<W> useful = connect(fst);
+  const Bits bits = kNothingKnown | kAccessible | kCoAccessible | kILabelSorted;
+  if (useful.num_states() == 0) return FstBuilder<W>().finish(bits);
+  return all_merged(useful.view(), delta, work).finish(bits);
 }
 
 #define SONANT_INSTANTIATE(W)                              \

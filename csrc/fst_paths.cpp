@@ -15,6 +15,8 @@ namespace sonant {
 
 namespace {
 
+constexpr const char* kShortestPath = "shortest path";
+
 // An arc as it is in the automaton.
 struct Step {
   StateId state;
@@ -25,7 +27,8 @@ struct Step {
 template <class W>
 class PathWriter {
  public:
-  PathWriter(const View<W>& fst, const PathOptions& options) : fst_(fst), options_(options) {
+  PathWriter(const View<W>& fst, const PathOptions& options)
+      : fst_(fst), options_(options), work_(kShortestPath, fst) {
     result_.strings = *fst.strings;
     result_.start = result_.open();
   }
@@ -33,8 +36,8 @@ class PathWriter {
   // False where the limit of states would be passed: nothing is written then.
   bool add(const std::vector<Step>& steps, const W& final) {
     const std::int64_t states = static_cast<std::int64_t>(result_.states.size() + std::max<std::size_t>(steps.size(), 1));
-    if (options_.limits.max_states >= 0 && states > options_.limits.max_states) return false;
-    Limits{}.check("shortest path", fst_.num_states, static_cast<std::size_t>(states), firsts_.size());
+    if (options_.most_states >= 0 && states > options_.most_states) return false;
+    work_.made(static_cast<std::size_t>(states), firsts_.size() + result_.arcs.size());
     if (steps.empty()) {
       empty_ = true;
       empty_final_ = final;
@@ -53,7 +56,11 @@ class PathWriter {
   Fst<W> finish() {
     if (firsts_.empty() && !empty_) return Fst<W>();
     // The start state's arcs come first in the table.
-    result_.arcs.insert(result_.arcs.begin(), firsts_.begin(), firsts_.end());
+    Array<Arc<W>> arcs;
+    arcs.reserve(firsts_.size() + result_.arcs.size());
+    arcs.append(firsts_.begin(), firsts_.end());
+    arcs.append(result_.arcs.begin(), result_.arcs.end());
+    result_.arcs = std::move(arcs);
     result_.states[0].arcs = static_cast<std::uint32_t>(firsts_.size());
     if (empty_) result_.states[0].final = empty_final_;
     using namespace properties;
@@ -65,6 +72,7 @@ class PathWriter {
   const PathOptions& options_;
   FstBuilder<W> result_;
   std::vector<Arc<W>> firsts_;
+  const Work work_;
   bool empty_ = false;
   W empty_final_ = W::zero();
 };
@@ -78,7 +86,7 @@ Fst<W> best_path(const View<W>& fst, const PathOptions& options) {
   std::vector<D> distance(fst.num_states, unreached<D>());
   std::vector<Parent> parents(fst.num_states);
   distance[fst.start] = measure<D>(W::one());
-  find_best(fst, distance, &parents, true);
+  find_best(fst, distance, &parents, true, kShortestPath);
   D best = unreached<D>();
   StateId last = kNoState;
   for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
@@ -112,7 +120,7 @@ Ahead look_ahead(const View<W>& fst) {
   const Fst<W> back = turned(fst);
   ahead.cost.resize(fst.num_states);
   for (std::size_t s = 0; s < fst.num_states; ++s) ahead.cost[s] = measure<double>(W(fst.states[s].final));
-  find_best(back.view(), ahead.cost, &parents, false);
+  find_best(back.view(), ahead.cost, &parents, false, kShortestPath);
   constexpr std::uint32_t kUnknown = 0xffffffff;
   ahead.arcs.assign(fst.num_states, kUnknown);
   std::vector<StateId> path;
@@ -174,12 +182,12 @@ Fst<W> n_best_paths(const View<W>& fst, const PathOptions& options) {
   std::priority_queue<Candidate> queue;
   queue.push({0, ahead.arcs[fst.start], 0, false});
   bound.know(0);
-  Steps steps;
+  Work work(kShortestPath, fst);
   std::vector<Step> path;
   for (std::size_t found = 0; found < options.count && !queue.empty();) {
     const Candidate next = queue.top();
     queue.pop();
-    steps.step();
+    work.step();
     const StateId s = nodes[next.node].state;
     if (next.final) {
       path.clear();
@@ -202,12 +210,12 @@ Fst<W> n_best_paths(const View<W>& fst, const PathOptions& options) {
       offer(next.over + more(measure<double>(W(fst.states[s].final)), best), 0, true, [&] { return next.node; });
     }
     const auto arcs = fst.arcs_of(s);
-    steps.steps(arcs.size());
+    work.steps(arcs.size());
     for (std::uint32_t i = 0; i < arcs.size(); ++i) {
       const double left = ahead.cost[arcs[i].nextstate], cost = measure<double>(W(arcs[i].weight));
       if (is_unreached(left) || is_unreached(cost)) continue;
       offer(next.over + more(cost + left, best), ahead.arcs[arcs[i].nextstate] + 1, false, [&] {
-        if (nodes.size() >= 0xfffffff0) fst_error("the n best paths need more memory than a search may take; ask for fewer");
+        if (nodes.size() >= 0xfffffff0) work.fail("the n best paths need more memory than a search may take; ask for fewer");
         nodes.push_back({next.node, s, i, arcs[i].nextstate});
         return static_cast<std::uint32_t>(nodes.size() - 1);
       });
@@ -222,7 +230,7 @@ class StringSearch {
  public:
   StringSearch(const View<W>& fst, const PathOptions& options)
       : fst_(fst), options_(options), ahead_(look_ahead(fst)), bound_(options.count, options.threshold),
-        place_(fst.num_states, 0) {}
+        place_(fst.num_states, 0), work_(kShortestPath, fst) {}
 
   Fst<W> run() {
     PathWriter<W> paths(fst_, options_);
@@ -297,11 +305,11 @@ class StringSearch {
       heap.pop_back();
       std::uint32_t& place = place_[way.state];
       if (place > begin && place <= ways_.size() && ways_[place - 1].state == way.state) continue;
-      if (ways_.size() >= 0xfffffff0) fst_error("the n best strings need more memory than a search may take; ask for fewer");
+      if (ways_.size() >= 0xfffffff0) work_.fail("the n best strings need more memory than a search may take; ask for fewer");
       ways_.push_back(way);
       place = static_cast<std::uint32_t>(ways_.size());
       const auto arcs = fst_.arcs_of(way.state);
-      steps_.steps(arcs.size() + 1);
+      work_.steps(arcs.size() + 1);
       if (fst_.states[way.state].iepsilons == 0) continue;
       for (std::uint32_t i = 0; i < arcs.size(); ++i) {
         Way to;
@@ -342,7 +350,7 @@ class StringSearch {
     moves_.clear();
     for (std::uint32_t w = node.begin; w < node.end; ++w) {
       const auto arcs = fst_.arcs_of(ways_[w].state);
-      steps_.steps(arcs.size() + 1);
+      work_.steps(arcs.size() + 1);
       for (std::uint32_t i = 0; i < arcs.size(); ++i) {
         Way to;
         if (arcs[i].ilabel != 0 && along(w, i, to)) moves_.push_back({arcs[i].ilabel, to});
@@ -371,7 +379,7 @@ class StringSearch {
   std::vector<Node> nodes_;
   std::vector<Move> moves_;
   std::priority_queue<Candidate> queue_;
-  Steps steps_;
+  Work work_;
   bool on_the_way_ = false;
 };
 

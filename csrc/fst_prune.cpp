@@ -8,13 +8,14 @@
 namespace sonant {
 
 template <class W>
-Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t max_states) {
-  if (!(threshold >= 0)) fst_error("a threshold of ", threshold, " for pruning; expected a cost of 0 or more");
+Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t most_states) {
   const View<W> view = fst.view();
+  Work work("pruning", view);
+  if (!(threshold >= 0)) work.fail("a threshold of ", threshold, "; expected a cost of 0 or more");
   FstBuilder<W> result;
-  if (view.start == kNoState || max_states == 0) return result.finish();
-  const std::vector<double> alpha = best_distances<double>(view, Direction::kForward, kNoState);
-  const std::vector<double> beta = best_distances<double>(view, Direction::kReverse, kNoState);
+  if (view.start == kNoState || most_states == 0) return result.finish();
+  const std::vector<double> alpha = best_distances<double>(view, Direction::kForward, kNoState, nullptr, "pruning");
+  const std::vector<double> beta = best_distances<double>(view, Direction::kReverse, kNoState, nullptr, "pruning");
   // Half of float's precision of leeway, or arcs of the best path itself might fall out.
   const double best = beta[view.start], limit = best + threshold + 1e-6 * std::fabs(best);
   if (is_unreached(best)) return result.finish();
@@ -25,11 +26,10 @@ Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t max_states) {
     kept[s] = 1;
     order.push_back(s);
   }
-  if (max_states > 0 && order.size() > static_cast<std::uint64_t>(max_states)) {
+  if (most_states > 0 && order.size() > static_cast<std::uint64_t>(most_states)) {
     std::ranges::stable_sort(order, {}, [&](StateId s) { return alpha[s] + beta[s]; });
-    for (std::size_t i = static_cast<std::size_t>(max_states); i < order.size(); ++i) kept[order[i]] = 0;
+    for (std::size_t i = static_cast<std::size_t>(most_states); i < order.size(); ++i) kept[order[i]] = 0;
   }
-  Steps steps;
   std::vector<StateId> number(view.num_states, kNoState);
   StateId count = 0;
   for (std::size_t s = 0; s < number.size(); ++s) {
@@ -40,7 +40,7 @@ Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t max_states) {
     const W final = view.states[s].final;
     result.open(alpha[s] + measure<double>(final) <= limit ? final : W::zero());
     const auto arcs = view.arcs_of(s);
-    steps.steps(arcs.size() + 1);
+    work.steps(arcs.size() + 1);
     for (Arc<W> arc : arcs) {
       if (!kept[arc.nextstate]) continue;
       if (!(alpha[s] + measure<double>(W(arc.weight)) + beta[arc.nextstate] <= limit)) continue;

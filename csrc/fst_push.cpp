@@ -8,8 +8,9 @@ namespace sonant {
 template <class W>
 Fst<W> reweight(const Fst<W>& fst, const std::vector<W>& potentials, bool to_final, bool remove_total) {
   const View<W> view = fst.view();
+  Work work("reweighting", view);
   if (potentials.size() > view.num_states) {
-    fst_error(potentials.size(), " potentials for an automaton of ", view.num_states, " states");
+    work.fail(potentials.size(), " potentials; expected one for each state at most");
   }
   const auto potential = [&](StateId s) {
     return static_cast<std::size_t>(s) < potentials.size() ? potentials[s] : W::zero();
@@ -19,10 +20,9 @@ Fst<W> reweight(const Fst<W>& fst, const std::vector<W>& potentials, bool to_fin
   StringsOf<W>& strings = result.strings;
   result.states.reserve(view.num_states + 1);
   result.arcs.reserve(view.num_arcs() + 1);
-  Steps steps;
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
     const auto arcs = view.arcs_of(s);
-    steps.steps(arcs.size() + 1);
+    work.steps(arcs.size() + 1);
     const W here = potential(s), final = view.states[s].final;
     if (is_zero(here)) {  // on no path
       result.copy(view.states[s], arcs, 0);
@@ -74,6 +74,7 @@ Fst<W> push_weights(const Fst<W>& fst, bool to_final, double delta, bool remove_
   DistanceOptions options;
   options.direction = to_final ? Direction::kForward : Direction::kReverse;
   options.delta = delta;
+  options.operation = "pushing";
   if constexpr (has_strings<W>) {
     StringsOf<W> strings;  // the automaton's and those of the potentials
     const std::vector<W> potentials = shortest_distance(fst.view(), options, strings);

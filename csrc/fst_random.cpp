@@ -63,14 +63,14 @@ W weight_of_cost(double cost) {
 template <class W>
 class Walker {
  public:
-  Walker(const View<W>& fst, const RandomOptions& options) : fst_(fst), options_(options), random_(options.seed) {}
+  Walker(const View<W>& fst, const RandomOptions& options) : fst_(fst), options_(options), random_(options.seed), work_("random paths", fst) {}
 
   // False where the path is longer than it may be.
   bool walk(std::vector<std::uint32_t>& path) {
     path.clear();
     StateId s = fst_.start;
     while (true) {
-      steps_.step();
+      work_.step();
       const auto arcs = fst_.arcs_of(s);
       const std::size_t chosen = choose(s, arcs);
       if (chosen == arcs.size()) return true;
@@ -104,7 +104,7 @@ class Walker {
   const RandomOptions& options_;
   Random random_;
   std::vector<double> odds_;
-  Steps steps_;
+  Work work_;
 };
 
 }  // namespace
@@ -116,6 +116,7 @@ Fst<W> random_paths(const Fst<W>& given, const RandomOptions& options) {
   FstBuilder<W> result;
   if (view.start == kNoState) return result.finish();
   Walker<W> walker(view, options);
+  const Work work("random paths", view);
   std::map<std::vector<std::uint32_t>, std::size_t> counts;
   std::vector<std::vector<std::uint32_t>> paths;
   std::vector<std::uint32_t> path;
@@ -134,7 +135,7 @@ Fst<W> random_paths(const Fst<W>& given, const RandomOptions& options) {
   }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     result.arcs[i].nextstate = static_cast<StateId>(result.states.size());
-    Limits{}.check("random paths", view.num_states, result.states.size() + paths[i].size(), result.arcs.size());
+    work.made(result.states.size() + paths[i].size(), result.arcs.size());
     for (std::size_t k = 1; k < paths[i].size(); ++k) {
       const Arc<W>& arc = view.arcs[paths[i][k]];
       result.open();
@@ -159,7 +160,7 @@ template <class W>
 class Matching {
  public:
   Matching(const View<W>& a, const View<W>& b, float delta)
-      : a_(a), b_(b), delta_(delta), left_(a.num_states, kNoState), right_(b.num_states, kNoState) {}
+      : a_(a), b_(b), delta_(delta), left_(a.num_states, kNoState), right_(b.num_states, kNoState), work_("isomorphism", a) {}
 
   bool run() {
     if (a_.start == kNoState || b_.start == kNoState) return a_.start == b_.start;
@@ -205,7 +206,7 @@ class Matching {
     const auto arcs = a_.arcs_of(s), others = b_.arcs_of(t);
     const std::vector<std::uint32_t> left = sorted(arcs);
     for (std::size_t i = place; i < left.size(); ++i) {
-      steps_.step();
+      work_.step();
       const Arc<W>& arc = arcs[left[i]];
       std::size_t found = right.size();
       for (std::size_t k = i; k < right.size(); ++k) {
@@ -267,7 +268,7 @@ class Matching {
   std::vector<Choice> choices_;
   std::size_t next_ = 0;
   std::uint64_t tried_ = 0, taken_back_ = 0;
-  Steps steps_;
+  Work work_;
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "fst.h"
-#include "fst_steps.h"
+#include "fst_work.h"
 
 namespace sonant {
 

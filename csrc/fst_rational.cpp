@@ -36,10 +36,17 @@ void copy_states(FstBuilder<W>& to, const View<W>& from, StateId offset, std::ui
 }
 
 template <class W>
-void reserve(FstBuilder<W>& builder, std::size_t states, std::size_t arcs, const char* operation) {
-  Limits{}.check(operation, states, states, arcs);
+void reserve(FstBuilder<W>& builder, std::size_t states, std::size_t arcs, const Work& work) {
+  work.made(states, arcs);
   builder.states.reserve(states);
   builder.arcs.reserve(arcs);
+}
+
+template <class W>
+Work of_two(const char* operation, const View<W>& left, const View<W>& right) {
+  Work work(operation, left);
+  work.what += " and one of " + std::to_string(right.num_states);
+  return work;
 }
 
 }  // namespace
@@ -60,7 +67,8 @@ Fst<W> union_of(const Fst<W>& a, const Fst<W>& b) {
   if (right.start == kNoState) return a;
   const StateId offset = static_cast<StateId>(left.num_states);
   FstBuilder<W> result;
-  reserve(result, left.num_states + right.num_states + 1, left.num_arcs() + right.num_arcs() + 2, "union");
+  reserve(result, left.num_states + right.num_states + 1, left.num_arcs() + right.num_arcs() + 2,
+          of_two("union", left, right));
   result.strings = *left.strings;
   const bool cyclic = start_in_cycle(a);
   for (StateId s = 0; s < offset; ++s) {
@@ -84,7 +92,7 @@ Fst<W> concat(const Fst<W>& a, const Fst<W>& b) {
   const StateId offset = static_cast<StateId>(left.num_states);
   FstBuilder<W> result;
   reserve(result, left.num_states + right.num_states, left.num_arcs() + left.num_states + right.num_arcs(),
-          "concat");
+          of_two("concatenation", left, right));
   result.strings = *left.strings;
   for (StateId s = 0; s < offset; ++s) {
     result.copy(left.states[s], left.arcs_of(s), 0);
@@ -101,7 +109,7 @@ template <class W>
 Fst<W> closure(const Fst<W>& fst, bool plus) {
   const View<W> view = fst.view();
   FstBuilder<W> result;
-  reserve(result, view.num_states + 1, view.num_arcs() + view.num_states + 1, "closure");
+  reserve(result, view.num_states + 1, view.num_arcs() + view.num_states + 1, Work("closure", view));
   result.strings = *view.strings;
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
     result.copy(view.states[s], view.arcs_of(s), 0);
@@ -138,7 +146,7 @@ struct Backwards {
 
 // The arcs of all states turned, those into a state side by side, in the order of where they come from.
 template <class W, class Weigh>
-void turn(const View<W>& fst, FstBuilder<W>& result, StateId offset, Weigh weigh, Steps& steps) {
+void turn(const View<W>& fst, FstBuilder<W>& result, StateId offset, Weigh weigh, Work& work) {
   std::vector<std::uint32_t> next(fst.num_states, 0);
   for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
     for (const Arc<W>& arc : fst.arcs_of(s)) ++next[arc.nextstate];
@@ -151,7 +159,7 @@ void turn(const View<W>& fst, FstBuilder<W>& result, StateId offset, Weigh weigh
   result.arcs.resize(at);
   for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
     const auto arcs = fst.arcs_of(s);
-    steps.steps(arcs.size() + 1);
+    work.steps(arcs.size() + 1);
     for (const Arc<W>& arc : arcs) {
       result.arcs[next[arc.nextstate]++] = {arc.ilabel, arc.olabel, weigh(arc), s + offset};
     }
@@ -182,7 +190,7 @@ StateId only_final_state(const View<W>& fst) {
 template <class W>
 Fst<W> reverse(const View<W>& fst, bool super_initial) {
   FstBuilder<W> result;
-  Steps steps;
+  Work work("reversal", fst);
   if (fst.start == kNoState) return result.finish();
   const StateId only = super_initial ? kNoState : only_final_state(fst);
   const StateId offset = only == kNoState ? 1 : 0;
@@ -204,7 +212,7 @@ Fst<W> reverse(const View<W>& fst, bool super_initial) {
         const W weight = backwards(arc.weight);
         return arc.nextstate == only ? times(last, weight, backwards.to) : weight;
       },
-      steps);
+      work);
   result.states[fst.start + offset].final = only == fst.start ? last : W::one();
   result.strings = std::move(backwards.to);
   return result.finish();
@@ -213,9 +221,9 @@ Fst<W> reverse(const View<W>& fst, bool super_initial) {
 template <class W>
 Fst<W> turned(const View<W>& fst) {
   FstBuilder<W> result;
-  Steps steps;
+  Work work("reversal", fst);
   result.states.resize(fst.num_states);
-  turn(fst, result, 0, [](const Arc<W>& arc) { return arc.weight; }, steps);
+  turn(fst, result, 0, [](const Arc<W>& arc) { return arc.weight; }, work);
   result.strings = *fst.strings;
   return result.finish();
 }

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "fst.h"
-#include "fst_steps.h"
+#include "fst_work.h"
 
 namespace sonant {
 

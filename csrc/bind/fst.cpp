@@ -138,8 +138,8 @@ Fst<W> of_arrays(StateId start, const Rows& finals, const Integers& source, cons
   }
   if (n > kMostStates || m > kMostArcs) fst_error(n, " states and ", m, " arcs are more than an automaton can have");
   return released([&] {
-    std::vector<State<W>> states(n);
-    std::vector<Arc<W>> arcs(m);
+    Array<State<W>> states(n);
+    Array<Arc<W>> arcs(m);
     for (std::size_t s = 0; s < n; ++s) std::memcpy(&states[s].final, finals.data() + s * W::floats, sizeof(W));
     for (std::size_t i = 0; i < m; ++i) {
       const std::int32_t s = source.data()[i];

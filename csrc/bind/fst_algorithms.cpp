@@ -105,7 +105,7 @@ void bind(nb::module_& m) {
     return on(a, [=](const F& f) { return push_weights(f, to_final, delta, remove_total); });
   });
   m.def("fst_remove_epsilons",
-        [](const F& a, bool connected, double delta, std::int64_t max_states, std::int64_t max_arcs) {
+        [](const F& a, bool connected, double delta, std::uint64_t max_states, std::uint64_t max_arcs) {
           const EpsilonOptions options{connected, static_cast<float>(delta), {max_states, max_arcs}};
           return on(a, [&](const F& f) { return remove_epsilons(f, options); });
         });
@@ -121,12 +121,12 @@ void bind(nb::module_& m) {
     return on(a, [other = b, delta](const F& f) { return isomorphic(f.view(), other.view(), delta); });
   });
   if constexpr (std::is_same_v<W, TropicalWeight> || std::is_same_v<W, LatticeWeight> || has_strings<W>) {
-    m.def("fst_prune", [](const F& a, double threshold, std::int64_t max_states) {
-      return on(a, [=](const F& f) { return prune(f, threshold, max_states); });
+    m.def("fst_prune", [](const F& a, double threshold, std::int64_t most_states) {
+      return on(a, [=](const F& f) { return prune(f, threshold, most_states); });
     });
     m.def("fst_shortest_path",
-          [](const F& a, std::size_t count, bool unique, double threshold, std::int64_t max_states) {
-            const PathOptions options{count, unique, threshold, {max_states, kUnlimited}};
+          [](const F& a, std::size_t count, bool unique, double threshold, std::int64_t most_states) {
+            const PathOptions options{count, unique, threshold, most_states};
             return on(a, [&](const F& f) { return shortest_path(f.view(), options); });
           });
   }

@@ -14,6 +14,7 @@ import numpy as np
 from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.automaton import _FLOATS, Fst, Weight
+from sonant.fst.bounds import bounds
 from sonant.fst.parallel import over_lists
 from sonant.fst.symbols import SymbolTable
 
@@ -371,24 +372,25 @@ def rmepsilon(
     delta: float = DELTA,
     weight: Weight | None = None,
     nstate: int = -1,
-    max_states: int = -1,
-    max_arcs: int = -1,
+    max_states: int | None = None,
+    max_arcs: int | None = None,
 ) -> Fst:
     """Without arcs that have epsilon on both sides; the weighted relation stays.
 
     The result is pruned with `weight` and `nstate` if these are given, and not connected where `connect` is
     false. `reverse` works on the reversed automaton, which suits some shapes better. Raises FstError for
-    cycles of
-    epsilons with a negative cost or a probability of one, and where the result has more than `max_arcs`.
+    cycles of epsilons with a negative cost or a probability of one, and where the result has more than
+    `max_states` or `max_arcs` (default: more than half of the memory holds).
     """
+    most = bounds(max_states, max_arcs)
     check_queue(fst, queue_type if queue_type != "top" else "auto")
     native = fst.native
     if reverse:
         native = _native.fst_reverse(native, False)
-    native = _native.fst_remove_epsilons(native, connect, delta, max_states, max_arcs)
+    native = _native.fst_remove_epsilons(native, connect, delta, *most)
     if reverse:
         native = _native.fst_reverse(native, False)
-        native = _native.fst_remove_epsilons(native, connect, delta, max_states, max_arcs)
+        native = _native.fst_remove_epsilons(native, connect, delta, *most)
     result = like(fst, native)
     return result if weight is None and nstate < 0 else prune(result, weight, nstate)
 

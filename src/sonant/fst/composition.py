@@ -6,13 +6,14 @@ have more); without them it may take half of the memory of this machine.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.automaton import Fst
+from sonant.fst.bounds import bounds
+from sonant.fst.parallel import each
 
 Filter = Literal["auto", "null", "trivial", "sequence", "alt_sequence", "match", "no_match"]
 Special = Literal["phi", "rho", "sigma"]
@@ -34,28 +35,12 @@ _ENCODERS: dict[str, Any] = {
 }
 
 
-def _each(operation: Callable[[Fst], Any], fst: Fst | Fsts) -> Any:
-    """The native core drops the GIL, so that threads run side by side."""
-    if isinstance(fst, Fst):
-        return operation(fst)
-    fsts = list(fst)
-    with ThreadPoolExecutor(min(len(fsts), _native.hardware_threads()) or 1) as pool:
-        return list(pool.map(operation, fsts))
-
-
 def _made(native: Any, inputs: Fst, outputs: Fst) -> Fst:
     """With the symbol tables of the two sides."""
     result = Fst.of_native(native)
     result.input_symbols = None if inputs.input_symbols is None else inputs.input_symbols.copy()
     result.output_symbols = None if outputs.output_symbols is None else outputs.output_symbols.copy()
     return result
-
-
-def _check_limits(**limits: int | None) -> list[int]:
-    for name, limit in limits.items():
-        if limit is not None and limit <= 0:
-            raise FstError(f"{name}={limit}; expected a positive number, or None")
-    return [0 if limit is None else limit for limit in limits.values()]
 
 
 def _check_delta(delta: float) -> float:
@@ -78,7 +63,7 @@ def _pair(
     connect: bool,
     special: str | None,
     label: int,
-    limits: list[int],
+    most: tuple[int, int],
 ) -> Any:
     if filter not in _FILTERS:
         raise FstError(f"filter={filter!r}; expected {', '.join(_FILTERS)}")
@@ -87,11 +72,11 @@ def _pair(
         if one.arc_type != right.arc_type:
             raise FstError(f"{name} of arcs of type {one.arc_type} and {right.arc_type}; expected the same")
         native = getattr(_native, name)(
-            one.native, right.native, _FILTERS[filter], connect, _SPECIALS[special], label, *limits
+            one.native, right.native, _FILTERS[filter], connect, _SPECIALS[special], label, *most
         )
         return _made(native, one, right)
 
-    return _each(operation, left)
+    return each(operation, left)
 
 
 @overload
@@ -139,27 +124,71 @@ def compose(
         raise FstError(f"special={special!r}; expected 'phi', 'rho' or 'sigma' with a label")
     if special and label < 0:
         raise FstError(f"special={special!r}; expected a label that is not negative")
-    limits = _check_limits(max_states=max_states, max_arcs=max_arcs)
-    return _pair("compose", left, right, filter, connect, kind, label, limits)
+    return _pair("compose", left, right, filter, connect, kind, label, bounds(max_states, max_arcs))
 
 
 @overload
-def intersect(left: Fst, right: Fst, filter: Filter = ..., connect: bool = ...) -> Fst: ...
+def intersect(
+    left: Fst,
+    right: Fst,
+    filter: Filter = ...,
+    connect: bool = ...,
+    *,
+    max_states: int | None = ...,
+    max_arcs: int | None = ...,
+) -> Fst: ...
 @overload
-def intersect(left: Fsts, right: Fst, filter: Filter = ..., connect: bool = ...) -> list[Fst]: ...
-def intersect(left: Fst | Fsts, right: Fst, filter: Filter = "auto", connect: bool = True) -> Fst | list[Fst]:
+def intersect(
+    left: Fsts,
+    right: Fst,
+    filter: Filter = ...,
+    connect: bool = ...,
+    *,
+    max_states: int | None = ...,
+    max_arcs: int | None = ...,
+) -> list[Fst]: ...
+def intersect(
+    left: Fst | Fsts,
+    right: Fst,
+    filter: Filter = "auto",
+    connect: bool = True,
+    *,
+    max_states: int | None = None,
+    max_arcs: int | None = None,
+) -> Fst | list[Fst]:
     """The strings that both acceptors have, with both costs. Raises FstError where one is a transducer."""
-    return _pair("intersect", left, right, filter, connect, None, -1, [0, 0])
+    return _pair("intersect", left, right, filter, connect, None, -1, bounds(max_states, max_arcs))
 
 
 @overload
-def difference(left: Fst, right: Fst, connect: bool = ...) -> Fst: ...
+def difference(
+    left: Fst,
+    right: Fst,
+    connect: bool = ...,
+    *,
+    max_states: int | None = ...,
+    max_arcs: int | None = ...,
+) -> Fst: ...
 @overload
-def difference(left: Fsts, right: Fst, connect: bool = ...) -> list[Fst]: ...
-def difference(left: Fst | Fsts, right: Fst, connect: bool = True) -> Fst | list[Fst]:
+def difference(
+    left: Fsts,
+    right: Fst,
+    connect: bool = ...,
+    *,
+    max_states: int | None = ...,
+    max_arcs: int | None = ...,
+) -> list[Fst]: ...
+def difference(
+    left: Fst | Fsts,
+    right: Fst,
+    connect: bool = True,
+    *,
+    max_states: int | None = None,
+    max_arcs: int | None = None,
+) -> Fst | list[Fst]:
     """The paths of `left` whose output is no string of `right`, which must be an unweighted, deterministic
     acceptor without epsilons: FstError where it is not."""
-    return _pair("difference", left, right, "auto", connect, None, -1, [0, 0])
+    return _pair("difference", left, right, "auto", connect, None, -1, bounds(max_states, max_arcs))
 
 
 @overload
@@ -170,6 +199,7 @@ def determinize(
     disambiguate: bool = ...,
     subsequential_label: int = ...,
     max_states: int | None = ...,
+    max_arcs: int | None = ...,
 ) -> Fst: ...
 @overload
 def determinize(
@@ -179,6 +209,7 @@ def determinize(
     disambiguate: bool = ...,
     subsequential_label: int = ...,
     max_states: int | None = ...,
+    max_arcs: int | None = ...,
 ) -> list[Fst]: ...
 def determinize(
     fst: Fst | Fsts,
@@ -187,6 +218,7 @@ def determinize(
     disambiguate: bool = False,
     subsequential_label: int = 0,
     max_states: int | None = None,
+    max_arcs: int | None = None,
 ) -> Fst | list[Fst]:
     """At most one arc with an input label leaves a state (Mohri 1997); epsilon is a label like others.
 
@@ -196,16 +228,14 @@ def determinize(
     there are two outputs, where output is owed without end, and beyond `max_states` (default: 50 times the
     states and arcs, at least a million).
     """
-    limits = [*_check_limits(max_states=max_states), 0]
+    most = bounds(max_states, max_arcs)
 
     def operation(one: Fst) -> Fst:
         native = _check_kind(one, "determinize")
         delta_ = _check_delta(delta)
-        return _made(
-            _native.determinize(native, delta_, disambiguate, subsequential_label, *limits), one, one
-        )
+        return _made(_native.determinize(native, delta_, disambiguate, subsequential_label, *most), one, one)
 
-    return _each(operation, fst)
+    return each(operation, fst)
 
 
 @overload
@@ -215,6 +245,7 @@ def determinize_star(
     *,
     use_log: bool = ...,
     max_states: int | None = ...,
+    max_arcs: int | None = ...,
     allow_partial: bool = ...,
 ) -> Fst: ...
 @overload
@@ -224,6 +255,7 @@ def determinize_star(
     *,
     use_log: bool = ...,
     max_states: int | None = ...,
+    max_arcs: int | None = ...,
     allow_partial: bool = ...,
 ) -> list[Fst]: ...
 def determinize_star(
@@ -232,6 +264,7 @@ def determinize_star(
     *,
     use_log: bool = False,
     max_states: int | None = None,
+    max_arcs: int | None = None,
     allow_partial: bool = False,
 ) -> Fst | list[Fst]:
     """Kaldi's determinization: input epsilons are removed on the way, several output labels become chains.
@@ -239,16 +272,16 @@ def determinize_star(
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
     `allow_partial` gives what there is at `max_states` instead.
     """
-    (limit,) = _check_limits(max_states=max_states)
+    most = bounds(max_states, max_arcs)
 
     def operation(one: Fst) -> Fst:
         native: Any = _check_kind(one, "determinize_star")
         as_log = use_log and isinstance(native, _native.StdFst)
         native = native.to_log() if as_log else native
-        result, _ = _native.determinize_star(native, _check_delta(delta), limit, 0, allow_partial)
+        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial)
         return _made(result.to_tropical() if as_log else result, one, one)
 
-    return _each(operation, fst)
+    return each(operation, fst)
 
 
 @overload
@@ -263,7 +296,7 @@ def minimize(fst: Fst | Fsts, delta: float = DELTA, allow_nondet: bool = False) 
     FstError where it is not deterministic, unless `allow_nondet`, and then the result is smaller but maybe
     not the least.
     """
-    return _each(
+    return each(
         lambda one: _made(
             _native.minimize(_check_kind(one, "minimize"), _check_delta(delta), allow_nondet), one, one
         ),
@@ -278,7 +311,7 @@ def minimize_encoded(fst: Fsts, delta: float = ...) -> list[Fst]: ...
 def minimize_encoded(fst: Fst | Fsts, delta: float = DELTA) -> Fst | list[Fst]:
     """Kaldi's: states become one from which the same labels and costs (in multiples of `delta`) can be
     read, where they stand. For any automaton."""
-    return _each(
+    return each(
         lambda one: _made(
             _native.minimize_encoded(_check_kind(one, "minimize_encoded"), _check_delta(delta)), one, one
         ),

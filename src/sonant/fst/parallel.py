@@ -1,6 +1,6 @@
 """Functions on one automaton that take a list of them too: the native core works without the GIL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any, TypeVar
@@ -10,17 +10,22 @@ from sonant import _native
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def each(operation: Callable[[Any], Any], first: Any) -> Any:
+    """The result for an automaton, or the list of results for a sequence of them, which is worked on in as many
+    threads as this process has cores; the first error is raised."""
+    if not isinstance(first, Sequence):
+        return operation(first)
+    if len(first) < 2:
+        return [operation(item) for item in first]
+    with ThreadPoolExecutor(min(len(first), _native.hardware_threads())) as pool:
+        return list(pool.map(operation, first))
+
+
 def over_lists(function: Function) -> Function:
-    """With a list (or tuple) as its first argument the function is called for each of its items, in as many
-    threads as this process has cores, and gives the list of results; the first error is raised."""
+    """The function, for a sequence of automata as its first argument too."""
 
     @wraps(function)
-    def each(first: Any, *args: Any, **options: Any) -> Any:
-        if not isinstance(first, list | tuple):
-            return function(first, *args, **options)
-        if len(first) < 2:
-            return [function(item, *args, **options) for item in first]
-        with ThreadPoolExecutor(min(len(first), _native.hardware_threads())) as pool:
-            return list(pool.map(lambda item: function(item, *args, **options), first))
+    def over(first: Any, *args: Any, **options: Any) -> Any:
+        return each(lambda item: function(item, *args, **options), first)
 
-    return each  # pyright: ignore[reportReturnType]
+    return over  # pyright: ignore[reportReturnType]

@@ -83,5 +83,5 @@ def test_determinize_minimize_and_encode_in_place() -> None:
         determinize(twice, nstate=5)
     with pytest.raises(FstError, match="encode the labels"):
         determinize(twice, det_type="nonfunctional")
-    with pytest.raises(FstError, match="more than 1 states"):
+    with pytest.raises(FstError, match="more than max_states=1 "):
         determinize_star(compiled("0 1 1 1\n1 2 1 1\n2\n"), max_states=1)
