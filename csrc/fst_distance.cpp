@@ -39,17 +39,25 @@ Shape shape_of(const View<W>& fst, const Work& work) {
             "its weights");
 }
 
-template <class D, class W>
+// `Graph`: the automaton itself, or its arcs turned.
+template <class D, class W, class Graph>
 class BestSearch {
+  static constexpr bool kBackward = !std::is_same_v<Graph, View<W>>;
+
  public:
-  BestSearch(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, const char* operation)
-      : fst_(fst), distance_(distance), parents_(parents), work_(operation, fst) {}
+  BestSearch(const View<W>& fst, const Graph& graph, std::vector<D>& distance, std::vector<Parent>* parents,
+             const char* operation)
+      : fst_(fst), graph_(graph), distance_(distance), parents_(parents), work_(operation, fst) {}
+  void leave_out(const std::vector<double>& to_go, double limit) {
+    to_go_ = &to_go;
+    limit_ = limit;
+  }
 
   void run(bool until_final) {
     const Shape shape = shape_of<D>(fst_, work_);
     const auto n = static_cast<StateId>(fst_.num_states);
     if (shape.sorted) {
-      for (StateId s = 0; s < n; ++s) relax(s, [](StateId) {});
+      for (StateId s = 0; s < n; ++s) relax(kBackward ? n - 1 - s : s, [](StateId) {});
     } else if (shape.nonnegative) {
       for (StateId s = 0; s < n; ++s) {
         if (!is_unreached(distance_[s])) push(s);
@@ -71,22 +79,30 @@ class BestSearch {
   void relax(StateId s, Improved improved) {
     const D from = distance_[s];
     if (is_unreached(from)) return;
-    const auto arcs = fst_.arcs_of(s);
+    const auto arcs = graph_.arcs_of(s);
     work_.steps(arcs.size());
     for (std::uint32_t i = 0; i < arcs.size(); ++i) {
-      const Arc<W>& arc = arcs[i];
-      const D through = joined(from, measure<D>(W(arc.weight)));
+      const auto& arc = arcs[i];
+      const D through = joined(from, cost_of(arc));
       if (!better(through, distance_[arc.nextstate])) continue;
+      if constexpr (std::is_same_v<D, double>) {
+        if (to_go_ && !(through + (*to_go_)[arc.nextstate] <= limit_)) continue;
+      }
       distance_[arc.nextstate] = through;
       if (parents_) (*parents_)[arc.nextstate] = {s, i};
       improved(arc.nextstate);
     }
   }
 
+  template <class Any>
+  static D cost_of(const Any& arc) {
+    const auto weight = arc.weight;
+    return measure<D>(weight);
+  }
   static bool later(const Entry& a, const Entry& b) { return better(b.distance, a.distance); }
   void push(StateId s) {
     heap_.push_back({distance_[s], s});
-    std::ranges::push_heap(heap_, later);
+    std::push_heap(heap_.begin(), heap_.end(), later);
   }
 
   // Dijkstra's algorithm from what is in the heap, within the states that `within` takes.
@@ -99,8 +115,8 @@ class BestSearch {
       }
     }
     while (!heap_.empty()) {
-      const Entry entry = heap_.front();
-      std::ranges::pop_heap(heap_, later);
+      const Entry entry = heap_[0];
+      std::pop_heap(heap_.begin(), heap_.end(), later);
       heap_.pop_back();
       if (better(distance_[entry.state], entry.distance)) continue;  // an old entry
       if (until_final) {
@@ -122,23 +138,25 @@ class BestSearch {
     std::vector<std::uint32_t> times_queued;
     std::vector<char> queued;
     std::deque<StateId> queue;
-    for (std::size_t c = 0; c + 1 < order.begin.size(); ++c) {
+    const std::size_t count = order.begin.size() - 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t c = kBackward ? count - 1 - i : i;
       const auto states = std::span(order.states).subspan(order.begin[c], order.begin[c + 1] - order.begin[c]);
       const std::int32_t component = walked.component[states[0]];
       const auto inside = [&](StateId s) { return walked.component[s] == component; };
       if (states.size() == 1) {
         const StateId s = states[0];
         if (is_unreached(distance_[s])) continue;
-        for (const Arc<W>& arc : fst_.arcs_of(s)) {
-          if (arc.nextstate == s && better(measure<D>(W(arc.weight)), one)) negative_cycle(s, work_);
+        for (const auto& arc : graph_.arcs_of(s)) {
+          if (arc.nextstate == s && better(cost_of(arc), one)) negative_cycle(s, work_);
         }
         relax(s, [](StateId) {});
         continue;
       }
       bool nonnegative = true;
       for (const StateId s : states) {
-        for (const Arc<W>& arc : fst_.arcs_of(s)) {
-          nonnegative &= !inside(arc.nextstate) || !better(measure<D>(W(arc.weight)), one);
+        for (const auto& arc : graph_.arcs_of(s)) {
+          nonnegative &= !inside(arc.nextstate) || !better(cost_of(arc), one);
         }
       }
       if (nonnegative) {
@@ -171,9 +189,12 @@ class BestSearch {
   }
 
   const View<W>& fst_;
+  const Graph& graph_;
   std::vector<D>& distance_;
   std::vector<Parent>* parents_;
-  std::vector<Entry> heap_;
+  const std::vector<double>* to_go_ = nullptr;
+  double limit_ = 0;
+  Array<Entry> heap_;
   Work work_;
 };
 
@@ -182,7 +203,39 @@ class BestSearch {
 template <class D, class W>
 void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final,
                const char* operation) {
-  BestSearch<D, W>(fst, distance, parents, operation).run(until_final);
+  BestSearch<D, W, View<W>>(fst, fst, distance, parents, operation).run(until_final);
+}
+
+template <class D, class W>
+void find_best_backward(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents,
+                        const char* operation) {
+  const Backward<W> back(fst);
+  BestSearch<D, W, Backward<W>>(fst, back, distance, parents, operation).run(false);
+}
+
+template <class W>
+void find_best_within(const View<W>& fst, std::vector<double>& distance, const std::vector<double>& to_go, double limit,
+                      const char* operation) {
+  BestSearch<double, W, View<W>> search(fst, fst, distance, nullptr, operation);
+  search.leave_out(to_go, limit);
+  search.run(false);
+}
+
+template <class W>
+Backward<W>::Backward(const View<W>& fst) : begin(fst.num_states + 1, 0) {
+  for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
+    for (const Arc<W>& arc : fst.arcs_of(s)) ++begin[arc.nextstate];
+  }
+  std::uint32_t at = 0;
+  for (std::uint32_t& b : begin) at = b += at;  // where those of each state end
+  edges.resize_for_overwrite(at);
+  for (auto s = static_cast<StateId>(fst.num_states); s-- > 0;) {
+    const auto arcs = fst.arcs_of(s);
+    for (std::size_t i = arcs.size(); i-- > 0;) {
+      if constexpr (has_strings<W>) edges[--begin[arcs[i].nextstate]] = {s, arcs[i].weight.weight};
+      else edges[--begin[arcs[i].nextstate]] = {s, arcs[i].weight};
+    }
+  }
 }
 
 namespace {
@@ -321,8 +374,7 @@ std::vector<D> best_distances(const View<W>& fst, Direction direction, StateId s
     }
     return distance;
   }
-  const Fst<W> back = turned(fst);
-  find_best(back.view(), distance, static_cast<std::vector<Parent>*>(nullptr), false, operation);
+  find_best_backward(fst, distance, static_cast<std::vector<Parent>*>(nullptr), operation);
   return distance;
 }
 
@@ -421,6 +473,7 @@ std::vector<W> shortest_distance(const View<W>& fst, const DistanceOptions& opti
 
 #define SONANT_MEASURES(D, W)                                                                         \
   template void find_best(const View<W>&, std::vector<D>&, std::vector<Parent>*, bool, const char*);  \
+  template void find_best_backward(const View<W>&, std::vector<D>&, std::vector<Parent>*, const char*); \
   template std::vector<D> best_distances(const View<W>&, Direction, StateId, std::vector<Parent>*, const char*);
 SONANT_MEASURES(TropicalWeight, TropicalWeight)
 SONANT_MEASURES(LatticeWeight, LatticeWeight)
@@ -429,6 +482,13 @@ SONANT_MEASURES(LatticeWeight, CompactWeight)
 SONANT_MEASURES(double, TropicalWeight)
 SONANT_MEASURES(double, LatticeWeight)
 SONANT_MEASURES(double, CompactWeight)
+
+#define SONANT_WITHIN(W)                                                                                     \
+  template void find_best_within(const View<W>&, std::vector<double>&, const std::vector<double>&, double, \
+                                 const char*);
+SONANT_WITHIN(TropicalWeight)
+SONANT_WITHIN(LatticeWeight)
+SONANT_WITHIN(CompactWeight)
 
 #define SONANT_INSTANTIATE(W) \
   template std::vector<W> shortest_distance(const View<W>&, const DistanceOptions&, StringsOf<W>&);

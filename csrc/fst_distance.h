@@ -77,12 +77,38 @@ class LogSum {
 
 inline constexpr const char* kShortestDistance = "shortest distance";
 
+// Arcs by where they lead, as searches from the final states follow them; strings are left out.
+template <class N>
+struct Edge {
+  StateId nextstate;  // where the arc comes from
+  N weight;
+};
+template <class W>
+using Natural = std::conditional_t<has_strings<W>, LatticeWeight, W>;
+template <class W>
+struct Backward {
+  explicit Backward(const View<W>& fst);
+  std::span<const Edge<Natural<W>>> arcs_of(StateId s) const {
+    return {edges.data() + begin[s], edges.data() + begin[s + 1]};
+  }
+  Array<std::uint32_t> begin;
+  Array<Edge<Natural<W>>> edges;
+};
+
 // Lowers `distance`, which holds where to begin, to the best of all paths from there; `parents`, if any, tell them.
 // With `until_final` it may stop as soon as the best path to a final state is known (that path alone is then sure).
 // FstError, which names the operation, where a cycle has a negative cost or a weight is NaN.
 template <class D, class W>
 void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final,
                const char* operation = kShortestDistance);
+// The same against the arcs, from final costs; a parent is the state that comes next on the best path.
+template <class D, class W>
+void find_best_backward(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents,
+                        const char* operation = kShortestDistance);
+// The same along the arcs, without what costs more than `limit` together with `to_go` from where it is.
+template <class W>
+void find_best_within(const View<W>& fst, std::vector<double>& distance, const std::vector<double>& to_go, double limit,
+                      const char* operation);
 
 // Sums instead of the best; what comes round a cycle is followed until it is below `delta` of the whole. FstError
 // where the paths of a cycle have no finite sum.

@@ -246,7 +246,6 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
   FstBuilder<W> result;
   result.strings = *view.strings;
   result.states.reserve(static_cast<std::size_t>(states));
-  result.arcs.reserve(view.num_arcs());
   Work work("epsilon removal", view, options.bounds);
   check_costs(view, work);
   Closure<W> closure(view, result.strings, options.delta, work);
@@ -290,8 +289,10 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
     work.made(result.states.size(), result.arcs.size());
   }
   if (view.start != kNoState) result.start = number[view.start];
-  const Fst<W> removed = result.finish(kNothingKnown | properties::kNoEpsilons);
-  return options.connect ? connect(removed) : removed;
+  if (options.connect) connect(result, work);
+  return result.finish(kNothingKnown | properties::kNoEpsilons | (options.connect ? properties::kAccessible |
+                                                                                         properties::kCoAccessible
+                                                                                   : 0));
 }
 
 namespace {
@@ -419,7 +420,8 @@ class LocalRemoval {
     }
     result.start = view_.start;
     result.strings = std::move(strings_);
-    return connect(result.finish());
+    connect(result, work_);
+    return result.finish();
   }
 
   const View<W> view_;

@@ -92,7 +92,7 @@ class Register {
 // The coarsest partition of states such that those of a block have the same final cost and the same labels and costs
 // on arcs to the same blocks (the same number of times), by hashes that begin with `seed`.
 template <class W>
-std::vector<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed, StateId& blocks, Work& work) {
+Array<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed, StateId& blocks, Work& work) {
   const std::size_t n = fst.num_states;
   const auto label_of = [&](const Arc<W>& arc) {
     return mixed(seed ^ (std::uint64_t(std::uint32_t(arc.ilabel)) << 32 | std::uint32_t(arc.olabel))) +
@@ -107,8 +107,8 @@ std::vector<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed,
     StateId from;
   };
 #pragma pack(pop)
-  std::vector<std::uint32_t> begin(n + 2, 0);
-  std::vector<std::uint64_t> sum(n, 0);
+  Array<std::uint32_t> begin(n + 2, 0);
+  Array<std::uint64_t> sum(n, 0);
   for (std::size_t s = 0; s < n; ++s) {
     for (const Arc<W>& arc : fst.arcs_of(StateId(s))) ++begin[arc.nextstate + 2];
   }
@@ -128,8 +128,8 @@ std::vector<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed,
     std::uint32_t begin, end, dirty;
   };
   Array<Block> block = {{0, std::uint32_t(n), std::uint32_t(n)}};
-  std::vector<StateId> members(n), of(n, 0), queue = {0};
-  std::vector<std::uint32_t> place(n);
+  Array<StateId> members(n), of(n, 0), queue = {0};
+  Array<std::uint32_t> place(n);
   for (std::size_t s = 0; s < n; ++s) members[s] = StateId(s), place[s] = std::uint32_t(s);
   struct Part {
     std::uint64_t sum;
@@ -202,26 +202,37 @@ std::vector<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed,
   return of;
 }
 
-// Whether a path from the start leads back to it, of an automaton whose states are all on paths from there.
+// The states so that arcs lead to later ones, the start first (Kahn 1962), of an automaton whose states are all on paths from
+// there; empty where there is a cycle.
 template <class W>
-bool returns_to_start(const View<W>& fst) {
+Array<StateId> acyclic_order(const View<W>& fst) {
+  Array<std::uint32_t> into(fst.num_states, 0);
   for (std::size_t s = 0; s < fst.num_states; ++s) {
-    for (const Arc<W>& arc : fst.arcs_of(StateId(s))) {
-      if (arc.nextstate == fst.start) return true;
+    for (const Arc<W>& arc : fst.arcs_of(StateId(s))) ++into[arc.nextstate];
+  }
+  Array<StateId> order;
+  if (into[fst.start] > 0) return order;
+  order.reserve(fst.num_states);
+  order.push_back(fst.start);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (const Arc<W>& arc : fst.arcs_of(order[i])) {
+      if (--into[arc.nextstate] == 0) order.push_back(arc.nextstate);
     }
   }
-  return false;
+  if (order.size() < fst.num_states) order.clear();
+  return order;
 }
 
 // The states merged where they are the same, costs rounded to multiples of `delta`; `again`: more may be merged then.
 template <class W>
 FstBuilder<W> merged(const View<W>& fst, float delta, bool& again, Work& work) {
   const std::size_t n = fst.num_states;
-  std::vector<StateId> number(n, kNoState);
+  Array<StateId> number;
+  number.resize_for_overwrite(n);
   Register<W> unique;
   Array<Arc<W>> arcs;
   again = false;
-  const auto enter = [&](StateId s, const std::vector<StateId>& next) {
+  const auto enter = [&](StateId s, const Array<StateId>& next) {
     arcs.clear();
     for (Arc<W> arc : fst.arcs_of(s)) {
       work.step();
@@ -232,15 +243,15 @@ FstBuilder<W> merged(const View<W>& fst, float delta, bool& again, Work& work) {
     return unique.number(rounded(W(fst.states[s].final), delta), arcs);
   };
   FstBuilder<W> result;
-  const std::vector<StateId> order = returns_to_start(fst) ? std::vector<StateId>() : topological_order(fst);
+  Array<StateId> order = acyclic_order(fst);
   if (order.empty()) {
     StateId blocks = 0;
     for (std::uint64_t seed = 1;; ++seed) {
-      const std::vector<StateId> block = refine(fst, delta, mixed(seed), blocks, work);
+      const Array<StateId> block = refine(fst, delta, mixed(seed), blocks, work);
       // Exactly: members of a block look the same. Otherwise two hashes were the same by chance.
       unique = Register<W>();
       bool exact = true;
-      std::vector<StateId> of_block(blocks, kNoState);
+      Array<StateId> of_block(std::size_t(blocks), kNoState);
       for (std::size_t s = 0; s < n && exact; ++s) {
         number[s] = enter(StateId(s), block);
         StateId& own = of_block[block[s]];
@@ -257,26 +268,20 @@ FstBuilder<W> merged(const View<W>& fst, float delta, bool& again, Work& work) {
     result.arcs = std::move(unique.arcs);
     return result;
   }
-  {
-    std::vector<StateId> at(n);
-    for (std::size_t s = 0; s < n; ++s) at[order[s]] = StateId(s);
-    for (std::size_t i = n; i-- > 0;) number[at[i]] = enter(at[i], number);
+  // From the end; then turned round, so that the start comes first, and each state's arcs back again.
+  for (std::size_t i = n; i-- > 0;) number[order[i]] = enter(order[i], number);
+  const auto last = static_cast<StateId>(unique.states.size() - 1);
+  result.start = last - number[fst.start];
+  result.states = std::move(unique.states);
+  result.arcs = std::move(unique.arcs);
+  std::reverse(result.states.begin(), result.states.end());
+  std::reverse(result.arcs.begin(), result.arcs.end());
+  Arc<W>* own = result.arcs.begin();
+  for (const State<W>& state : result.states) {
+    std::reverse(own, own + state.arcs);
+    own += state.arcs;
   }
-  std::vector<StateId> name(unique.states.size(), kNoState);
-  for (std::size_t s = 0; s < n; ++s) {
-    if (name[number[s]] != kNoState) continue;
-    name[number[s]] = StateId(result.states.size());
-    result.states.push_back(unique.states[number[s]]);
-  }
-  result.arcs.reserve(unique.arcs.size());
-  for (State<W>& state : result.states) {
-    for (std::uint32_t i = state.begin; i < state.begin + state.arcs; ++i) {
-      Arc<W> arc = unique.arcs[i];
-      arc.nextstate = name[arc.nextstate];
-      result.arcs.push_back(arc);
-    }
-  }
-  result.start = name[number[fst.start]];
+  for (Arc<W>& arc : result.arcs) arc.nextstate = last - arc.nextstate;
   return result;
 }
 
@@ -344,12 +349,10 @@ std::vector<Lists::Id> common_outputs(const View<W>& fst, Lists& lists, Work& wo
     common[s] = id;
     return changed;
   };
-  const std::vector<StateId> order = topological_order(fst);
-  std::vector<StateId> at(fst.num_states);
-  for (std::size_t s = 0; s < at.size(); ++s) at[order.empty() ? s : order[s]] = StateId(s);
+  const Array<StateId> order = acyclic_order(fst);
   for (bool changed = true; changed;) {
     changed = false;
-    for (std::size_t i = at.size(); i-- > 0;) changed |= find(at[i]);
+    for (std::size_t i = fst.num_states; i-- > 0;) changed |= find(order.empty() ? StateId(i) : order[i]);
     if (!order.empty()) break;
   }
   return common;
@@ -370,7 +373,8 @@ void push_outputs(FstBuilder<W>& builder, Lists& lists, Work& work) {
   }
   const Lists::Id prefix = common[builder.start];
   if (prefix == 0) return;
-  if (returns_to_start(fst)) {  // what all paths begin with comes before it
+  const auto returns = [&](const Arc<W>& arc) { return arc.nextstate == fst.start; };
+  if (std::any_of(builder.arcs.begin(), builder.arcs.end(), returns)) {  // what all paths begin with comes before it
     const StateId start = builder.open();
     builder.add({0, Label(prefix), W::one(), builder.start});
     builder.start = start;

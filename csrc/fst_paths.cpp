@@ -78,9 +78,6 @@ class PathWriter {
 };
 
 template <class W>
-using Natural = std::conditional_t<has_strings<W>, LatticeWeight, W>;
-
-template <class W>
 Fst<W> best_path(const View<W>& fst, const PathOptions& options) {
   using D = Natural<W>;
   std::vector<D> distance(fst.num_states, unreached<D>());
@@ -117,10 +114,9 @@ template <class W>
 Ahead look_ahead(const View<W>& fst) {
   Ahead ahead;
   std::vector<Parent> parents(fst.num_states);
-  const Fst<W> back = turned(fst);
   ahead.cost.resize(fst.num_states);
   for (std::size_t s = 0; s < fst.num_states; ++s) ahead.cost[s] = measure<double>(W(fst.states[s].final));
-  find_best(back.view(), ahead.cost, &parents, false, kShortestPath);
+  find_best_backward(fst, ahead.cost, &parents, kShortestPath);
   constexpr std::uint32_t kUnknown = 0xffffffff;
   ahead.arcs.assign(fst.num_states, kUnknown);
   std::vector<StateId> path;

@@ -14,11 +14,13 @@ Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t most_states) {
   if (!(threshold >= 0)) work.fail("a threshold of ", threshold, "; expected a cost of 0 or more");
   FstBuilder<W> result;
   if (view.start == kNoState || most_states == 0) return result.finish();
-  const std::vector<double> alpha = best_distances<double>(view, Direction::kForward, kNoState, nullptr, "pruning");
   const std::vector<double> beta = best_distances<double>(view, Direction::kReverse, kNoState, nullptr, "pruning");
   // Half of float's precision of leeway, or arcs of the best path itself might fall out.
   const double best = beta[view.start], limit = best + threshold + 1e-6 * std::fabs(best);
   if (is_unreached(best)) return result.finish();
+  std::vector<double> alpha(view.num_states, unreached<double>());
+  alpha[view.start] = 0;
+  find_best_within(view, alpha, beta, limit, "pruning");
   std::vector<char> kept(view.num_states, 0);
   std::vector<StateId> order;
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
@@ -50,7 +52,9 @@ Fst<W> prune(const Fst<W>& fst, double threshold, std::int64_t most_states) {
   }
   result.start = number[view.start];
   result.strings = *view.strings;
-  return connect(result.finish(properties::after_delete_states(fst.stored_properties())));
+  connect(result, work);
+  return result.finish(properties::after_delete_states(fst.stored_properties()) | properties::kAccessible |
+                       properties::kCoAccessible);
 }
 
 #define SONANT_INSTANTIATE(W) template Fst<W> prune(const Fst<W>&, double, std::int64_t);

@@ -132,7 +132,7 @@ class HashIndex {
   // Makes room; `hash_of` gives each number's hash again.
   template <class HashOf>
   void grow(HashOf hash_of) {
-    std::vector<Slot> larger(slots_.size() * 2, Slot{0, kNone});
+    Array<Slot> larger(slots_.size() * 2, Slot{0, kNone});
     for (const Slot& slot : slots_) {
       if (slot.number == kNone) continue;
       std::size_t i = hash_of(slot.number) & (larger.size() - 1);
@@ -146,7 +146,7 @@ class HashIndex {
   struct Slot {
     std::uint32_t tag, number;
   };
-  std::vector<Slot> slots_;
+  Array<Slot> slots_;
   std::size_t used_ = 0;
 };
 
