@@ -121,6 +121,13 @@ void NgramLm::Builder::add_child(Node parent, std::int32_t word, float logprob, 
   lm_.backoffs_.push_back(backoff);
 }
 
+void NgramLm::Builder::reserve(std::size_t count) {
+  lm_.words_.reserve(lm_.words_.size() + count);
+  lm_.logprobs_.reserve(lm_.logprobs_.size() + count);
+  lm_.backoffs_.reserve(lm_.backoffs_.size() + count);
+  parents_.reserve(parents_.size() + count);
+}
+
 // Sorts the order that was filled, and leads its parents to it.
 void NgramLm::Builder::close() {
   const std::size_t base = lm_.levels_[level_], count = parents_.size();
