@@ -270,19 +270,22 @@ class Katz : Estimator {
     };
     each_context(sorter, [&](std::span<const Entry> entries) {
       double sum = 0, kept = 0;
-      std::size_t zeros = 0;
+      std::size_t followers = 0;
       for (const Entry& entry : entries) {
         sum += entry.count;
         kept += mass(entry);
-        if (entry.count == 0) ++zeros;
+        if (mass(entry) > 0) ++followers;
       }
-      const bool all = entries.size() - zeros == vocabulary_;
-      if (!all && 1 - kept / sum < kNothing) sum += 1;
-      // Where there is nothing to back off to: for words that do not come, or else a share for each.
-      const double rest = order == 1 ? (1 - kept / sum) / double(zeros ? zeros : entries.size()) : 0;
+      if (followers == vocabulary_) {
+        sum = kept;
+      } else if (1 - kept / sum < kNothing) {
+        sum += 1;
+      }
+      // Of each word that does not come, among the unigrams, which have nothing to back off to.
+      const double rest = (1 - kept / sum) / std::max(1.0, double(entries.size() - followers));
       for (const Entry& entry : entries) {
         if (entry.count < least) continue;
-        const double p = mass(entry) / sum + (entry.count == 0 || zeros == 0 ? rest : 0);
+        const double p = entry.count ? mass(entry) / sum : rest;
         builder_.add_child(entry.context(), entry.word(), static_cast<float>(std::log10(p)), 0);
       }
     });
@@ -311,7 +314,7 @@ class Katz : Estimator {
       }
       const double r = double(c + 1) * double(n[c + 1]) / (double(c) * double(n[c]));
       const double found = (r - a) / (1 - a);
-      if (found > kNothing && r <= 1 && std::isfinite(found)) {
+      if (found > kNothing && found <= 1) {
         d[c] = found;
       } else {
         warn(order, "the discount of the count ", c, " would be ", found, ": it is not discounted");

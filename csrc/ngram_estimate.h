@@ -31,9 +31,9 @@ NgramEstimate kneser_ney(const NgramCounts& counts, std::span<const std::int64_t
 //   p(w | h) = d(c) c / c(h),  c = c(h w);  d(c) = 1 above k, else, with n_i the n-grams that come i times,
 //   d(c) = (r - a) / (1 - a),  r = (c + 1) n_{c+1} / (c n_c),  a = (k + 1) n_{k+1} / n_1
 // where k = max_discounted[i - 1] of order i (the last one where that ends). k is lowered to where n_{k+1} is not 0;
-// d(c) is 1 where it is not in (0, 1]. A context whose words have all mass, though not all words come after it, gets
-// one more count in c(h). Of the unigrams, words that do not come share what is left (all words, where all come).
-// Backoffs make the probabilities after each context sum to 1. discounts: d(1), d(2), ..., d(k).
+// d(c) is 1 where it would not be in (0, 1]. A context whose words have all mass, though other words may come, gets one
+// more count in c(h); one that all words follow is not discounted but sums to 1. Of the unigrams, words that do not
+// come share what is left. Backoffs make the probabilities after each context sum to 1. discounts: d(1), ..., d(k).
 NgramEstimate katz(const NgramCounts& counts, std::span<const std::int64_t> min_counts,
                    std::span<const std::int64_t> max_discounted);
 

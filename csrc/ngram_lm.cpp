@@ -208,6 +208,16 @@ void NgramLm::link() {
   }
 }
 
+// The probability that the shorter context gives to all words that do not follow this one.
+double NgramLm::unseen_after(Node context) const {
+  double sum = 0;
+  for (Node node = first(1); node < first(2); ++node) {
+    Node shorter = shorter_[context];
+    if (child(context, words_[node]) == kRoot) sum += std::pow(10.0, score(shorter, words_[node]));
+  }
+  return sum;
+}
+
 void NgramLm::normalize() {
   for (Node context = 1; context < backoffs_.size(); ++context) {
     if (begins_[context] == begins_[context + 1]) {
@@ -220,6 +230,8 @@ void NgramLm::normalize() {
       Node shorter = shorter_[context];
       left_shorter -= std::pow(10.0, score(shorter, words_[node]));
     }
+    // Of a small rest most is rounding; where it would be made larger, it is summed up word by word.
+    if (left > 10 * left_shorter) left_shorter = unseen_after(context);
     // A context that all words follow leaves nothing, but for rounding.
     constexpr double least = 1e-7;
     backoffs_[context] = static_cast<float>(std::log10(std::max(left, least) / std::max(left_shorter, least)));

@@ -57,6 +57,7 @@ class NgramLm {
  private:
   friend class Builder;
   void link();
+  double unseen_after(Node context) const;
 
   std::vector<Node> levels_;  // first node of each order, from 0 on, and the end
   std::vector<std::int32_t> words_;

@@ -221,7 +221,7 @@ class NgramLm:
         smoothing: Smoothing = "kneser-ney",
         vocabulary: SymbolTable | Iterable[str] | None = None,
         min_counts: Sequence[int] = (),
-        max_discounted: Sequence[int] = (1, 7),
+        max_discounted: Sequence[int] = (0, 7),
         memory: int | None = None,
         temporary: Path | None = None,
         progress: Callable[[CountingState], None] | None = None,
