@@ -319,40 +319,4 @@ void NgramLm::write_arpa(Output& out, const WordTable& words) const {
   out.write(text);
 }
 
-TextScore score_text(Input& in, const NgramLm& lm, const WordTable& words) {
-  constexpr std::string_view blank = " \t\r\v\f";
-  Lines lines(in);
-  TextScore score;
-  const std::int32_t start = lm.bos;
-  const auto begin = lm.context({&start, 1});
-  std::string_view line;
-  const auto add = [&](NgramLm::Node& context, std::int32_t word) {
-    const double logprob = lm.score(context, word);
-    score.logprob += logprob;
-    return logprob;
-  };
-  while (lines.next(line)) {
-    std::size_t at = line.find_first_not_of(blank);
-    if (at == line.npos) continue;
-    ++score.sentences;
-    NgramLm::Node context = begin;
-    while (at != line.npos) {
-      const std::size_t end = std::min(line.size(), line.find_first_of(blank, at));
-      const std::int32_t word = words.find(line.substr(at, end - at));
-      const std::int32_t known = lm.known(word);
-      ++score.words;
-      if (known != word || known == lm.unk) ++score.unknown;
-      if (known < 0) {  // the model says nothing of it
-        context = NgramLm::kRoot;
-      } else {
-        const double logprob = add(context, known);
-        if (known == word && known != lm.unk) score.logprob_known += logprob;
-      }
-      at = line.find_first_not_of(blank, end);
-    }
-    score.logprob_known += add(context, lm.eos);
-  }
-  return score;
-}
-
 }  // namespace sonant

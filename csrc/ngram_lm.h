@@ -100,13 +100,4 @@ struct NgramLmFile {
 
 NgramLmFile read_ngram_lm(Input& in, WordTable* words, const ArpaOptions& options);
 
-// What a text costs: sentences, one a line, words parted by blanks.
-struct TextScore {
-  std::int64_t sentences = 0, words = 0, unknown = 0;
-  double logprob = 0;          // log10 of all, </s> included; unknown words by <unk> where the model has it
-  double logprob_known = 0;    // without that of unknown words
-};
-
-TextScore score_text(Input& in, const NgramLm& lm, const WordTable& words);
-
 }  // namespace sonant

@@ -15,6 +15,7 @@
 #include "ngram_derive.h"
 #include "ngram_estimate.h"
 #include "ngram_lm.h"
+#include "ngram_score.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -125,16 +126,21 @@ void bind_lm(nb::module_& m) {
              }
              return scores;
            })
-      .def("score_text",
-           [](const NgramLm& self, Input& in, const WordTable& words) {
-             const TextScore score = released([&] { return score_text(in, self, words); });
-             return nb::make_tuple(score.sentences, score.words, score.unknown, score.logprob, score.logprob_known);
-           })
       .def("write_arpa",
            [](const NgramLm& self, Output& out, const WordTable& words) {
              released([&] { self.write_arpa(out, words); });
            })
       .def("to_const_arpa", [](const NgramLm& self) { return released([&] { return ConstArpa::of(self); }); });
+
+  nb::class_<TextScorer>(m, "TextScorer", "Scores texts by a model.")
+      .def(nb::init<const NgramLm&>(), "lm"_a, nb::keep_alive<1, 2>())
+      .def("score",
+           [](TextScorer& self, Input& in, const WordTable& words) {
+             const TextScore score = released([&] { return self.score(in, words); });
+             return nb::make_tuple(score.sentences, score.words, score.unknown, score.logprob, score.logprob_known);
+           },
+           "stream"_a, "words"_a)
+      .def("nbytes", &TextScorer::bytes);
 
   nb::class_<NgramCounts>(m, "NgramCounts", "Counts of n-grams of a text.", nb::is_weak_referenceable())
       .def_static("make",

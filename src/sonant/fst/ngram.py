@@ -189,6 +189,7 @@ class NgramLm:
         self._lm = native
         self.symbols = symbols
         self._made: Any = None
+        self._scorer: Any = None
 
     @classmethod
     def read(
@@ -351,10 +352,13 @@ class NgramLm:
 
     def perplexity(self, text: Text) -> Perplexity:
         """Of a text of one sentence a line: a path (plain or gzip), bytes, or sentences."""
+        if self._scorer is None:
+            self._scorer = _native.TextScorer(self._lm)
         sums = [0.0] * 5
         for part in _texts(text):
             with reading_text(part) as stream:
-                sums = [a + b for a, b in zip(sums, self._lm.score_text(stream, self._words), strict=True)]
+                found = self._scorer.score(stream, self._words)
+            sums = [a + b for a, b in zip(sums, found, strict=True)]
         sentences, words, unknown = map(int, sums[:3])
         return Perplexity(sentences, words, unknown, sums[3] * _LN10, sums[4] * _LN10)
 
