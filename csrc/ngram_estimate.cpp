@@ -40,7 +40,7 @@ class Estimator {
  protected:
   std::size_t orders() const { return counts_.options().order; }
   std::int64_t min_count(std::size_t order) const {
-    return order == 1 ? 0 : order <= min_counts_.size() ? min_counts_[order - 1] : 1;
+    return order == 1 ? 0 : min_counts_.empty() ? 1 : min_counts_[std::min(order, min_counts_.size()) - 1];
   }
 
   // n-grams of an order whose contexts the model has; having_[c] becomes how many come c times.

@@ -55,7 +55,7 @@ def katz(text: list[str], order: int, min_counts=(), max_discounted=(0, 7)):
     all_discounts = [{}] + [discounts(n) for n in range(1, order + 1)]
     kept: dict[tuple, dict[str, float]] = {}
     for n in range(order):
-        least = min_counts[n] if 0 < n < len(min_counts) else 1
+        least = min_counts[min(n, len(min_counts) - 1)] if n and min_counts else 1
         for history, words in followers.items():
             if len(history) != n:
                 continue
@@ -94,6 +94,7 @@ def katz(text: list[str], order: int, min_counts=(), max_discounted=(0, 7)):
         (3, 400, {"min_counts": (1, 1, 2)}),
         (3, 400, {"min_counts": (1, 2, 3), "max_discounted": (0, 5, 3)}),
         (4, 400, {"max_discounted": (1, 12)}),
+        (4, 400, {"min_counts": (1, 2)}),
         (3, 6, {}),
         (2, 3, {"max_discounted": (7,)}),
     ],

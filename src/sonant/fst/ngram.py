@@ -239,7 +239,8 @@ class NgramLm:
 
         `vocabulary` is the words that the model has (others are `unk`), in a table that is kept, or a list;
         without one all words of the text are. `min_counts[i]` leaves out the n-grams of order i + 1 with
-        counts below it: (1, 1, 2) for the trigrams that come once; words are never left out.
+        counts below it, the last of all higher orders: (1, 1, 2) for trigrams and longer ones that come once;
+        words are never left out.
 
         `memory` bounds the bytes of the counts, at least 65536 (None: any, about 4 (order + 1) bytes a
         different n-gram); what does not fit is sorted and merged in files in `temporary` (default: the
