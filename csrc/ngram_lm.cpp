@@ -121,6 +121,13 @@ void NgramLm::Builder::add_child(Node parent, std::int32_t word, float logprob, 
   lm_.backoffs_.push_back(backoff);
 }
 
+void NgramLm::Builder::reserve(std::size_t count) {
+  lm_.words_.reserve(lm_.words_.size() + count);
+  lm_.logprobs_.reserve(lm_.logprobs_.size() + count);
+  lm_.backoffs_.reserve(lm_.backoffs_.size() + count);
+  parents_.reserve(parents_.size() + count);
+}
+
 // Sorts the order that was filled, and leads its parents to it.
 void NgramLm::Builder::close() {
   const std::size_t base = lm_.levels_[level_], count = parents_.size();
@@ -201,6 +208,16 @@ void NgramLm::link() {
   }
 }
 
+// The probability that the shorter context gives to all words that do not follow this one.
+double NgramLm::unseen_after(Node context) const {
+  double sum = 0;
+  for (Node node = first(1); node < first(2); ++node) {
+    Node shorter = shorter_[context];
+    if (child(context, words_[node]) == kRoot) sum += std::pow(10.0, score(shorter, words_[node]));
+  }
+  return sum;
+}
+
 void NgramLm::normalize() {
   for (Node context = 1; context < backoffs_.size(); ++context) {
     if (begins_[context] == begins_[context + 1]) {
@@ -213,6 +230,8 @@ void NgramLm::normalize() {
       Node shorter = shorter_[context];
       left_shorter -= std::pow(10.0, score(shorter, words_[node]));
     }
+    // Of a small rest most is rounding; where it would be made larger, it is summed up word by word.
+    if (left > 10 * left_shorter) left_shorter = unseen_after(context);
     // A context that all words follow leaves nothing, but for rounding.
     constexpr double least = 1e-7;
     backoffs_[context] = static_cast<float>(std::log10(std::max(left, least) / std::max(left_shorter, least)));
@@ -298,42 +317,6 @@ void NgramLm::write_arpa(Output& out, const WordTable& words) const {
   }
   text += "\n\\end\\\n";
   out.write(text);
-}
-
-TextScore score_text(Input& in, const NgramLm& lm, const WordTable& words) {
-  constexpr std::string_view blank = " \t\r\v\f";
-  Lines lines(in);
-  TextScore score;
-  const std::int32_t start = lm.bos;
-  const auto begin = lm.context({&start, 1});
-  std::string_view line;
-  const auto add = [&](NgramLm::Node& context, std::int32_t word) {
-    const double logprob = lm.score(context, word);
-    score.logprob += logprob;
-    return logprob;
-  };
-  while (lines.next(line)) {
-    std::size_t at = line.find_first_not_of(blank);
-    if (at == line.npos) continue;
-    ++score.sentences;
-    NgramLm::Node context = begin;
-    while (at != line.npos) {
-      const std::size_t end = std::min(line.size(), line.find_first_of(blank, at));
-      const std::int32_t word = words.find(line.substr(at, end - at));
-      const std::int32_t known = lm.known(word);
-      ++score.words;
-      if (known != word || known == lm.unk) ++score.unknown;
-      if (known < 0) {  // the model says nothing of it
-        context = NgramLm::kRoot;
-      } else {
-        const double logprob = add(context, known);
-        if (known == word && known != lm.unk) score.logprob_known += logprob;
-      }
-      at = line.find_first_not_of(blank, end);
-    }
-    score.logprob_known += add(context, lm.eos);
-  }
-  return score;
 }
 
 }  // namespace sonant

@@ -21,6 +21,7 @@ class NgramLm {
  public:
   using Node = std::uint32_t;
   static constexpr Node kRoot = 0;
+  static constexpr float kNoProbability = -99;  // log10, of <s>, which is never predicted
 
   std::int32_t bos = -1, eos = -1, unk = -1;  // unk: -1 where there is none
 
@@ -56,6 +57,7 @@ class NgramLm {
  private:
   friend class Builder;
   void link();
+  double unseen_after(Node context) const;
 
   std::vector<Node> levels_;  // first node of each order, from 0 on, and the end
   std::vector<std::int32_t> words_;
@@ -72,6 +74,8 @@ class NgramLm::Builder {
   const char* add(std::span<const std::int32_t> words, float logprob, float backoff);
   // The same with the node of its first words; those of one order need not be sorted, but none comes twice.
   void add_child(Node parent, std::int32_t word, float logprob, float backoff);
+  // Room for n-grams that are still to come.
+  void reserve(std::size_t count);
   // Closes an order before the first n-gram of the next one comes; its nodes can be found from then on.
   void close();
   void set_backoff(Node context, float backoff) { lm_.backoffs_[context] = backoff; }
@@ -95,14 +99,5 @@ struct NgramLmFile {
 };
 
 NgramLmFile read_ngram_lm(Input& in, WordTable* words, const ArpaOptions& options);
-
-// What a text costs: sentences, one a line, words parted by blanks.
-struct TextScore {
-  std::int64_t sentences = 0, words = 0, unknown = 0;
-  double logprob = 0;          // log10 of all, </s> included; unknown words by <unk> where the model has it
-  double logprob_known = 0;    // without that of unknown words
-};
-
-TextScore score_text(Input& in, const NgramLm& lm, const WordTable& words);
 
 }  // namespace sonant

@@ -6,17 +6,23 @@
 #include <string_view>
 #include <vector>
 
+#include "prefetch.h"
+
 namespace sonant {
 
 class WordTable {
  public:
   static constexpr std::int32_t kNone = -1;
 
-  WordTable() : slots_(16, 0) {}
+  WordTable() : slots_(16) {}
 
   // The number of a word, or kNone.
-  std::int32_t find(std::string_view word) const {
-    const std::uint32_t entry = slots_[slot_of(word, hash(word))];
+  std::int32_t find(std::string_view word) const { return find(word, hash(word)); }
+  // In two steps, so that many words can be fetched from memory at once.
+  static std::uint64_t hash(std::string_view word);
+  void prefetch(std::uint64_t hash) const { sonant::prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  std::int32_t find(std::string_view word, std::uint64_t hash) const {
+    const std::uint32_t entry = slots_[slot_of(word, hash)].entry;
     return entry ? entries_[entry - 1].key : kNone;
   }
   // Gives a word that is not there a number; one that is there keeps its own. Returns the word's number.
@@ -38,17 +44,21 @@ class WordTable {
 
  private:
   struct Entry {
+    std::uint64_t hash;
     std::size_t begin;
-    std::uint32_t length, hash;
+    std::uint32_t length;
     std::int32_t key;
   };
+  struct Slot {
+    std::uint32_t entry = 0;  // its position + 1, or 0
+    std::uint32_t tag = 0;    // of the hash
+  };
 
-  static std::uint64_t hash(std::string_view word);
   std::size_t slot_of(std::string_view word, std::uint64_t hash) const;
 
   std::string text_;
   std::vector<Entry> entries_;
-  std::vector<std::uint32_t> slots_;  // position of an entry + 1, or 0; a power of two of them
+  std::vector<Slot> slots_;  // a power of two of them
   std::int32_t next_key_ = 0;
 };
 

@@ -11,8 +11,11 @@
 #include "arpa.h"
 #include "arpa_graph.h"
 #include "const_arpa.h"
+#include "ngram_count.h"
+#include "ngram_derive.h"
 #include "ngram_estimate.h"
 #include "ngram_lm.h"
+#include "ngram_score.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -50,6 +53,10 @@ nb::tuple warnings_of(const ArpaWarnings& warnings) {
   nb::list texts;
   for (const std::string& text : warnings.texts) texts.append(to_python(text));
   return nb::make_tuple(texts, warnings.count);
+}
+
+nb::tuple estimate_of(NgramEstimate made) {
+  return nb::make_tuple(std::move(made.lm), made.discounts, made.warnings);
 }
 
 }  // namespace
@@ -119,28 +126,56 @@ void bind_lm(nb::module_& m) {
              }
              return scores;
            })
-      .def("score_text",
-           [](const NgramLm& self, Input& in, const WordTable& words) {
-             const TextScore score = released([&] { return score_text(in, self, words); });
-             return nb::make_tuple(score.sentences, score.words, score.unknown, score.logprob, score.logprob_known);
-           })
       .def("write_arpa",
            [](const NgramLm& self, Output& out, const WordTable& words) {
              released([&] { self.write_arpa(out, words); });
            })
       .def("to_const_arpa", [](const NgramLm& self) { return released([&] { return ConstArpa::of(self); }); });
 
-  nb::class_<NgramCounter>(m, "NgramCounter", "Counts of n-grams, and the models made of them.")
-      .def_static("make", &NgramCounter::make, "order"_a, "words"_a, "bos"_a, "eos"_a, "unk"_a, "closed"_a,
-                  nb::keep_alive<0, 2>())
-      .def("read", [](NgramCounter& self, Input& in) { released([&] { self.read(in); }); })
-      .def("kneser_ney",
-           [](NgramCounter& self, const std::vector<std::int64_t>& min_counts) {
-             return released([&] { return self.kneser_ney(min_counts); });
+  nb::class_<TextScorer>(m, "TextScorer", "Scores texts by a model.")
+      .def(nb::init<const NgramLm&>(), "lm"_a, nb::keep_alive<1, 2>())
+      .def("score",
+           [](TextScorer& self, Input& in, const WordTable& words) {
+             const TextScore score = released([&] { return self.score(in, words); });
+             return nb::make_tuple(score.sentences, score.words, score.unknown, score.logprob, score.logprob_known);
+           },
+           "stream"_a, "words"_a)
+      .def("nbytes", &TextScorer::bytes);
+
+  nb::class_<NgramCounts>(m, "NgramCounts", "Counts of n-grams of a text.", nb::is_weak_referenceable())
+      .def_static("make",
+                  [](WordTable& words, std::size_t order, std::int32_t bos, std::int32_t eos, std::int32_t unk,
+                     bool closed, std::size_t memory, const std::string& folder) {
+                    return NgramCounts::make({order, bos, eos, unk, closed, {memory, folder}}, words);
+                  },
+                  "words"_a, "order"_a, "bos"_a, "eos"_a, "unk"_a, "closed"_a, "memory"_a, "folder"_a,
+                  nb::keep_alive<0, 1>())
+      .def("read", [](NgramCounts& self, Input& in) { released([&] { self.read(in); }); }, "stream"_a)
+      .def("finish", [](NgramCounts& self) { released([&] { self.finish(); }); })
+      .def("state",
+           [](const NgramCounts& self) {
+             const auto state = self.state();
+             return nb::make_tuple(self.sentences(), state.words, state.in_memory, state.files, state.spilled);
            })
-      .def_ro("discounts", &NgramCounter::discounts)
-      .def_ro("sentences", &NgramCounter::sentences)
-      .def_ro("tokens", &NgramCounter::tokens);
+      .def("on_progress",
+           [](NgramCounts& self, nb::callable call) {
+             self.progress = [call] {
+               nb::gil_scoped_acquire gil;
+               call();
+             };
+           },
+           "call"_a)
+      .def("kneser_ney",
+           [](const NgramCounts& self, const std::vector<std::int64_t>& min_counts) {
+             return estimate_of(released([&] { return kneser_ney(self, min_counts); }));
+           },
+           "min_counts"_a)
+      .def("katz",
+           [](const NgramCounts& self, const std::vector<std::int64_t>& min_counts,
+              const std::vector<std::int64_t>& max_discounted) {
+             return estimate_of(released([&] { return katz(self, min_counts, max_discounted); }));
+           },
+           "min_counts"_a, "max_discounted"_a);
   m.def("prune_lm", [](const NgramLm& lm, double threshold, std::size_t max_order) {
     return released([&] { return prune(lm, threshold, max_order); });
   });

@@ -255,6 +255,46 @@ def test_a_grammar_costs_what_the_model_says():
     assert NgramLm.read(lm.to_bytes()).to_bytes() == lm.to_bytes()
 
 
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_a_text_costs_what_its_sentences_do(order):
+    text = [*sentences(order, 300), "w0 never w1", "", "never", " ".join(["w1", "w2"] * 5000)]
+    lm = NgramLm.train(sentences(order + 20), order)
+    cut = NgramLm.read("\n".join(without_some_words(lm.to_bytes().decode())).encode())
+    assert all(a < b for a, b in zip(cut.counts, lm.counts, strict=True))
+    for model in (lm, lm.prune(1e-3), cut):
+        once, again = model.perplexity(text), model.perplexity(text)
+        assert once == again  # at first by search, then by an index
+        if model is not cut:
+            exact = math.fsum(model.score_sentence(line) for line in text if line)
+            assert once.log_probability == pytest.approx(exact, rel=1e-9)
+            assert model.perplexity(text[:1]).log_probability == pytest.approx(
+                model.score_sentence(text[0]), rel=1e-9
+            )
+    assert cut.perplexity(text).log_probability == pytest.approx(by_definition(cut, text), rel=1e-9)
+
+
+def without_some_words(arpa: str):
+    """No <unk>, no w3, and no bigrams that end with w1."""
+    for line in arpa.splitlines():
+        words = line.split("\t")[1].split() if "\t" in line else []
+        if not ({"<unk>", "w3"} & set(words) or (len(words) == 2 and words[1] == "w1")):
+            yield line
+
+
+def by_definition(lm: NgramLm, text: list[str]) -> float:
+    """Of all words that the model has; other words are forgotten by those that follow."""
+    total = 0.0
+    for line in filter(None, text):
+        history = ["<s>"]
+        for word in [*line.split(), "</s>"]:
+            if lm.score([], word) == -math.inf:
+                history = []
+            else:
+                total += lm.score(history, word)
+                history.append(word)
+    return total
+
+
 def test_bad_training():
     with pytest.raises(FstError, match="no sentence"):
         NgramLm.train(["", " "], 2)
@@ -277,6 +317,12 @@ def test_the_command(tmp_path, capsys):
     expected = NgramLm.train(text, 2).perplexity(text)
     assert f"{expected.words} words, 0 unknown" in (out := capsys.readouterr().out)
     assert f"perplexity {expected.perplexity:.2f}" in out
+    again = tmp_path / "katz.arpa"
+    options = ["--smoothing", "katz", "--memory", "1M", "--order", "2"]
+    assert main(["lm", "train", str(text), "--out", str(again), *options]) == 0
+    assert again.read_bytes() == NgramLm.train(text, 2, smoothing="katz").to_bytes()
+    assert main(["lm", "train", str(text), "--out", str(again), "--memory", "much"]) == 1
+    assert "--memory much: expected a number of bytes" in capsys.readouterr().err
     small, both = tmp_path / "small.arpa", tmp_path / "both.arpa"
     assert main(["lm", "prune", str(lm), "--out", str(small), "--threshold", "1e-4"]) == 0
     assert main(["lm", "mix", str(lm), str(small), "--weights", "1", "1", "--out", str(both)]) == 0

@@ -1,33 +1,46 @@
 """sonant lm: n-gram language models: train, prune, measure, mix, convert."""
 
+import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from sonant.errors import ConfigError
 from sonant.fst import NgramLm, SymbolTable
+from sonant.fst.ngram import CountingState, Smoothing
 
 Paths = tyro.conf.Positional[tuple[Path, ...]]
 
 
 @dataclass(frozen=True)
 class Train:
-    """Estimate a model of a text: modified Kneser-Ney, interpolated."""
+    """Estimate a model of a text: modified Kneser-Ney (interpolated), or Katz."""
 
     texts: Paths
     """Text files, plain or gzip: a sentence a line, words parted by blanks."""
     out: Path
     """ARPA file to write."""
     order: int = 3
-    """Words of the longest n-grams."""
+    """Words of the longest n-grams, 1 to 7."""
+    smoothing: Smoothing = "kneser-ney"
+    """Katz: Good-Turing discounts, as SRILM's ngram-count does by default."""
     vocabulary: Path | None = None
     """The words of the model, one a line (what stands behind a blank is ignored); others are <unk>."""
     min_counts: tuple[int, ...] = ()
-    """Least count of the n-grams of each order that are kept: 1 1 2 leaves out trigrams that come once."""
+    """Least count of the n-grams of each order that are kept, the last for all higher orders: 1 1 2 leaves out
+    trigrams and longer ones that come once."""
+    max_discounted: tuple[int, ...] = (0, 7)
+    """Katz: the highest count of each order that is discounted; the last is that of all higher orders."""
+    memory: str | None = None
+    """Bound of the counts' memory, 512M or 4G say; what does not fit is sorted in temporary files. The model
+    comes on top. Default: all in memory."""
+    temporary: Path | None = None
+    """Folder of the temporary files. Default: the system's (TMPDIR)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class Prune:
 
 @dataclass(frozen=True)
 class Ppl:
-    """Print the perplexity of texts."""
+    """Print the perplexity of texts, one line each."""
 
     model: tyro.conf.Positional[Path]
     """ARPA file, plain or gzip."""
@@ -84,35 +97,69 @@ class Convert:
     """Input label of backoff arcs of the grammar; '' for epsilon, with <s> and </s> as words."""
 
 
+def _command(name: str) -> Any:
+    return tyro.conf.subcommand(name, prefix_name=False)
+
+
+Commands = (
+    Annotated[Train, _command("train")]
+    | Annotated[Prune, _command("prune")]
+    | Annotated[Ppl, _command("ppl")]
+    | Annotated[Mix, _command("mix")]
+    | Annotated[Convert, _command("convert")]
+)
+
+
 def main(argv: Sequence[str]) -> int:
-    command = tyro.extras.subcommand_cli_from_dict(
-        {"train": _train, "prune": _prune, "ppl": _ppl, "mix": _mix, "convert": _convert},
+    options = tyro.cli(
+        Commands,  # pyright: ignore[reportArgumentType]
         prog="sonant lm",
-        description=__doc__.partition(": ")[2] if __doc__ else None,
+        description="n-gram language models: train, prune, measure, mix, convert.",
         args=argv,
     )
-    return command or 0
+    match options:
+        case Train():
+            _train(options)
+        case Prune():
+            _prune(options)
+        case Ppl():
+            _ppl(options)
+        case Mix():
+            _mix(options)
+        case Convert():
+            _convert(options)
+    return 0
 
 
-def _train(options: tyro.conf.OmitArgPrefixes[Train]) -> None:
+def _train(options: Train) -> None:
     _need(options.texts, "text")
     vocabulary = None
     if options.vocabulary is not None:
         lines = options.vocabulary.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         words = [fields[0] for line in lines if (fields := line.split())]
         vocabulary = [word for word in words if word != "<eps>" and not word.startswith("#")]
-    model = NgramLm.train(options.texts, options.order, vocabulary=vocabulary, min_counts=options.min_counts)
+    model = NgramLm.train(
+        options.texts,
+        options.order,
+        smoothing=options.smoothing,
+        vocabulary=vocabulary,
+        min_counts=options.min_counts,
+        max_discounted=options.max_discounted,
+        memory=None if options.memory is None else _bytes(options.memory),
+        temporary=options.temporary,
+        progress=_Progress(),
+    )
     model.write(options.out)
     _tell(model, options.out)
 
 
-def _prune(options: tyro.conf.OmitArgPrefixes[Prune]) -> None:
+def _prune(options: Prune) -> None:
     model = NgramLm.read(options.model).prune(options.threshold, options.max_order)
     model.write(options.out)
     _tell(model, options.out)
 
 
-def _ppl(options: tyro.conf.OmitArgPrefixes[Ppl]) -> None:
+def _ppl(options: Ppl) -> None:
     _need(options.texts, "text")
     model = NgramLm.read(options.model)
     for text in options.texts:
@@ -124,7 +171,7 @@ def _ppl(options: tyro.conf.OmitArgPrefixes[Ppl]) -> None:
         )
 
 
-def _mix(options: tyro.conf.OmitArgPrefixes[Mix]) -> None:
+def _mix(options: Mix) -> None:
     _need(options.models, "model")
     if len(options.weights) != len(options.models):
         raise ConfigError(
@@ -135,7 +182,7 @@ def _mix(options: tyro.conf.OmitArgPrefixes[Mix]) -> None:
     _tell(model, options.out)
 
 
-def _convert(options: tyro.conf.OmitArgPrefixes[Convert]) -> None:
+def _convert(options: Convert) -> None:
     symbols = None if options.symbols is None else SymbolTable.read(options.symbols)
     if options.to == "fst":
         from sonant.fst import read_arpa
@@ -154,6 +201,27 @@ def _convert(options: tyro.conf.OmitArgPrefixes[Convert]) -> None:
         _tell(model, options.out)
     if options.write_symbols is not None and symbols is not None:
         symbols.write_text(options.write_symbols)
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ConfigError(f"--memory {text}: expected a number of bytes, as 500000000, 512M or 4G")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+class _Progress:
+    """A line every few seconds."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + 5
+
+    def __call__(self, state: CountingState) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + 5
+        disk = f", {state.spilled / 2**20:.0f} MiB written to temporary files" if state.spilled else ""
+        print(f"{state.words / 1e6:.1f} million words read{disk}", file=sys.stderr)
 
 
 def _need(paths: tuple[Path, ...], what: str) -> None:

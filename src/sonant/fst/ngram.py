@@ -3,7 +3,9 @@
 import logging
 import math
 import os
-from collections.abc import Iterable, Sequence
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -16,6 +18,7 @@ from sonant.fst.symbols import SymbolTable
 
 # A path, bytes, sentences, or several paths.
 Text = Path | bytes | Iterable[str | os.PathLike[str]]
+Smoothing = Literal["kneser-ney", "katz"]
 OovHandling = Literal["error", "add", "unk", "skip"]
 OOV_HANDLING: tuple[OovHandling, ...] = ("error", "add", "unk", "skip")
 _LN10 = math.log(10)
@@ -159,6 +162,21 @@ class Perplexity:
         return math.exp(-self.log_probability_known / scored) if scored else math.nan
 
 
+@dataclass(frozen=True)
+class CountingState:
+    """How far the estimation of a model is."""
+
+    sentences: int
+    words: int
+    """Read so far, with one </s> a sentence."""
+    in_memory: int
+    """Different n-grams of the highest order in memory."""
+    files: int
+    """Temporary files with more of them."""
+    spilled: int
+    """Bytes that were written to temporary files, all in all."""
+
+
 class NgramLm:
     """A backoff n-gram model of any order: p(w | h) is the model's probability of the longest end of `h w`
     that it has, times the backoffs of the longer ends of h.
@@ -171,6 +189,7 @@ class NgramLm:
         self._lm = native
         self.symbols = symbols
         self._made: Any = None
+        self._scorer: Any = None
 
     @classmethod
     def read(
@@ -200,20 +219,37 @@ class NgramLm:
         text: Text,
         order: int = 3,
         *,
+        smoothing: Smoothing = "kneser-ney",
         vocabulary: SymbolTable | Iterable[str] | None = None,
         min_counts: Sequence[int] = (),
+        max_discounted: Sequence[int] = (0, 7),
+        memory: int | None = None,
+        temporary: Path | None = None,
+        progress: Callable[[CountingState], None] | None = None,
         bos: str = "<s>",
         eos: str = "</s>",
         unk: str = "<unk>",
     ) -> Self:
-        """Modified Kneser-Ney with interpolation (Chen and Goodman 1998), of a text of one sentence a line: a
-        path (plain or gzip), several, bytes, or sentences.
+        """A model of a text of one sentence a line: a path (plain or gzip), several, bytes, or sentences.
+
+        `smoothing` is modified Kneser-Ney with interpolation (Chen and Goodman 1998), or "katz": backoff with
+        Good-Turing discounts (Katz 1987) as SRILM's ngram-count does by default, of counts up to
+        `max_discounted[i]` for order i + 1 (the last for all higher ones). Where counts of counts do not
+        allow the formulas, a warning in the log says what was done instead.
 
         `vocabulary` is the words that the model has (others are `unk`), in a table that is kept, or a list;
         without one all words of the text are. `min_counts[i]` leaves out the n-grams of order i + 1 with
-        counts below it: (1, 1, 2) for the trigrams that come once. Counts lie in sorted arrays, about
-        4 (order + 1) bytes a different n-gram. Raises FstError where there is no sentence.
+        counts below it, the last of all higher orders: (1, 1, 2) for trigrams and longer ones that come once;
+        words are never left out.
+
+        `memory` bounds the bytes of the counts, at least 65536 (None: any, about 4 (order + 1) bytes a
+        different n-gram); what does not fit is sorted and merged in files in `temporary` (default: the
+        system's folder), which are gone however the process ends. The model is the same to the bit, and lies
+        in memory besides. `progress` is called now and then. Raises FstError where there is no sentence, and
+        where the disk is full.
         """
+        if smoothing not in ("kneser-ney", "katz"):
+            raise FstError(f"smoothing={smoothing!r}; expected 'kneser-ney' or 'katz'")
         closed = vocabulary is not None
         if isinstance(vocabulary, SymbolTable):
             symbols = vocabulary
@@ -222,11 +258,22 @@ class NgramLm:
         begin, end, unknown = (symbols.add(mark) for mark in (bos, eos, unk))
         words = _word_table(symbols)
         known = len(words)
-        counter = _native.NgramCounter.make(order, words, begin, end, unknown, closed)
+        folder = os.fspath(temporary or tempfile.gettempdir())
+        counts = _native.NgramCounts.make(words, order, begin, end, unknown, closed, memory or 0, folder)
+        if progress:
+            # Not by a reference from the counts to themselves.
+            state = weakref.ref(counts)
+            counts.on_progress(lambda: progress(CountingState(*state().state())))  # pyright: ignore
         for part in _texts(text):
             with reading_text(part) as stream:
-                counter.read(stream)
-        native = counter.kneser_ney(list(min_counts))
+                counts.read(stream)
+        counts.finish()
+        if smoothing == "katz":
+            native, _, warnings = counts.katz(list(min_counts), list(max_discounted))
+        else:
+            native, _, warnings = counts.kneser_ney(list(min_counts))
+        for warning in warnings:
+            _log.warning("%s", warning)
         for symbol, key in words.items(known):
             symbols.add(symbol, key)
         return cls(native, symbols)
@@ -306,10 +353,13 @@ class NgramLm:
 
     def perplexity(self, text: Text) -> Perplexity:
         """Of a text of one sentence a line: a path (plain or gzip), bytes, or sentences."""
+        if self._scorer is None:
+            self._scorer = _native.TextScorer(self._lm)
         sums = [0.0] * 5
         for part in _texts(text):
             with reading_text(part) as stream:
-                sums = [a + b for a, b in zip(sums, self._lm.score_text(stream, self._words), strict=True)]
+                found = self._scorer.score(stream, self._words)
+            sums = [a + b for a, b in zip(sums, found, strict=True)]
         sentences, words, unknown = map(int, sums[:3])
         return Perplexity(sentences, words, unknown, sums[3] * _LN10, sums[4] * _LN10)
 
