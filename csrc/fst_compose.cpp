@@ -54,30 +54,10 @@ Fst<W> filtered(const View<W>& left, const View<W>& right, bool left_sorted, boo
 template <class W>
 Fst<W> compose(const Fst<W>& left, const Fst<W>& right, const ComposeOptions& options) {
   const View<W> a = left.view(), b = right.view();
-  const bool right_sorted =
-      (right.stored_properties() & properties::kILabelSorted) || is_sorted(b, &Arc<W>::ilabel);
-  const bool left_sorted = options.special == Special::kNone &&
-                           ((left.stored_properties() & properties::kOLabelSorted) || is_sorted(a, &Arc<W>::olabel));
-  if (options.special != Special::kNone && !right_sorted) {
-    fst_error("composition: the right automaton (", b.num_states, " states) is not sorted by input labels, in which "
-              "special labels are looked for: sort its arcs by 'ilabel'");
-  }
-  if (!left_sorted && !right_sorted) {
-    fst_error("composition: neither the left automaton (", a.num_states, " states) is sorted by output labels nor the "
-              "right one (", b.num_states, " states) by input labels: sort the left one's arcs by 'olabel' or the "
-              "right one's by 'ilabel'");
-  }
-  bool acceptor = false;
-  if (options.special == Special::kRho || options.special == Special::kSigma) {
-    acceptor = find_properties(b, right.stored_properties(), properties::kAcceptor) & properties::kAcceptor;
-  }
+  const ComposeSides sides = check_compose(left, &right, options);
   const auto run = [&]<class Filter>() {
-    return filtered<W, Filter>(a, b, left_sorted, right_sorted, options, acceptor);
+    return filtered<W, Filter>(a, b, sides.left_sorted, sides.right_sorted, options, sides.rewrite_output);
   };
-  const bool usual = options.filter == ComposeFilter::kAuto || options.filter == ComposeFilter::kSequence;
-  if (options.special != Special::kNone && !usual) {
-    fst_error("composition: special labels go with the filters 'auto' and 'sequence' only");
-  }
   switch (options.filter) {
     case ComposeFilter::kNull: return run.template operator()<NullFilter>();
     case ComposeFilter::kTrivial: return run.template operator()<TrivialFilter>();

@@ -172,6 +172,40 @@ bool is_sorted(const View<W>& fst, Label Arc<W>::*label) {
   return true;
 }
 
+struct ComposeSides {
+  bool left_sorted, right_sorted;  // by the labels in the middle
+  bool rewrite_output;             // of an acceptor, where a special label stands for others
+};
+
+// `right` is null where it is a sorted acceptor. Throws FstError where the two cannot be composed so.
+template <class W>
+ComposeSides check_compose(const Fst<W>& left, const Fst<W>* right, const ComposeOptions& options) {
+  using namespace properties;
+  const View<W> a = left.view(), b = right ? right->view() : View<W>{};
+  ComposeSides sides;
+  sides.right_sorted = !right || (right->stored_properties() & kILabelSorted) || is_sorted(b, &Arc<W>::ilabel);
+  sides.left_sorted = options.special == Special::kNone &&
+                      ((left.stored_properties() & kOLabelSorted) || is_sorted(a, &Arc<W>::olabel));
+  if (options.special != Special::kNone && !sides.right_sorted) {
+    fst_error("composition: the right automaton (", b.num_states, " states) is not sorted by input labels, in which "
+              "special labels are looked for: sort its arcs by 'ilabel'");
+  }
+  if (!sides.left_sorted && !sides.right_sorted) {
+    fst_error("composition: neither the left automaton (", a.num_states, " states) is sorted by output labels nor the "
+              "right one (", b.num_states, " states) by input labels: sort the left one's arcs by 'olabel' or the "
+              "right one's by 'ilabel'");
+  }
+  const bool usual = options.filter == ComposeFilter::kAuto || options.filter == ComposeFilter::kSequence;
+  if (options.special != Special::kNone && !usual) {
+    fst_error("composition: special labels go with the filters 'auto' and 'sequence' only");
+  }
+  sides.rewrite_output = false;
+  if (options.special == Special::kRho || options.special == Special::kSigma) {
+    sides.rewrite_output = !right || (find_properties(b, right->stored_properties(), kAcceptor) & kAcceptor);
+  }
+  return sides;
+}
+
 // Makes the states of a composition one by one. `Right` looks labels up in the right automaton: a Matcher, or what
 // does the same for an automaton that is no table of arcs.
 template <class W, class Filter, Special special, class Right = Matcher<W>>
