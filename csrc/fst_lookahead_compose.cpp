@@ -46,8 +46,8 @@ class SortedArcs {
   std::uint64_t begin_ = 0;
 };
 
-// Sums -log(sum exp(-cost)) over parts of the arcs of b's states: of 16 arcs, and of 16 such sums, made when a state
-// with many arcs is met.
+// Sums -log(sum exp(-cost)) over parts of the arcs of b's states. A state with many arcs has a pyramid: sums of 16 arcs,
+// of 16 such sums, and so on, made when the state is met.
 class Sums {
  public:
   template <class Side>
@@ -58,42 +58,28 @@ class Sums {
     const std::uint32_t at = number_(std::uint64_t(s));
     if (at == first_.size()) {
       first_.push_back(sums_.size());
+      std::uint64_t below = sums_.size();
       for (std::uint64_t i = 0; i < count_; i += kPart) {
         pieces_.clear();
         for (std::uint64_t k = i; k < std::min(i + kPart, count_); ++k) pieces_.push_back(side.cost(begin_ + k));
         sums_.push_back(total());
       }
-      const std::uint64_t fine = sums_.size() - first_.back();
-      for (std::uint64_t i = 0; i < fine; i += kPart) {
-        pieces_.clear();
-        const std::uint64_t from = first_.back() + i;
-        for (std::uint64_t k = 0; k < std::min(kPart, fine - i); ++k) pieces_.push_back(sums_[from + k]);
-        sums_.push_back(total());
+      for (std::uint64_t size = sums_.size() - below; size >= kLeast; size = sums_.size() - below) {
+        for (std::uint64_t i = 0; i < size; i += kPart) {
+          const auto from = sums_.begin() + std::ptrdiff_t(below + i);
+          pieces_.assign(from, from + std::ptrdiff_t(std::min(kPart, size - i)));
+          sums_.push_back(total());
+        }
+        below += size;
       }
     }
-    fine_ = first_[at];
-    coarse_ = fine_ + (count_ + kPart - 1) / kPart;
+    pyramid_ = first_[at];
   }
   void clear() { pieces_.clear(); }
   void add(float cost) { pieces_.push_back(cost); }
   template <class Side>
   void add(std::uint64_t from, std::uint64_t to, const Side& side) {
-    from -= begin_, to -= begin_;
-    const auto arcs = [&](std::uint64_t i, std::uint64_t end) {
-      for (; i < end; ++i) pieces_.push_back(side.cost(begin_ + i));
-    };
-    if (count_ < kLeast || to - from < 2 * kPart) return arcs(from, to);
-    const std::uint64_t first = (from + kPart - 1) / kPart, last = to / kPart;
-    arcs(from, first * kPart);
-    arcs(last * kPart, to);
-    const std::uint64_t first_coarse = (first + kPart - 1) / kPart, last_coarse = last / kPart;
-    const auto fine = [&](std::uint64_t i, std::uint64_t end) {
-      for (; i < end; ++i) pieces_.push_back(sums_[fine_ + i]);
-    };
-    if (first_coarse >= last_coarse) return fine(first, last);
-    fine(first, first_coarse * kPart);
-    fine(last_coarse * kPart, last);
-    for (std::uint64_t i = first_coarse; i < last_coarse; ++i) pieces_.push_back(sums_[coarse_ + i]);
+    climb(from - begin_, to - begin_, count_, pyramid_, [&](std::uint64_t i) { return side.cost(begin_ + i); });
   }
   float total() const {
     float least = kInfinity;
@@ -106,9 +92,26 @@ class Sums {
 
  private:
   static constexpr std::uint64_t kPart = 16, kLeast = 64;
-  std::uint64_t begin_ = 0, count_ = 0, fine_ = 0, coarse_ = 0;
+  // [from, to) of a level with `count` entries; the level above begins at `above`.
+  template <class At>
+  void climb(std::uint64_t from, std::uint64_t to, std::uint64_t count, std::uint64_t above, At at) {
+    const auto take = [&](std::uint64_t i, std::uint64_t end) {
+      for (; i < end; ++i) pieces_.push_back(at(i));
+    };
+    const std::uint64_t first = (from + kPart - 1) / kPart, last = to / kPart;
+    if (count < kLeast || first >= last) return take(from, to);
+    take(from, first * kPart);
+    take(last * kPart, to);
+    const std::uint64_t higher = (count + kPart - 1) / kPart;
+    climb(first, last, higher, above + higher, Level{sums_.data() + above});
+  }
+  struct Level {
+    const float* sums;
+    float operator()(std::uint64_t i) const { return sums[i]; }
+  };
+  std::uint64_t begin_ = 0, count_ = 0, pyramid_ = 0;
   Numbering number_;
-  std::vector<std::uint64_t> first_;  // of each state with many arcs, its sums
+  std::vector<std::uint64_t> first_;  // of each state with many arcs, its pyramid
   std::vector<float> sums_, pieces_;
 };
 
@@ -228,17 +231,47 @@ class Ahead final : public StateSource<W> {
 
   // a moves by an epsilon, b stays: what can come?
   void look_ahead(const Arc<W>& arc) {
-    const auto set = reach_->of(arc.nextstate);
-    std::uint64_t first = 0, count = 0;
+    const Future future = future_of(arc.nextstate);
+    if (future.kind == Future::kNone) return;
+    if (future.kind == Future::kOne) {
+      const Arc<W> next = b_.arc(future.first);
+      const auto label = static_cast<std::uint32_t>(b_.label(future.first));
+      add(other_of_a(arc), other_of_b(next), cost(arc) + cost(next) - paid_,
+          {arc.nextstate, next.nextstate, 0, 1, 0, label});
+      return;
+    }
+    add(other_of_a(arc), 0, cost(arc) + future.pay - paid_,
+        {arc.nextstate, key_.b, state_b_.iepsilons != 0, 0, 0, std::bit_cast<std::uint32_t>(future.pay)});
+  }
+
+  struct Future {
+    StateId a = kNoState, b = kNoState;
+    enum Kind : std::uint32_t { kNone, kOne, kMore } kind = kNone;
+    float pay = 0;            // of more
+    std::uint64_t first = 0;  // the one
+  };
+
+  // States are met again soon, by their self-loops at once: the last answers are kept.
+  const Future& future_of(StateId a) {
+    const std::uint64_t pair = std::uint64_t(std::uint32_t(a)) << 32 | std::uint32_t(key_.b);
+    Future& future = futures_[mixed(pair) % kFutures];
+    if (future.a != a || future.b != key_.b) future = look(a);
+    return future;
+  }
+
+  Future look(StateId a) {
+    Future future{a, key_.b};
+    const auto set = reach_->of(a);
+    std::uint64_t count = 0;
     sums_.clear();
     const auto found = [&](std::uint64_t from, std::uint64_t to) {
-      if (count == 0) first = from;
+      if (count == 0) future.first = from;
       count += to - from;
       if (options_.push_weights) sums_.add(from, to, b_);
     };
     if (b_.end() - b_.begin() < set.size() / 2) {
       for (std::uint64_t i = b_.begin(); i < b_.end(); ++i) {
-        if (reach_->reaches(arc.nextstate, b_.label(i))) found(i, i + 1);
+        if (reach_->reaches(a, b_.label(i))) found(i, i + 1);
       }
     } else {
       std::uint64_t at = b_.begin();
@@ -249,24 +282,17 @@ class Ahead final : public StateSource<W> {
         if (at != from) found(from, at);
       }
     }
-    const bool last = !is_zero(state_b_.final) && reach_->final_label >= 0 &&
-                      reach_->reaches(arc.nextstate, reach_->final_label);
-    if (count == 0 && !last) return;
-    if (count == 1 && !last && options_.push_labels) {
-      const Arc<W> next = b_.arc(first);
-      const auto label = static_cast<std::uint32_t>(b_.label(first));
-      add(other_of_a(arc), other_of_b(next), cost(arc) + cost(next) - paid_,
-          {arc.nextstate, next.nextstate, 0, 1, 0, label});
-      return;
+    const bool last =
+        !is_zero(state_b_.final) && reach_->final_label >= 0 && reach_->reaches(a, reach_->final_label);
+    if (count == 0 && !last) return future;
+    future.kind = count == 1 && !last && options_.push_labels ? Future::kOne : Future::kMore;
+    if (future.kind == Future::kMore && options_.push_weights) {
+      W pay{sums_.total()};
+      if (last) pay = plus(pay, W(state_b_.final), NoStrings());  // as OpenFst adds it, the best one say
+      future.pay = quantize(pay.value, kDelta) + 0.0f;            // one zero, not two
+      if (future.pay == kInfinity) future.kind = Future::kNone;
     }
-    float pay = 0;
-    if (options_.push_weights) {
-      if (last) sums_.add(state_b_.final.value);
-      pay = quantize(sums_.total(), kDelta) + 0.0f;  // one zero, not two
-      if (pay == kInfinity) return;
-    }
-    add(other_of_a(arc), 0, cost(arc) + pay - paid_,
-        {arc.nextstate, key_.b, state_b_.iepsilons != 0, 0, 0, std::bit_cast<std::uint32_t>(pay)});
+    return future;
   }
 
   // Both read a label. The side with fewer arcs is gone through.
@@ -300,6 +326,8 @@ class Ahead final : public StateSource<W> {
   LookAheadOptions options_;
   AheadStates states_;
   Sums sums_;
+  static constexpr std::size_t kFutures = 1 << 14;
+  std::vector<Future> futures_ = std::vector<Future>(kFutures);
   Work work_;
   StateId start_ = kNoState;
   // Of the state that is being expanded.

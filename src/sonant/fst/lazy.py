@@ -156,7 +156,9 @@ class ComposeFst:
         if special and label < 0:
             raise FstError(f"special={special!r}; expected a label that is not negative")
         if left.arc_type != right.arc_type:
-            raise FstError(f"ComposeFst of arcs of type {left.arc_type} and {right.arc_type}; expected the same")
+            raise FstError(
+                f"ComposeFst of arcs of type {left.arc_type} and {right.arc_type}; expected the same"
+            )
         usable = ("standard", "log") if lookahead or isinstance(right, NgramFst) else tuple(_LAZY)
         if left.arc_type not in usable:
             raise FstError(f"ComposeFst of arcs of type {left.arc_type}; expected {', '.join(usable)}")
