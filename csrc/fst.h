@@ -109,6 +109,8 @@ class Fst {
   std::span<const Arc<W>> arcs_of(StateId s) const;
   const StringsOf<W>& strings() const { return *tables_->view.strings; }
   properties::Bits stored_properties() const { return properties_; }
+  // Of the tables: while it is held, these tables do not change.
+  std::shared_ptr<const void> identity() const { return tables_; }
 
   // For algorithms: follow nextstate at will. Throws FstError where that would lead out of the automaton.
   View<W> view() const {

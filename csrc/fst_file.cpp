@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "fst_file_parts.h"
-#include "fst_file_types.h"
 
 namespace sonant {
 
@@ -242,8 +241,7 @@ AnyFst read_body(Input& in, const Header& h, ReadOptions options) {
   }
   if (h.fst_type == "ngram") {
     if constexpr (W::floats == 1 && as_it_is) {
-      Fst<W> fst = read_ngram_fst<W>(in, static_cast<StateId>(h.start), h.properties);
-      check_start(in, fst, h.start);
+      Fst<W> fst = NgramFst<W>::read(in, static_cast<StateId>(h.start), options.map)->expand(h.properties);
       finish(in, fst);
       return fst;
     }
@@ -269,6 +267,20 @@ AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
 
 void pad(Output& out) {
   while (out.tell() % kAlignment) out.put('\0');
+}
+
+void write_header(Output& out, const Header& h) {
+  std::string bytes;
+  append(bytes, kFstMagic);
+  append(bytes, h.fst_type);
+  append(bytes, h.arc_type);
+  append(bytes, h.version);
+  append(bytes, h.flags);
+  append(bytes, h.properties);
+  append(bytes, h.start);
+  append(bytes, h.states);
+  append(bytes, h.arcs);
+  out.write(bytes);
 }
 
 template <class W>
@@ -321,7 +333,7 @@ FstFile read_behind(Input& in, const Header& h, ReadOptions options) {
     const Header inner = read_header(in);
     if (is_lookahead(inner.fst_type)) in.error("a look-ahead wrapper within another");
     FstFile wrapped = read_behind(in, inner, {.whole = false, .map = options.map});
-    skip_addon(in);
+    file.reach = read_addon(in);
     if (file.isymbols.empty()) file.isymbols = std::move(wrapped.isymbols);
     if (file.osymbols.empty()) file.osymbols = std::move(wrapped.osymbols);
     file.fst = std::move(wrapped.fst);
@@ -334,6 +346,24 @@ FstFile read_behind(Input& in, const Header& h, ReadOptions options) {
 }  // namespace
 
 FstFile read_fst(Input& in, ReadOptions options) { return read_behind(in, read_header(in), options); }
+
+NgramFile read_ngram_fst(Input& in, bool map) {
+  const Header h = read_header(in);
+  if (h.fst_type != "ngram") in.error("an automaton of type '", h.fst_type, "'; expected ngram");
+  if (h.start < 0 || h.start > std::int64_t(kMostStates)) in.error("start state ", h.start);
+  NgramFile file;
+  if (h.flags & kHasISymbols) file.isymbols = read_symbols(in);
+  if (h.flags & kHasOSymbols) file.osymbols = read_symbols(in);
+  const auto start = static_cast<StateId>(h.start);
+  if (h.arc_type == TropicalWeight::arc_type) {
+    file.fst = NgramFst<TropicalWeight>::read(in, start, map);
+  } else if (h.arc_type == LogWeight::arc_type) {
+    file.fst = NgramFst<LogWeight>::read(in, start, map);
+  } else {
+    in.error("an ngram automaton with arcs of type ", h.arc_type, "; expected standard or log");
+  }
+  return file;
+}
 
 template <class W>
 void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
@@ -350,17 +380,8 @@ void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
   const bool align = options.constant && options.align;
   const std::uint32_t flags = (options.isymbols.empty() ? 0 : kHasISymbols) |
                               (options.osymbols.empty() ? 0 : kHasOSymbols) | (align ? kAligned : 0);
-  std::string header;
-  append(header, kFstMagic);
-  append(header, std::string(options.constant ? "const" : "vector"));
-  append(header, std::string(W::arc_type));
-  append(header, std::int32_t(align ? 1 : 2));
-  append(header, flags);
-  append(header, bits);
-  append(header, std::int64_t(view.start));
-  append(header, std::int64_t(view.num_states));
-  append(header, std::int64_t(options.constant ? view.num_slots : 0));
-  out.write(header);
+  write_header(out, {options.constant ? "const" : "vector", W::arc_type, align ? 1 : 2, flags, bits, view.start,
+                     std::int64_t(view.num_states), options.constant ? std::int64_t(view.num_slots) : 0});
   out.write(options.isymbols);
   out.write(options.osymbols);
 
@@ -388,6 +409,32 @@ void write_fst(Output& out, const Fst<W>& given, const WriteOptions& options) {
   }
 }
 
+template <class W>
+void write_lookahead(Output& out, const Fst<W>& fst, const Reachability& reach, WriteOptions options) {
+  reach.check(fst);
+  options.constant = true;
+  using namespace properties;
+  const Bits bits = (find_properties(fst.view(), fst.stored_properties(), kCopied) & kCopied) | kExpanded;
+  const char* type = reach.input ? "ilabel_lookahead" : "olabel_lookahead";
+  write_header(out, {type, W::arc_type, 1, 0, bits, kNoState, 0, 0});
+  out.write(&kAddOnMagic, sizeof kAddOnMagic);
+  write_fst(out, fst, options);
+  write_addon(out, reach);
+}
+
+template <class W>
+void write_ngram_fst(Output& out, const NgramFst<W>& fst, const std::string& isymbols, const std::string& osymbols) {
+  const std::uint32_t flags = (isymbols.empty() ? 0 : kHasISymbols) | (osymbols.empty() ? 0 : kHasOSymbols);
+  write_header(out, {"ngram", W::arc_type, 4, flags, kNgramProperties, fst.start(), std::int64_t(fst.num_states()), 0});
+  out.write(isymbols);
+  out.write(osymbols);
+  fst.write(out);
+}
+
+template void write_lookahead(Output&, const Fst<TropicalWeight>&, const Reachability&, WriteOptions);
+template void write_lookahead(Output&, const Fst<LogWeight>&, const Reachability&, WriteOptions);
+template void write_ngram_fst(Output&, const NgramFst<TropicalWeight>&, const std::string&, const std::string&);
+template void write_ngram_fst(Output&, const NgramFst<LogWeight>&, const std::string&, const std::string&);
 template void write_fst(Output&, const Fst<TropicalWeight>&, const WriteOptions&);
 template void write_fst(Output&, const Fst<LogWeight>&, const WriteOptions&);
 template void write_fst(Output&, const Fst<LatticeWeight>&, const WriteOptions&);

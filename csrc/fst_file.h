@@ -11,6 +11,8 @@
 #include <variant>
 
 #include "fst.h"
+#include "fst_lookahead.h"
+#include "fst_ngram.h"
 #include "input.h"
 #include "output.h"
 
@@ -21,8 +23,17 @@ using AnyFst = std::variant<Fst<TropicalWeight>, Fst<LogWeight>, Fst<LatticeWeig
 
 struct FstFile {
   AnyFst fst;
-  std::string format;               // "vector" or "const"
+  std::string format;               // "vector", "const", "ngram" or one of look-ahead wrappers
   std::string isymbols, osymbols;   // binary symbol tables that the file holds, or empty
+  std::shared_ptr<const Reachability> reach;  // of a look-ahead wrapper
+};
+
+using AnyNgramFst = std::variant<std::shared_ptr<const NgramFst<TropicalWeight>>,
+                                 std::shared_ptr<const NgramFst<LogWeight>>>;
+
+struct NgramFile {
+  AnyNgramFst fst;
+  std::string isymbols, osymbols;
 };
 
 inline constexpr std::int32_t kFstMagic = 2125659606, kSymbolsMagic = 2125658996;
@@ -36,6 +47,9 @@ struct ReadOptions {
 // of 8-byte numbers become lattice4 and compactlattice44.
 FstFile read_fst(Input& in, ReadOptions options = {});
 
+// An ngram automaton, not expanded. ArkError where it is another one.
+NgramFile read_ngram_fst(Input& in, bool map);
+
 struct WriteOptions {
   bool constant = false;  // a const file, else vector
   bool align = false;     // version 1 of const: its tables at multiples of 16 bytes
@@ -44,6 +58,13 @@ struct WriteOptions {
 
 template <class W>
 void write_fst(Output& out, const Fst<W>& fst, const WriteOptions& options);
+
+// In a look-ahead wrapper, as const.
+template <class W>
+void write_lookahead(Output& out, const Fst<W>& fst, const Reachability& reach, WriteOptions options);
+
+template <class W>
+void write_ngram_fst(Output& out, const NgramFst<W>& fst, const std::string& isymbols, const std::string& osymbols);
 
 // Reads a binary symbol table and gives its bytes back.
 std::string read_symbols(Input& in);

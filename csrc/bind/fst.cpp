@@ -1,5 +1,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
@@ -14,6 +15,7 @@
 #include "input.h"
 #include "output.h"
 #include "symbols.h"
+#include "weights.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -49,7 +51,7 @@ std::string of_python(nb::handle text) {
 
 std::string of_bytes(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
-// ---- Weights in Python: a float, (graph, acoustic), (graph, acoustic, (symbols)), (cost, begin, end).
+// ---- Weights of Python: weights.h tells what they are.
 
 float real(nb::handle value) {
   const double x = PyFloat_AsDouble(value.ptr());
@@ -63,24 +65,6 @@ nb::tuple tuple_of(nb::handle value, std::size_t size) {
   nb::tuple items = nb::steal<nb::tuple>(made);
   if (items.size() != size) fst_error("a weight of ", items.size(), " parts; expected ", size);
   return items;
-}
-
-template <class W>
-nb::object weight_to_python(const W& w, const StringsOf<W>& strings) {
-  if constexpr (has_strings<W>) {
-    const auto string = strings.of(w);
-    nb::object symbols = nb::steal(PyTuple_New(Py_ssize_t(string.size())));
-    for (std::size_t i = 0; i < string.size(); ++i) {
-      PyTuple_SetItem(symbols.ptr(), Py_ssize_t(i), PyLong_FromLong(string[i]));
-    }
-    return nb::make_tuple(float(w.weight.graph), float(w.weight.acoustic), symbols);
-  } else if constexpr (W::floats == 1) {
-    return nb::steal(PyFloat_FromDouble(w.value));
-  } else if constexpr (W::floats == 2) {
-    return nb::make_tuple(float(w.graph), float(w.acoustic));
-  } else {
-    return nb::make_tuple(float(w.cost), float(w.begin), float(w.end));
-  }
 }
 
 // `old` gives the weight that is to be replaced, whose string is kept if it is the same.
@@ -104,16 +88,6 @@ W weight_of_python(nb::handle value, Fst<W>& fst, Old old) {
     std::memcpy(&w, values, sizeof w);
     return w;
   }
-}
-
-template <class W>
-nb::object arc_to_python(const Arc<W>& arc, const StringsOf<W>& strings) {
-  nb::object made = nb::steal(PyTuple_New(4));
-  PyTuple_SetItem(made.ptr(), 0, PyLong_FromLong(arc.ilabel));
-  PyTuple_SetItem(made.ptr(), 1, PyLong_FromLong(arc.olabel));
-  PyTuple_SetItem(made.ptr(), 2, weight_to_python<W>(arc.weight, strings).release().ptr());
-  PyTuple_SetItem(made.ptr(), 3, PyLong_FromLong(arc.nextstate));
-  return made;
 }
 
 // A table as bytes that Python views as it likes; they stay as they are while anything looks at them.
@@ -183,12 +157,7 @@ void bind_automaton(nb::module_& m, const char* name) {
            [](const Self& self, StateId s) {
              const Self kept = self;  // making objects may run a finalizer, and that may change the automaton
              const std::span<const Arc<W>> arcs = kept.arcs_of(s);
-             nb::list made = nb::steal<nb::list>(PyList_New(Py_ssize_t(arcs.size())));
-             for (std::size_t i = 0; i < arcs.size(); ++i) {
-               nb::object arc = arc_to_python<W>(arcs[i], kept.strings());
-               PyList_SetItem(made.ptr(), Py_ssize_t(i), arc.release().ptr());
-             }
-             return made;
+             return arcs_to_python<W>(arcs, kept.strings());
            })
       .def("set_start", &Self::set_start)
       .def("set_final",
@@ -336,8 +305,10 @@ void bind_automaton(nb::module_& m, const char* name) {
 
 nb::tuple file_to_python(FstFile file) {
   nb::object fst = std::visit([](auto& held) { return nb::cast(std::move(held)); }, file.fst);
+  nb::object reach = nb::none();
+  if (file.reach) reach = nb::cast(std::const_pointer_cast<Reachability>(file.reach));
   return nb::make_tuple(fst, file.format, nb::bytes(file.isymbols.data(), file.isymbols.size()),
-                        nb::bytes(file.osymbols.data(), file.osymbols.size()));
+                        nb::bytes(file.osymbols.data(), file.osymbols.size()), reach);
 }
 
 // (name, available key, symbols, keys): keys is None where they are 0, 1, 2, ... and no symbol comes twice.

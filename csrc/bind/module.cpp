@@ -14,6 +14,7 @@ void bind_pitch(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
+void bind_fst_lazy(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
 void bind_search(nb::module_& m);
 
@@ -30,6 +31,7 @@ NB_MODULE(_native, m) {
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);
+  bind_fst_lazy(m);
   bind_fst_algorithms(m);
   bind_search(m);
   bind_tables(m);

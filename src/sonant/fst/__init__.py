@@ -42,6 +42,10 @@ from sonant.fst.composition import minimize as minimize
 from sonant.fst.composition import minimize_encoded as minimize_encoded
 from sonant.fst.composition import random_equivalent as random_equivalent
 from sonant.fst.drawing import DrawingStyle as DrawingStyle
+from sonant.fst.lazy import ComposeFst as ComposeFst
+from sonant.fst.lazy import NgramFst as NgramFst
+from sonant.fst.lazy import find_reachability as find_reachability
+from sonant.fst.lazy import lookahead_relabel as lookahead_relabel
 from sonant.fst.ngram import NgramLm as NgramLm
 from sonant.fst.ngram import Perplexity as Perplexity
 from sonant.fst.ngram import read_arpa as read_arpa

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sonant.fst.drawing import DrawingStyle, dot, render, svg_for_notebooks
 from sonant.fst.files import Path, reading, writing
 from sonant.fst.symbols import SymbolTable
 
-Format = Literal["vector", "const"]
+Format = Literal["vector", "const", "ngram", "olabel_lookahead", "ilabel_lookahead"]
 # Costs as Python has them, by the type of arc: a float, or the tuple that `Fst` describes.
 Weight = float | tuple[float, float] | tuple[float, float, Sequence[int]] | tuple[float, float, float]
 
@@ -78,10 +78,16 @@ class Fst:
         self.format: str = "vector"
         self.input_symbols: SymbolTable | None = None
         self.output_symbols: SymbolTable | None = None
+        self.reachability: _native.Reachability | None = None
 
     @classmethod
     def of_native(
-        cls, native: Any, format: str = "vector", isymbols: bytes = b"", osymbols: bytes = b""
+        cls,
+        native: Any,
+        format: str = "vector",
+        isymbols: bytes = b"",
+        osymbols: bytes = b"",
+        reachability: _native.Reachability | None = None,
     ) -> Self:
         """Wraps what the native core made; the symbol tables are OpenFst's bytes."""
         fst = cls.__new__(cls)
@@ -89,6 +95,7 @@ class Fst:
         fst.format = format
         fst.input_symbols = SymbolTable.from_bytes(isymbols) if isymbols else None
         fst.output_symbols = SymbolTable.from_bytes(osymbols) if osymbols else None
+        fst.reachability = reachability
         return fst
 
     @property
@@ -100,7 +107,8 @@ class Fst:
 
     @classmethod
     def read(cls, source: Path | bytes, map: bool = True) -> Self:
-        """An automaton in OpenFst's binary format (vector or const) from a file or from bytes.
+        """An automaton in OpenFst's binary format from a file or from bytes: vector, const, ngram, or const
+        with look-ahead data, which become `reachability`.
 
         The tables of a big const file are mapped into memory where `map`: such a file must not be changed in
         place while the automaton lives (replacing it, as `write` does, is fine). Raises SpecifierError where
@@ -114,6 +122,9 @@ class Fst:
     def write(self, path: Path, format: Format = "vector", align: bool = False) -> None:
         """Writes OpenFst's binary format. `align` puts the tables of a const file at multiples of 16 bytes,
         which OpenFst needs to map it into memory (sonant does not). The file is replaced when all is written.
+
+        Look-ahead formats are const files with the `reachability` of `lookahead_relabel`; ngram files hold
+        n-gram automata with backoff and number their states anew. Raises FstError where that cannot be.
         """
         with writing(path) as stream:
             self._write(stream, format, align)
@@ -124,13 +135,27 @@ class Fst:
         return stream.getvalue()
 
     def _write(self, stream: _native.Output, format: str, align: bool) -> None:
-        if format not in ("vector", "const"):
-            raise FstError(f"format={format!r}; expected 'vector' or 'const'")
-        isymbols, osymbols = (
+        if format not in get_args(Format):
+            raise FstError(f"format={format!r}; expected {', '.join(get_args(Format))}")
+        symbols = [
             table.to_bytes() if table is not None else b""
             for table in (self.input_symbols, self.output_symbols)
-        )
-        self._fst.write(stream, format == "const", align, isymbols, osymbols)
+        ]
+        if format in ("vector", "const"):
+            self._fst.write(stream, format == "const", align, *symbols)
+            return
+        if self.arc_type not in ("standard", "log"):
+            raise FstError(f"format={format!r} with arcs of type {self.arc_type}; expected standard or log")
+        if format == "ngram":
+            kind: Any = _native.StdNgramFst if self.arc_type == "standard" else _native.LogNgramFst
+            kind.of(self._fst).write(stream, *symbols)
+            return
+        if self.reachability is None or self.reachability.input != (format == "ilabel_lookahead"):
+            side = "input" if format == "ilabel_lookahead" else "output"
+            raise FstError(f"format={format!r}, but there are no look-ahead data of {side} labels; make them "
+                           "with lookahead_relabel")  # fmt: skip
+        native: Any = _native
+        native.write_lookahead(stream, self._fst, self.reachability, align, *symbols)
 
     @classmethod
     def from_text(
@@ -306,7 +331,7 @@ class Fst:
 
     def copy(self) -> Self:
         """At once: the two share their tables until one of them changes."""
-        fst = self.of_native(self._fst.copy(), self.format)
+        fst = self.of_native(self._fst.copy(), self.format, reachability=self.reachability)
         fst.input_symbols, fst.output_symbols = (
             None if table is None else table.copy() for table in (self.input_symbols, self.output_symbols)
         )
