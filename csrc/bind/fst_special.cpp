@@ -141,14 +141,10 @@ void bind_fst_special(nb::module_& m) {
   m.def("equal_align", [](const StdFst& fst, std::int64_t length, std::uint32_t seed, int retries) {
     return released([=, copy = fst] { return equal_align(copy, length, seed, retries); });
   });
-  m.def(
-      "determinize_lattice",
-      [](const Fst<LatticeWeight>& fst, float delta, std::uint64_t max_states) {
-        const DeterminizeOptions options{delta, true, 0, false, {max_states, 0}};
-        return released([&, copy = fst] {
-          bool partial = false;
-          return determinize_star(copy, options, partial);
-        });
-      },
-      "fst"_a, "delta"_a, "max_states"_a);
+  m.def("determinize_lattice", [](const Fst<LatticeWeight>& fst, float delta, std::uint64_t max_states) {
+    return released([=, copy = fst] { return determinize_lattice(copy, delta, {max_states, 0}); });
+  });
+  m.def("determinize_lattice_compact", [](const Fst<LatticeWeight>& fst, float delta, std::uint64_t max_states) {
+    return released([=, copy = fst] { return determinize_lattice_compact(copy, delta, {max_states, 0}); });
+  });
 }

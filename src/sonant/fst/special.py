@@ -113,7 +113,7 @@ def determinize_lattice(
     """
     if fst.arc_type != "lattice4":
         raise FstError(f"determinize_lattice of arcs of type {fst.arc_type}; expected lattice4")
-    native = _native.determinize_lattice(fst.native, delta, max_states or 0)
-    if compact:  # what is owed at the end comes to the final costs
-        native = _native.fst_remove_epsilons_locally(native.to_compact(False))
-    return like(fst, native)
+    if max_states is not None and max_states <= 0:
+        raise FstError(f"max_states={max_states}; expected a positive number, or None")
+    operation = _native.determinize_lattice_compact if compact else _native.determinize_lattice
+    return like(fst, operation(fst.native, delta, max_states or 0))
