@@ -51,6 +51,7 @@ from sonant.fst.special import determinize_lattice as determinize_lattice
 from sonant.fst.special import equal_align as equal_align
 from sonant.fst.special import make_following_input_symbols_same as make_following_input_symbols_same
 from sonant.fst.special import make_preceding_input_symbols_same as make_preceding_input_symbols_same
+from sonant.fst.special import predeterminize as predeterminize
 from sonant.fst.special import propagate_final as propagate_final
 from sonant.fst.special import push_special as push_special
 from sonant.fst.special import remove_useless_arcs as remove_useless_arcs

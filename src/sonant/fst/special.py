@@ -5,7 +5,7 @@ from typing import Any
 
 from sonant import _native
 from sonant.errors import FstError
-from sonant.fst.algorithms import DELTA, like
+from sonant.fst.algorithms import DELTA, connect, like, relabel, remove_eps_local
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import determinize_star, minimize_encoded
 from sonant.fst.parallel import over_lists
@@ -80,6 +80,19 @@ def equal_align(fst: Fst, length: int, seed: int, num_retries: int = 10) -> Fst:
     return like(fst, _native.equal_align(native, length, seed % 2**32, num_retries))
 
 
+def predeterminize(fst: Fst, first_label: int = 0) -> tuple[Fst, list[int]]:
+    """Adds input labels, from `first_label` or the first free one on, so that determinization keeps apart the
+    states that more than one path leads to: the result can be determinized, and then is no bigger.
+
+    Returns it and the labels. Raises FstError where the automaton is not connected.
+    """
+    if fst.arc_type not in ("standard", "log"):
+        raise FstError(f"predeterminize of arcs of type {fst.arc_type}; expected standard or log")
+    first = max(first_label, 1 + max(0, int(fst.arcs["ilabel"].max(initial=0))))
+    native, added = _native.predeterminize(fst.native, first)
+    return like(fst, native), list(range(first, first + added))
+
+
 @over_lists
 def safe_determinize(fst: Fst, delta: float = DELTA, *, use_log: bool = False, minimize: bool = False) -> Fst:
     """Determinizes as far as the result is no bigger than the automaton (Kaldi's SafeDeterminizeWrapper):
@@ -87,18 +100,13 @@ def safe_determinize(fst: Fst, delta: float = DELTA, *, use_log: bool = False, m
 
     `use_log` adds up probabilities. `minimize` removes epsilons locally and merges equal states afterwards.
     """
-    native: Any = fst.native
     if fst.arc_type not in ("standard", "log"):
         raise FstError(f"safe_determinize of arcs of type {fst.arc_type}; expected standard or log")
-    as_log = use_log and fst.arc_type == "standard"
-    native = native.to_log() if as_log else native
-    highest = max(0, int(fst.arcs["ilabel"].max(initial=0)))
-    ready, added = _native.predeterminize(_native.fst_connect(native), highest + 1)
-    made = determinize_star(Fst.of_native(ready), delta)
-    native = _native.fst_relabel(made.native, [(highest + 1 + i, 0) for i in range(added)], [])
-    result = Fst.of_native(native.to_tropical() if as_log else native)
+    ready, labels = predeterminize(connect(fst))
+    made = determinize_star(ready, delta, use_log=use_log)
+    result = relabel(made, [(label, 0) for label in labels])
     if minimize:
-        result = minimize_encoded(Fst.of_native(_native.fst_remove_epsilons_locally(result.native)), delta)
+        result = minimize_encoded(remove_eps_local(result), delta)
     return like(fst, result.native)
 
 
