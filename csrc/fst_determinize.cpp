@@ -17,7 +17,8 @@ class Determinization {
 
  public:
   Determinization(const View<W>& fst, const DeterminizeOptions& options)
-      : fst_(fst), options_(options), work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
+      : fst_(fst), options_(options), most_states_(options.allow_partial ? 0 : bounds(fst, options).max_states),
+        work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
         longest_(std::uint64_t(fst.num_states) * fst.num_states + 1), single_(fst.num_states, kNoState) {
     work_.what = "an automaton of " + std::to_string(fst.num_states) + " states";
     if (star) place_.assign(fst.num_states, kNowhere);
@@ -36,7 +37,9 @@ class Determinization {
         break;
       }
       expand(q);
-      if (!options_.allow_partial) work_.made(begins_.size() - 1 + chain_.size(), out_.arcs.size());
+      const std::size_t states = begins_.size() - 1 + chain_.size();
+      if (most_states_ && states > most_states_) too_many(q, states);
+      if (!options_.allow_partial) work_.made(states, out_.arcs.size());
       if (elements_.size() * sizeof(Element) + strings_.bytes() > most_bytes) {
         fst_error(kName, " of ", work_.what, ": its subsets need more than half of the memory of this machine; input ",
                   input_to(q), " leads to a subset of ", begins_[q + 1] - begins_[q],
@@ -342,6 +345,11 @@ class Determinization {
               " there are two outputs, ..", labels_of(a), " and ..", labels_of(b), where,
               ". Add disambiguation symbols, or encode its labels first");
   }
+  [[noreturn]] void too_many(StateId q, std::size_t states) const {
+    fst_error(kName, " of ", work_.what, ": the result has more than ", most_states_, " states (so far ", states,
+              "); the last input is ", input_to(q), ". If so many are right, raise max_states; else it cannot be "
+              "determinized: add disambiguation symbols, or prune first");
+  }
   [[noreturn]] void too_long(StateId q, StringId string) const {
     fst_error(kName, " of ", work_.what, ": it cannot be determinized (no twins property): after input ", input_to(q),
               " output of ", strings_.length(string), " labels is still owed: ", labels_of(string),
@@ -379,6 +387,7 @@ class Determinization {
   static constexpr std::size_t kMostPrinted = 20;
   const View<W> fst_;
   const DeterminizeOptions options_;
+  const std::uint64_t most_states_;  // 0: any number
   Work work_;
   const std::uint64_t longest_;  // what is owed has no more labels where there are twins
   std::vector<StateId> single_;

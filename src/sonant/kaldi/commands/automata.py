@@ -180,7 +180,8 @@ def fstrmsymbols(run: Run, options: RemoveOptions, symbols: str, source: str = "
 @command("<phi-label> [in.fst [out.fst]]")
 def fstpropfinal(run: Run, options: NoOptions, label: str, source: str = "-", target: str = "-") -> int:
     """Give states without final cost that of where their arc with the label leads."""
-    write_automaton(operations.propagate_final(read_automaton(source), _label(label)), target)
+    phi = _label(label)
+    write_automaton(operations.propagate_final(read_automaton(source), phi), target)
     return 0
 
 
