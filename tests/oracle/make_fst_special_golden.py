@@ -1,6 +1,7 @@
 """What Kaldi's special operations make of small random automata and lattices.
 
-PyKaldi's Python: python make_fst_special_golden.py tests/kaldi/fstext/golden/special.json.gz
+PyKaldi's Python, in the root of the repository:
+python tests/oracle/make_fst_special_golden.py tests/kaldi/fstext/golden/special.json.gz
 """
 
 import gzip
@@ -18,6 +19,8 @@ from kaldi.fstext import (
     special,
     utils,
 )
+
+YESNO = ["L_disambig.fst", "G.fst", "LG.fst"]
 
 
 def make(spec):
@@ -60,11 +63,12 @@ def random_spec(r, n, m, labels, eps, acyclic=False, acceptor=False):
 
 def texts(spec):
     """What each operation in place makes, as text of the connected automaton."""
-    connected = make(spec)
+    connected = make(spec) if isinstance(spec, dict) else spec
     connected.connect()
     made = {"a": connected.text()}
     if connected.num_states() == 0:
         return None
+    acyclic = isinstance(spec, dict) and all(arc[0] < arc[4] for arc in spec["arcs"])
     operations = {
         "preceding": lambda f: utils.make_preceding_input_symbols_same(False, f),
         "preceding_start": lambda f: utils.make_preceding_input_symbols_same(True, f),
@@ -79,6 +83,11 @@ def texts(spec):
         fst = connected.copy()
         operation(fst)
         made[name] = fst.text(show_weight_one=True)
+    # PyKaldi takes remove_total_weight for remove_common_affix, and the other way round.
+    for to_final in (False, True) if acyclic else ():
+        fst = connected.copy()
+        special.push_in_log(fst, push_weights=True, to_final=to_final)
+        made[f"push_in_log {to_final:d}"] = fst.text(show_weight_one=True)
     low, high = TropicalWeight(), TropicalWeight()
     made["stochastic"] = []
     for found in (utils.is_stochastic_fst, utils.is_stochastic_fst_in_log):
@@ -102,7 +111,7 @@ def aligned(r, spec):
 
 
 def safe(spec):
-    fst = make(spec)
+    fst = make(spec) if isinstance(spec, dict) else spec
     fst.connect()
     if fst.num_states() == 0:
         return None
@@ -178,6 +187,12 @@ def main(path):
     r = random.Random(11)
     golden = {
         "texts": [texts(random_spec(r, r.randrange(2, 7), r.randrange(3, 14), 3, 0.35)) for _ in range(80)],
+        "yesno": [texts(StdVectorFst.read("tests/data/kaldi-yesno/" + name)) for name in YESNO],
+        "pushed": [
+            texts(random_spec(r, r.randrange(2, 8), r.randrange(6, 20), 3, 0.35, acyclic=True))
+            for _ in range(25)
+        ],
+        "yesno_safe": [safe(StdVectorFst.read("tests/data/kaldi-yesno/" + name)) for name in YESNO],
         "aligned": [
             aligned(r, random_spec(r, r.randrange(1, 6), r.randrange(2, 12), 3, 0.3)) for _ in range(40)
         ],
