@@ -48,9 +48,8 @@ class StdDeterministicOnDemandFst:
 
     def model(self) -> OnDemand:
         """The same as a `sonant.fst.OnDemand`."""
-        if self._model is None:
-            self._model = OnDemand.of(_Called(self))
-        return self._model
+        # One of Python's is not kept here, or the two would keep each other alive.
+        return OnDemand.of(_Called(self)) if self._model is None else self._model
 
     def _made(self) -> OnDemand:
         if self._model is None:
