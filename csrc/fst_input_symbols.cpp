@@ -14,11 +14,10 @@ constexpr Label kNone = -1;
 // States that are still to be added have one arc each.
 StdFst with_states(const View<TropicalWeight>& view, std::vector<StdArc>&& arcs, const std::vector<StdArc>& added) {
   FstBuilder<TropicalWeight> made;
-  std::size_t at = 0;
-  for (StateId s = 0; s < StateId(view.num_states); ++s) {
-    made.open(view.states[s].final);
-    for (std::uint32_t i = 0; i < view.states[s].arcs; ++i) made.add(arcs[at++]);
-  }
+  made.states.reserve(view.num_states + added.size());
+  made.states.assign(view.states, view.states + view.num_states);
+  made.arcs = std::move(arcs);
+  made.arcs.reserve(made.arcs.size() + added.size());
   for (const StdArc& arc : added) {
     made.open();
     made.add(arc);

@@ -19,31 +19,30 @@ void check_label(Label label) {
 
 BackoffOnDemand::BackoffOnDemand(Fst<TropicalWeight> fst, Label backoff) : fst_(std::move(fst)), backoff_(backoff) {
   if (backoff < 0) fst_error("the label ", backoff, " of backoff arcs; expected 0 or more");
-  const auto sorted = [](const Arc<TropicalWeight>& a, const Arc<TropicalWeight>& b) { return a.ilabel < b.ilabel; };
+  using namespace properties;
+  const Bits found = find_properties(fst_.view(), fst_.stored_properties(), kILabelSorted | kIDeterministic);
+  if (!(found & kILabelSorted)) fst_.sort_arcs(false);
   view_ = fst_.view();
   if (view_.start == kNoState) fst_error("a language model without a start state");
+  if ((found & kIDeterministic) && backoff_ == 0) return;
   for (StateId s = 0; s < StateId(view_.num_states); ++s) {
-    if (!std::ranges::is_sorted(view_.arcs_of(s), sorted)) {
-      fst_.sort_arcs(false);
-      view_ = fst_.view();
-      break;
+    if (backoff_ != 0 && view_.states[s].iepsilons) {
+      fst_error("a language model: state ", s, " has an epsilon, but its backoff label is ", backoff_);
     }
-  }
-  for (StateId s = 0; s < StateId(view_.num_states); ++s) {
+    if (found & kIDeterministic) continue;
     const auto arcs = view_.arcs_of(s);
-    for (std::size_t i = 0; i < arcs.size(); ++i) {
-      if (arcs[i].ilabel < 0 || !is_member(TropicalWeight(arcs[i].weight))) {
-        fst_error("a language model: an arc of state ", s, " has a negative label or a cost that is no number");
-      }
-      if (i && arcs[i].ilabel == arcs[i - 1].ilabel) {
-        fst_error("a language model: state ", s, " has two arcs with the input label ", arcs[i].ilabel,
-                  "; determinize it first");
-      }
-      if (arcs[i].ilabel == 0 && backoff_ != 0) {
-        fst_error("a language model: state ", s, " has an epsilon, but its backoff label is ", backoff_);
-      }
+    const auto same = [](const auto& a, const auto& b) { return a.ilabel == b.ilabel; };
+    const auto twice = std::ranges::adjacent_find(arcs, same);
+    if (twice != arcs.end()) {
+      fst_error("a language model: state ", s, " has two arcs with the input label ", twice->ilabel,
+                "; determinize it first");
     }
   }
+}
+
+float BackoffOnDemand::checked(float cost, StateId s) {
+  if (!is_cost(cost)) fst_error("a language model: a cost of state ", s, " is no number");
+  return cost;
 }
 
 const Arc<TropicalWeight>* BackoffOnDemand::find(StateId s, Label label) const {
@@ -68,7 +67,7 @@ float BackoffOnDemand::final(StateId s) {
   float cost = 0;
   for (std::size_t steps = 0;; ++steps) {
     const float final = view_.states[s].final.value;
-    if (final != kInfinity) return cost + final;
+    if (final != kInfinity) return checked(cost + final, s);
     const auto* arc = find(s, backoff_);
     if (!arc) return kInfinity;
     if (steps > view_.num_states) cycle(s);
@@ -83,7 +82,9 @@ Step BackoffOnDemand::step(StateId s, Label label) {
   if (label == backoff_) fst_error("a step with the label ", label, ", which is that of backoff arcs");
   float cost = 0;
   for (std::size_t steps = 0;; ++steps) {
-    if (const auto* arc = find(s, label)) return {cost + arc->weight.value, arc->olabel, arc->nextstate};
+    if (const auto* arc = find(s, label)) {
+      return {checked(cost + arc->weight.value, s), arc->olabel, arc->nextstate};
+    }
     const auto* arc = find(s, backoff_);
     if (!arc) return {};
     if (steps > view_.num_states) cycle(s);

@@ -51,6 +51,7 @@ class BackoffOnDemand final : public OnDemand {
 
  private:
   const Arc<TropicalWeight>* find(StateId s, Label label) const;
+  static float checked(float cost, StateId s);
   void check(StateId s) const;
   [[noreturn]] void cycle(StateId s) const;
   Fst<TropicalWeight> fst_;

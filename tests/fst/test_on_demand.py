@@ -204,7 +204,7 @@ def test_what_cannot_be_is_an_error(models):
     nan = Fst.from_text("0 1 1 1\n1\n")
     nan.add_arc(0, 2, 2, math.nan, 1)
     with pytest.raises(FstError, match="no number"):
-        OnDemand.backoff(nan)
+        OnDemand.backoff(nan).step(0, 2)
     circular = OnDemand.backoff(Fst.from_text("0 1 0 0\n1 0 0 0\n"))
     for ask in (lambda: circular.step(0, 3), lambda: circular.final(0)):
         with pytest.raises(FstError, match="cycle"):

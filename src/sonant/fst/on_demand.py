@@ -14,6 +14,8 @@ from sonant.fst.automaton import Fst
 from sonant.fst.ngram import NgramLm
 from sonant.fst.parallel import over_lists
 
+_SORTED, _DETERMINISTIC = 1 << 28, 1 << 18  # of OpenFst's properties, on the input side
+
 
 class Steps(Protocol):
     """What `OnDemand.of` takes: any object with these three."""
@@ -43,6 +45,7 @@ class OnDemand:
         """
         if fst.arc_type != "standard":
             raise FstError(f"a model with arcs of type {fst.arc_type}; expected standard")
+        fst.native.properties(_SORTED | _DETERMINISTIC, True)  # looked at once, and known from then on
         return cls(_native.OnDemand.backoff(fst.native, label))
 
     @classmethod

@@ -83,7 +83,7 @@ class StdBackoffDeterministicOnDemandFst(StdDeterministicOnDemandFst):
     def __init__(self, fst: StdVectorFst | StdConstFst):
         if not isinstance(fst, StdVectorFst | StdConstFst):
             raise TypeError(f"a {type(fst).__name__}; expected StdVectorFst or StdConstFst")
-        self._model = OnDemand.backoff(fst.to_fst())
+        self._model = OnDemand.backoff(Fst.of_native(fst.native))
 
 
 class ScaleDeterministicOnDemandFst(StdDeterministicOnDemandFst):
