@@ -18,7 +18,9 @@ class Determinization {
  public:
   // Of an acceptor only one label counts; the other comes back as each arc is made.
   Determinization(const View<W>& fst, const DeterminizeOptions& options, bool acceptor)
-      : fst_(fst), options_(options), acceptor_(acceptor), work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
+      : fst_(fst), options_(options), acceptor_(acceptor),
+        most_states_(options.allow_partial ? 0 : bounds(fst, options).max_states),
+        work_(kName, bounds(fst, options), 64, sizeof(Arc<W>)),
         longest_(std::uint64_t(fst.num_states) * fst.num_states + 1), single_(fst.num_states, kNoState) {
     work_.what = "an automaton of " + std::to_string(fst.num_states) + " states";
     if (star) place_.assign(fst.num_states, kNowhere);
@@ -37,7 +39,9 @@ class Determinization {
         break;
       }
       expand(q);
-      if (!options_.allow_partial) work_.made(begins_.size() - 1 + chain_.size(), out_.arcs.size());
+      const std::size_t states = begins_.size() - 1 + chain_.size();
+      if (most_states_ && states > most_states_) too_many(q, states);
+      if (!options_.allow_partial) work_.made(states, out_.arcs.size());
       if (elements_.size() * sizeof(Element) + strings_.bytes() > most_bytes) {
         work_.fail("its subsets need more than half of the memory of this machine; input ",
                   input_to(q), " leads to a subset of ", begins_[q + 1] - begins_[q],
@@ -338,6 +342,11 @@ class Determinization {
               " there are two outputs, ..", labels_of(a), " and ..", labels_of(b), where,
               ". Add disambiguation symbols, or encode its labels first");
   }
+  [[noreturn]] void too_many(StateId q, std::size_t states) const {
+    work_.fail("the result has more than ", most_states_, " states (so far ", states,
+              "); the last input is ", input_to(q), ". If so many are right, raise max_states; else it cannot be "
+              "determinized: add disambiguation symbols, or prune first");
+  }
   [[noreturn]] void too_long(StateId q, StringId string) const {
     work_.fail("it cannot be determinized (no twins property): after input ", input_to(q),
               " output of ", strings_.length(string), " labels is still owed: ", labels_of(string),
@@ -368,6 +377,7 @@ class Determinization {
   const View<W> fst_;
   const DeterminizeOptions options_;
   const bool acceptor_;
+  const std::uint64_t most_states_;  // 0: any number
   Work work_;
   const std::uint64_t longest_;  // what is owed has no more labels where there are twins
   std::vector<StateId> single_;

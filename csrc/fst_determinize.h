@@ -29,4 +29,9 @@ Fst<W> determinize(const Fst<W>& fst, const DeterminizeOptions& options);
 template <class W>
 Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bool& partial);
 
+// Kaldi's DeterminizeLattice: the best path of each string of input labels, its output labels on chains of arcs, or as
+// the string of a compact lattice's weight.
+Fst<LatticeWeight> determinize_lattice(const Fst<LatticeWeight>& fst, float delta, Bounds bounds);
+Fst<CompactWeight> determinize_lattice_compact(const Fst<LatticeWeight>& fst, float delta, Bounds bounds);
+
 }  // namespace sonant

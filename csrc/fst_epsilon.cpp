@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "fst_builder.h"
+#include "fst_distance.h"
 #include "fst_structure.h"
 #include "fst_walk.h"
 
@@ -303,8 +304,9 @@ constexpr std::uint32_t kNone = 0xffffffff;
 template <class W>
 class LocalRemoval {
  public:
-  explicit LocalRemoval(const Fst<W>& connected)
-      : view_(connected.view()), strings_(*view_.strings), work_("local epsilon removal", view_) {
+  LocalRemoval(const Fst<W>& connected, bool keep_sums)
+      : view_(connected.view()), strings_(*view_.strings), keep_sums_(keep_sums),
+        work_("local epsilon removal", view_) {
     const std::size_t n = view_.num_states;
     first_.assign(n, kNone);
     last_.assign(n, kNone);
@@ -379,10 +381,12 @@ class LocalRemoval {
   // `a` alone leads to n: what follows it there moves to s.
   void take_all(StateId s, std::uint32_t a, StateId n) {
     const Arc<W> arc = links_[a].arc;
+    LogSum gone;
     for (std::uint32_t b = first_[n], after = kNone; b != kNone; b = after) {
       after = links_[b].next;
       const Arc<W> next = links_[b].arc;
       if (next.nextstate == kNoState || next.nextstate == n || !can_join(arc, next)) continue;
+      if (keep_sums_) gone.add(cost_of(next.weight));
       links_[b].arc.nextstate = kNoState;
       --out_[n];
       links_.push_back({both(arc, next), kNone});
@@ -390,11 +394,40 @@ class LocalRemoval {
       changed_ = true;
     }
     if (is_epsilon(arc) && !is_zero(finals_[n])) {
+      if (keep_sums_) gone.add(cost_of(finals_[n]));
       finals_[s] = plus(finals_[s], times(W(arc.weight), finals_[n], strings_), strings_);
       finals_[n] = W::zero();
       changed_ = true;
     }
-    if (out_[n] == 0 && is_zero(finals_[n])) remove(s, a);
+    if (out_[n] == 0 && is_zero(finals_[n])) {
+      remove(s, a);
+    } else if (!gone.empty()) {
+      share(a, n, gone);
+    }
+  }
+
+  // What is left of n's probability goes on the arc to it, and n sums to what it did before.
+  void share(std::uint32_t a, StateId n, LogSum total) {
+    LogSum left;
+    left.add(cost_of(finals_[n]));
+    for (std::uint32_t b = first_[n]; b != kNone; b = links_[b].next) {
+      if (links_[b].arc.nextstate != kNoState) left.add(cost_of(links_[b].arc.weight));
+    }
+    if (left.empty()) return;
+    total.add(left.value());
+    const auto part = static_cast<float>(left.value() - total.value());
+    add_cost(links_[a].arc.weight, part);
+    if (!is_zero(finals_[n])) add_cost(finals_[n], -part);
+    for (std::uint32_t b = first_[n]; b != kNone; b = links_[b].next) {
+      if (links_[b].arc.nextstate != kNoState) add_cost(links_[b].arc.weight, -part);
+    }
+  }
+  static double cost_of(const W& w) {  // sums are kept of one cost only
+    if constexpr (W::floats == 1) return w.value;
+    else return 0;
+  }
+  static void add_cost(W& w, float cost) {
+    if constexpr (W::floats == 1) w.value += cost;
   }
 
   // One arc alone leaves n: `a` goes on to where that leads.
@@ -426,6 +459,7 @@ class LocalRemoval {
 
   const View<W> view_;
   StringsOf<W> strings_;
+  const bool keep_sums_;
   std::vector<Link> links_;
   std::vector<std::uint32_t> first_, last_, in_, out_;
   std::vector<W> finals_;
@@ -436,14 +470,14 @@ class LocalRemoval {
 }  // namespace
 
 template <class W>
-Fst<W> remove_epsilons_locally(const Fst<W>& fst) {
+Fst<W> remove_epsilons_locally(const Fst<W>& fst, bool keep_sums) {
   const Fst<W> connected = connect(fst);
-  return LocalRemoval<W>(connected).run(connected);
+  return LocalRemoval<W>(connected, keep_sums && W::floats == 1).run(connected);
 }
 
 #define SONANT_INSTANTIATE(W)                                                \
   template Fst<W> remove_epsilons(const Fst<W>&, const EpsilonOptions&);     \
-  template Fst<W> remove_epsilons_locally(const Fst<W>&);
+  template Fst<W> remove_epsilons_locally(const Fst<W>&, bool);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)

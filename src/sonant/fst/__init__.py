@@ -49,4 +49,15 @@ from sonant.fst.lazy import lookahead_relabel as lookahead_relabel
 from sonant.fst.ngram import NgramLm as NgramLm
 from sonant.fst.ngram import Perplexity as Perplexity
 from sonant.fst.ngram import read_arpa as read_arpa
+from sonant.fst.on_demand import OnDemand as OnDemand
+from sonant.fst.on_demand import compose_on_demand as compose_on_demand
+from sonant.fst.special import determinize_lattice as determinize_lattice
+from sonant.fst.special import equal_align as equal_align
+from sonant.fst.special import make_following_input_symbols_same as make_following_input_symbols_same
+from sonant.fst.special import make_preceding_input_symbols_same as make_preceding_input_symbols_same
+from sonant.fst.special import predeterminize as predeterminize
+from sonant.fst.special import propagate_final as propagate_final
+from sonant.fst.special import push_special as push_special
+from sonant.fst.special import remove_useless_arcs as remove_useless_arcs
+from sonant.fst.special import safe_determinize as safe_determinize
 from sonant.fst.symbols import SymbolTable as SymbolTable

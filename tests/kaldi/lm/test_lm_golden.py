@@ -116,5 +116,5 @@ def test_a_corrupt_const_arpa_raises_at_no_cost():
 def test_words_that_a_model_does_not_have():
     lm = read_const_arpa(unpacked("two.-1.carpa.gz"))
     assert lm.get_ngram_log_prob(12345, []) == -math.inf
-    with pytest.raises(ValueError, match="no word 12345"):
+    with pytest.raises(ValueError, match="label 12345"):
         ConstArpaLmDeterministicFst(lm).get_arc(0, 12345)

@@ -7,12 +7,35 @@ import numpy as np
 
 from sonant import _native
 from sonant.errors import FstError
+from sonant.fst import special as operations
 from sonant.kaldi.fstext.arcs import StdArc
 from sonant.kaldi.fstext.automata import MutableFstBase
-from sonant.kaldi.fstext.composition import combined, made, reducible
+from sonant.kaldi.fstext.composition import check, combined, made, reducible
 from sonant.kaldi.fstext.enums import ComposeFilter, MatchType
-from sonant.kaldi.fstext.kinds import StdVectorFst
+from sonant.kaldi.fstext.kinds import (
+    VECTOR_TYPES,
+    CompactLatticeVectorFst,
+    LatticeVectorFst,
+    StdVectorFst,
+)
+from sonant.kaldi.fstext.on_demand import ScaleDeterministicOnDemandFst as ScaleDeterministicOnDemandFst
+from sonant.kaldi.fstext.on_demand import (
+    StdBackoffDeterministicOnDemandFst as StdBackoffDeterministicOnDemandFst,
+)
+from sonant.kaldi.fstext.on_demand import StdCacheDeterministicOnDemandFst as StdCacheDeterministicOnDemandFst
+from sonant.kaldi.fstext.on_demand import (
+    StdComposeDeterministicOnDemandFst as StdComposeDeterministicOnDemandFst,
+)
+from sonant.kaldi.fstext.on_demand import StdDeterministicOnDemandFst as StdDeterministicOnDemandFst
+from sonant.kaldi.fstext.on_demand import StdUnweightedNgramFst as StdUnweightedNgramFst
+from sonant.kaldi.fstext.on_demand import (
+    compose_deterministic_on_demand_fst as compose_deterministic_on_demand_fst,
+)
+from sonant.kaldi.fstext.operations import push
 from sonant.kaldi.fstext.semirings import DELTA, TropicalWeight
+
+# Of a state of a lattice and an arc that leads to it, roughly.
+_STATE_BYTES = 44
 
 
 class NonterminalValues(IntEnum):
@@ -195,7 +218,53 @@ def minimize_encoded_std_fst(fst: StdVectorFst, delta: float = DELTA) -> None:
 
 
 def remove_eps_local(fst: StdVectorFst, special: bool = False) -> None:
-    """Removes those epsilons whose removal does not make the automaton bigger, in place."""
-    if special:
-        raise FstError("remove_eps_local(special=True), which keeps sums of probabilities, is not here yet")
-    fst.native = _native.fst_remove_epsilons_locally(fst.native)
+    """Removes those epsilons whose removal does not make the automaton bigger, in place. `special`: what
+    leaves a state sums to the same probability as before."""
+    fst.native = _native.fst_remove_epsilons_locally(fst.native, special)
+
+
+# Pushing
+
+
+def push_special(fst: StdVectorFst, delta: float = DELTA) -> None:
+    """Moves weights so that all states sum to the same probability, in place; see `sonant.fst`."""
+    fst.native = operations.push_special(fst.to_fst(), delta).native
+
+
+def push_in_log(
+    ifst: StdVectorFst,
+    push_weights: bool = False,
+    push_labels: bool = False,
+    remove_common_affix: bool = False,
+    remove_total_weight: bool = False,
+    to_final: bool = False,
+    delta: float = DELTA,
+) -> None:
+    """`push` in place, adding up the probabilities of paths."""
+    if not isinstance(ifst.native, _native.StdFst):
+        raise TypeError(f"arcs of type {ifst._arc.type()}; expected standard")
+    log = VECTOR_TYPES["log"].of_native(ifst.native.to_log())
+    flags = (push_weights, push_labels, remove_common_affix, remove_total_weight)
+    ifst.native = push(log, *flags, to_final, delta).native.to_tropical()
+
+
+# Lattices
+
+
+def determinize_lattice(
+    ifst: LatticeVectorFst,
+    compact_output: bool = True,
+    delta: float = DELTA,
+    max_mem: int = -1,
+    max_loop: int = -1,
+) -> CompactLatticeVectorFst | LatticeVectorFst:
+    """Of each string of input labels the best path; output labels become strings of a compact lattice.
+
+    `max_mem` (bytes of states and arcs) and `max_loop` (states) bound it if positive. Raises FstError where
+    it cannot be determinized, or beyond these bounds."""
+    check(ifst, "determinize_lattice")
+    limits = [max_mem // _STATE_BYTES + 1] * (max_mem > 0) + [max_loop] * (max_loop > 0)
+    made = operations.determinize_lattice(
+        ifst.to_fst(), compact_output, delta, min(limits) if limits else None
+    ).native
+    return (CompactLatticeVectorFst if compact_output else LatticeVectorFst).of_native(made)

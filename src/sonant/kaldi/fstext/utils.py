@@ -3,13 +3,14 @@
 Functions that take an automaton to write into (`ofst`, or `fst` in place) change that one, as Kaldi's do.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from sonant.errors import FstError
-from sonant.fst import Fst
+from sonant.fst import Fst, special
 from sonant.kaldi.fstext import weight
 from sonant.kaldi.fstext.arcs import StdArc
 from sonant.kaldi.fstext.automata import FstBase, MutableFstBase
@@ -24,6 +25,8 @@ from sonant.kaldi.fstext.kinds import (
     StdVectorFst,
 )
 from sonant.kaldi.fstext.operations import shortestpath
+from sonant.kaldi.fstext.properties import COACCESSIBLE
+from sonant.kaldi.fstext.semirings import DELTA
 from sonant.kaldi.fstext.special import minimize_encoded_std_fst as minimize_encoded_std_fst
 from sonant.kaldi.fstext.special import phi_compose as phi_compose
 from sonant.kaldi.fstext.special import phi_compose_lattice as phi_compose_lattice
@@ -248,6 +251,74 @@ def map_input_symbols(symbol_map: Sequence[int], fst: StdVectorFst) -> None:
         arcs["ilabel"][inside] = mapping[arcs["ilabel"][inside]]
 
     _changed(fst, change)
+
+
+def propagate_final(phi_label: int, fst: StdVectorFst) -> None:
+    """A state without a final cost gets that of the state its arc with the input label `phi_label` leads to,
+    and that arc's, in place."""
+    _in_place(special.propagate_final, fst, phi_label)
+
+
+def make_preceding_input_symbols_same(start_is_epsilon: bool, fst: StdVectorFst) -> None:
+    """Gives all arcs that come to a state one input label, with new states and epsilons, in place."""
+    _in_place(special.make_preceding_input_symbols_same, fst, start_is_epsilon)
+
+
+def make_following_input_symbols_same(end_is_epsilon: bool, fst: StdVectorFst) -> None:
+    """Gives all arcs that leave a state one input label, with new states and epsilons, in place."""
+    _in_place(special.make_following_input_symbols_same, fst, end_is_epsilon)
+
+
+def remove_useless_arcs(fst: StdVectorFst) -> None:
+    """Removes the worse arcs of those with one input label between two states, and loops of input epsilons,
+    in place."""
+    _in_place(special.remove_useless_arcs, fst)
+
+
+def _in_place(operation: Any, fst: StdVectorFst, *args: Any) -> None:
+    _native(fst, StdVectorFst)
+    fst.native = operation(fst.to_fst(), *args).native
+
+
+def equal_align(ifst: StdFst, length: int, rand_seed: int, ofst: StdVectorFst, num_retries: int = 10) -> bool:
+    """Fills `ofst` with a random path of exactly `length` input labels, see `sonant.fst.equal_align`.
+
+    Returns False, with the reason in the log, where there is none. Raises FstError where the automaton is not
+    connected. As in Kaldi `ofst` must be empty."""
+    _native(ifst, StdVectorFst, StdConstFst)
+    if _native(ofst, StdVectorFst).num_states():
+        raise FstError(f"an automaton of {ofst.num_states()} states to write into; expected an empty one")
+    if ifst.start() >= 0 and ifst.properties(COACCESSIBLE, True) != COACCESSIBLE:
+        raise FstError("equal_align of an automaton with states that lead to no final one: connect it first")
+    try:
+        ofst.native = special.equal_align(ifst.to_fst(), length, rand_seed, num_retries).native
+    except FstError as error:
+        logging.getLogger("sonant.kaldi").warning("%s", error)
+        return False
+    return True
+
+
+def safe_determinize_wrapper(ifst: StdVectorFst, ofst: StdVectorFst, delta: float = DELTA) -> None:
+    """Determinizes into `ofst` as far as that makes nothing bigger, see `sonant.fst.safe_determinize`."""
+    _safe_determinize(ifst, ofst, delta)
+
+
+def safe_determinize_minimize_wrapper(ifst: StdVectorFst, ofst: StdVectorFst, delta: float = DELTA) -> None:
+    """The same; then removes epsilons locally and merges equal states."""
+    _safe_determinize(ifst, ofst, delta, minimize=True)
+
+
+def safe_determinize_minimize_wrapper_in_log(
+    ifst: StdVectorFst, ofst: StdVectorFst, delta: float = DELTA
+) -> None:
+    """The same, adding up the probabilities of paths."""
+    _safe_determinize(ifst, ofst, delta, use_log=True, minimize=True)
+
+
+def _safe_determinize(ifst: StdVectorFst, ofst: StdVectorFst, delta: float, **options: Any) -> None:
+    for fst in (ifst, ofst):
+        _native(fst, StdVectorFst)
+    ofst.native = special.safe_determinize(ifst.to_fst(), delta, **options).native
 
 
 def apply_probability_scale(scale: float, fst: StdVectorFst) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sonant import _native
-from sonant.errors import FstError, FstIndexError
+from sonant.errors import FstError
+from sonant.fst import OnDemand
 from sonant.fst.ngram import tell_warnings
-from sonant.kaldi.fstext import StdArc, SymbolTable, TropicalWeight
+from sonant.kaldi.fstext import SymbolTable
+from sonant.kaldi.fstext.on_demand import StdDeterministicOnDemandFst
 from sonant.kaldi.lm.arpa import ArpaParseOptions
 from sonant.kaldi.util import io
 
@@ -61,42 +63,11 @@ class ConstArpaLm:
         return self._lm.order()
 
 
-class ConstArpaLmDeterministicFst:
+class ConstArpaLmDeterministicFst(StdDeterministicOnDemandFst):
     """The model as an automaton that is built as one walks along: a state is a history."""
 
     def __init__(self, lm: ConstArpaLm):
-        self._lm = lm
-        first = (lm.get_bos_symbol(),)
-        self._histories: list[tuple[int, ...]] = [first]
-        self._states: dict[tuple[int, ...], int] = {first: 0}
-
-    def start(self) -> int:
-        return 0
-
-    def _history(self, state: int) -> tuple[int, ...]:
-        if not 0 <= state < len(self._histories):
-            raise FstIndexError(f"state {state} is not there; so far there are {len(self._histories)}")
-        return self._histories[state]
-
-    def final(self, state: int) -> TropicalWeight:
-        """The cost of </s>."""
-        return TropicalWeight(-self._lm.get_ngram_log_prob(self._lm.get_eos_symbol(), self._history(state)))
-
-    def get_arc(self, s: int, ilabel: int) -> StdArc:
-        """The arc of a word. Raises FstError (a ValueError) where the model has not even <unk> for it."""
-        history = self._history(s)
-        logprob = self._lm.get_ngram_log_prob(ilabel, history)
-        if logprob == float("-inf"):
-            raise FstError(f"the model has no word {ilabel}, and no <unk>")
-        history = (*history, ilabel)
-        most = self._lm.get_ngram_order() - 1
-        history = history[len(history) - min(most, len(history)) :]
-        while not self._lm.history_state_exists(history):
-            history = history[1:]
-        state = self._states.setdefault(history, len(self._histories))
-        if state == len(self._histories):
-            self._histories.append(history)
-        return StdArc(ilabel, ilabel, TropicalWeight(-logprob), state)
+        self._model = OnDemand(_native.OnDemand.const_arpa(lm._lm))
 
 
 def build_const_arpa_lm(options: ArpaParseOptions, arpa_rxfilename: str, const_arpa_wxfilename: str) -> bool:
