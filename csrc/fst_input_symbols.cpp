@@ -59,7 +59,8 @@ StdFst make_preceding_input_symbols_same(const StdFst& fst, bool start_is_epsilo
 
 StdFst make_following_input_symbols_same(const StdFst& fst, bool end_is_epsilon) {
   const View<TropicalWeight> view = fst.view();
-  std::vector<StdArc> arcs, added;
+  Array<StdArc> arcs;
+  std::vector<StdArc> added;
   arcs.reserve(view.num_arcs());
   for (StateId s = 0; s < StateId(view.num_states); ++s) {
     const std::size_t first = arcs.size();
