@@ -343,7 +343,7 @@ class Determinization {
               ". Add disambiguation symbols, or encode its labels first");
   }
   [[noreturn]] void too_many(StateId q, std::size_t states) const {
-    work_.fail("the result has more than ", most_states_, " states (so far ", states,
+    work_.fail("the result has more than max_states=", most_states_, " states (so far ", states,
               "); the last input is ", input_to(q), ". If so many are right, raise max_states; else it cannot be "
               "determinized: add disambiguation symbols, or prune first");
   }
