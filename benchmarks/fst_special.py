@@ -2,9 +2,9 @@
 
     python benchmarks/fst_special.py CORPUS --kaldi PYTHON [--sentences 60000]
 
-CORPUS: sentences, one a line (.xz or plain), of which a trigram model is trained. PYTHON: a Python 3.7 that has
-PyKaldi (another process, on the same files). Both take turns; ratios are of CPU times (medians). On demand the
-model scores 200 lattices of 20 words with four choices each; the arcs of the results are compared.
+CORPUS: sentences, one a line (.xz or plain), of which a trigram model is trained. PYTHON: a Python 3.7 that
+has PyKaldi (another process, on the same files). Both take turns; ratios are of CPU times (medians). On
+demand the model scores 200 lattices of 20 words with four choices each; states of the results are compared.
 """
 
 import argparse
@@ -65,7 +65,9 @@ def jobs(folder):
             lambda f: utils.make_following_input_symbols_same(False, f)
         ),
         "remove_useless_arcs": changed(utils.remove_useless_arcs),
-        "200 lattices on demand, backoff": composed(lambda: special.StdBackoffDeterministicOnDemandFst(grammar)),
+        "200 lattices on demand, backoff": composed(
+            lambda: special.StdBackoffDeterministicOnDemandFst(grammar)
+        ),
         "200 lattices on demand, const-arpa": composed(lambda: ConstArpaLmDeterministicFst(const)),
         "determinize_lattice, 50": lambda: sum(
             special.determinize_lattice(lattice).num_states() for lattice in decoded
@@ -123,7 +125,7 @@ def write_machines(corpus: str, sentences: int, folder: Path) -> None:
 
 
 def random_lattice(r: random.Random) -> Fst:
-    """1000 states, each with arcs to some of the next ones; few words, so that many paths have the same ones."""
+    """1000 states, each with arcs to some of the next ones; few words, so that many paths have the same."""
     fst = Fst("lattice4")
     fst.add_states(1000)
     fst.set_start(0)

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "fst_builder.h"
+#include "fst_distance.h"
 #include "fst_special.h"
 #include "fst_walk.h"
 
@@ -9,7 +10,7 @@ namespace sonant {
 
 namespace {
 
-constexpr int kMostIterations = 2000, kCheckedEvery = 5;
+constexpr int kMostIterations = 2000, kCheckedEvery = 5, kBisections = 60;
 // The power method on P + 0.1 I: eigenvalues of one magnitude, as those of a chain, do not make it turn for ever.
 constexpr double kDamping = 0.1;
 
@@ -43,20 +44,22 @@ class PowerIteration {
     const double scale = 1 / std::sqrt(squares);
     for (std::size_t s = 0; s < n_; ++s) potential_[s] = next_[s] * scale;
   }
+  // Infinite where a state's potential is beyond doubles.
   double spread() const {
     double least = HUGE_VAL, most = 0;
     for (std::size_t s = 0; s < n_; ++s) {
       const double share = sum(s, potential_) / potential_[s];
-      if (!(share > 0) || !std::isfinite(share) || potential_[s] < 1e-290) {
-        fst_error("push_special: the probabilities of paths through state ", s, " are too far from those of others; "
-                  "scale the costs, or push them in the usual way first");
-      }
+      if (!(share > 0) || !std::isfinite(share) || potential_[s] < 1e-290) return HUGE_VAL;
       least = std::min(least, share);
       most = std::max(most, share);
     }
     return std::log(most / least);
   }
-  double cost(std::size_t s) const { return -std::log(potential_[s]); }
+  std::vector<double> costs() const {
+    std::vector<double> costs;
+    for (const double potential : potential_) costs.push_back(-std::log(potential));
+    return costs;
+  }
 
  private:
   const View<TropicalWeight>& fst_;
@@ -65,6 +68,32 @@ class PowerIteration {
   std::vector<StateId> to_;
   std::vector<std::size_t> end_;
 };
+
+// The same where there are no cycles but those through the start: the eigenvalue is then the only unknown, as a sweep
+// from the end gives all potentials for a guess of it, and that of the start must be one. In costs it rises with the
+// guess, by one arc of each path at least, so that a root lies between 0 and minus what 0 gives.
+std::vector<double> acyclic_costs(const View<TropicalWeight>& fst, const std::vector<StateId>& order) {
+  std::vector<StateId> backwards(order.size());
+  for (std::size_t s = 0; s < order.size(); ++s) backwards[order.size() - 1 - std::size_t(order[s])] = StateId(s);
+  std::vector<double> costs(order.size());
+  const auto sweep = [&](double eigenvalue) {
+    for (const StateId s : backwards) {
+      LogSum sum;
+      sum.add(fst.states[s].final.value);
+      for (const Arc<TropicalWeight>& arc : fst.arcs_of(s)) sum.add(arc.weight.value + costs[arc.nextstate]);
+      costs[s] = eigenvalue + sum.value();
+    }
+    return costs[fst.start];
+  };
+  const double at_zero = sweep(0);
+  double low = std::min(0.0, -at_zero), high = std::max(0.0, -at_zero);
+  for (int i = 0; i < kBisections && low < high; ++i) {
+    const double middle = low + (high - low) / 2;
+    (sweep(middle) > 0 ? high : low) = middle;
+  }
+  sweep(low);
+  return costs;
+}
 
 }  // namespace
 
@@ -90,16 +119,27 @@ PushedSpecial push_special(const StdFst& fst, double delta) {
     if ((i % kCheckedEvery == 0 && i > 0) || i + 1 == kMostIterations) {
       result.spread = power.spread();
       result.iterations = i + 1;
-      if (result.spread <= delta || i + 1 == kMostIterations) break;
+      if (result.spread <= delta || result.spread == HUGE_VAL || i + 1 == kMostIterations) break;
+    }
+  }
+  std::vector<double> costs = power.costs();
+  if (result.spread > delta) {
+    const std::vector<StateId> order = topological_order(view);
+    if (!order.empty()) {
+      costs = acyclic_costs(view, order);
+      result.spread = 0;
+    } else if (result.spread == HUGE_VAL) {
+      fst_error("push_special of an automaton of ", view.num_states, " states: the probabilities of its paths are too "
+                "far apart; scale the costs, or push them in the usual way first");
     }
   }
   FstBuilder<TropicalWeight> made;
-  const double first = power.cost(std::size_t(view.start));
+  const double first = costs[view.start];
   for (StateId s = 0; s < StateId(view.num_states); ++s) {
-    const double here = power.cost(std::size_t(s));
+    const double here = costs[s];
     made.open({static_cast<float>(view.states[s].final.value + (first - here))});
     for (Arc<TropicalWeight> arc : view.arcs_of(s)) {
-      arc.weight.value = static_cast<float>(arc.weight.value + power.cost(std::size_t(arc.nextstate)) - here);
+      arc.weight.value = static_cast<float>(arc.weight.value + costs[arc.nextstate] - here);
       made.add(arc);
     }
   }

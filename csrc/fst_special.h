@@ -15,7 +15,8 @@ using StdFst = Fst<TropicalWeight>;
 // dominant eigenvector of the matrix of probabilities, in which a final state leads back to the start (Hannemann and
 // Povey, "Combining forward and backward search in decoding", ICASSP 2013). `spread` is the greatest difference
 // between the sums of two states, in the log domain, after at most 2000 iterations: below `delta` where it converged.
-// FstError where a state leads to no final one, or probabilities are too far apart for doubles.
+// Automata without cycles, of which long ones do not, are then done exactly. FstError where a state leads to no final
+// one, or where there are cycles and probabilities too far apart for doubles.
 struct PushedSpecial {
   StdFst fst;
   double spread = 0;

@@ -36,6 +36,7 @@ class OnDemand {
   virtual StateId start() = 0;
   virtual float final(StateId s) = 0;
   virtual Step step(StateId s, Label label) = 0;
+  virtual std::size_t bytes() const { return 0; }  // of the states that it has made
 };
 
 using OnDemandPtr = std::shared_ptr<OnDemand>;
@@ -79,6 +80,7 @@ class Histories {
   // Valid until the next call of number().
   std::span<const Label> of(StateId s) const;
   std::size_t size() const { return begins_.size() - 1; }
+  std::size_t bytes() const { return labels_.size() * sizeof(Label) + begins_.size() * 2 * sizeof(std::size_t); }
 
  private:
   std::vector<Label> labels_;
@@ -93,12 +95,16 @@ class ConstArpaOnDemand final : public OnDemand {
   StateId start() override { return 0; }
   float final(StateId s) override;
   Step step(StateId s, Label label) override;
+  std::size_t bytes() const override {
+    const std::lock_guard lock(mutex_);
+    return histories_.bytes();
+  }
 
  private:
   std::shared_ptr<const ConstArpa> lm_;
   Histories histories_;
   std::vector<Label> scratch_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 // Takes all labels at no cost; a state is the last `order` - 1 of them.
@@ -108,12 +114,16 @@ class HistoryOnDemand final : public OnDemand {
   StateId start() override { return 0; }
   float final(StateId s) override;
   Step step(StateId s, Label label) override;
+  std::size_t bytes() const override {
+    const std::lock_guard lock(mutex_);
+    return histories_.bytes();
+  }
 
  private:
   std::size_t most_;
   Histories histories_;
   std::vector<Label> scratch_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 // All costs times a factor; a negative one takes a model's costs away.
@@ -127,6 +137,7 @@ class ScaledOnDemand final : public OnDemand {
     step.cost = scaled(step.cost);
     return step;
   }
+  std::size_t bytes() const override { return of_->bytes(); }
 
  private:
   float scaled(float cost) const { return cost == kInfinity ? cost : scale_ * cost; }
@@ -141,6 +152,10 @@ class ComposedOnDemand final : public OnDemand {
   StateId start() override { return start_; }
   float final(StateId s) override;
   Step step(StateId s, Label label) override;
+  std::size_t bytes() const override {
+    const std::lock_guard lock(mutex_);
+    return first_->bytes() + second_->bytes() + 24 * pairs_.size();
+  }
 
  private:
   StateId number(StateId a, StateId b);
@@ -148,7 +163,7 @@ class ComposedOnDemand final : public OnDemand {
   OnDemandPtr first_, second_;
   StateId start_ = kNoState;
   Numbering pairs_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 // Remembers the steps that were asked for last, about `steps` of them.
@@ -158,6 +173,7 @@ class CachedOnDemand final : public OnDemand {
   StateId start() override { return of_->start(); }
   float final(StateId s) override { return of_->final(s); }
   Step step(StateId s, Label label) override;
+  std::size_t bytes() const override { return of_->bytes(); }
 
  private:
   struct Slot {
@@ -167,7 +183,7 @@ class CachedOnDemand final : public OnDemand {
   };
   OnDemandPtr of_;
   std::vector<Slot> slots_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 struct OnDemandOptions {

@@ -58,6 +58,10 @@ Fst<W> compose_on_demand(const Fst<W>& fst, OnDemand& model, const OnDemandOptio
       result.add(arc);
     }
     work.made(pairs.size(), result.arcs.size());
+    if (q % 4096 == 0 && model.bytes() > half_of_memory()) {
+      fst_error("composition on demand of ", work.what, ": the states of the model need more than half of the memory "
+                "of this machine (", pairs.size(), " states so far); bound it by max_states, or prune first");
+    }
   }
   const Fst<W> made = result.finish();
   return options.connect ? connect(made) : made;

@@ -41,8 +41,14 @@ def test_push_special_makes_all_states_sum_to_one_value():
 
 
 def test_push_special_of_a_long_chain_and_of_what_cannot_be():
-    chain = Fst.from_text("".join(f"{s} {s + 1} 1 1 {s % 3}\n" for s in range(12)) + "12\n")
-    assert np.ptp(sums(operations.push_special(chain))) < 2e-3
+    # Long, and with probabilities that no float has; without cycles it is exact all the same.
+    chain = Fst.from_text("".join(f"{s} {s + 1} 1 1 {s % 3}\n" for s in range(2000)) + "2000\n")
+    pushed = operations.push_special(chain)
+    assert np.ptp(sums(pushed)) < 1e-4
+    assert operations.shortest_distance(pushed, True)[0] == pytest.approx(1999, rel=1e-4)
+    far = Fst.from_text("0 1 1 1 900\n0 1 2 2 30\n1 2 1 1\n1 900\n2 3 1 1 2000\n3\n")
+    assert np.ptp(sums(operations.push_special(far))) < 1e-4
+    assert operations.random_equivalent(far, operations.push_special(far), paths=20, seed=1)
     with pytest.raises(FstError, match="connect it first"):
         operations.push_special(Fst.from_text("0 1 1 1\n0 2 1 1\n1\n"))
     nan = Fst.from_text("0 1 1 1\n1\n")

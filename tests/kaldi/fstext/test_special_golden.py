@@ -218,3 +218,15 @@ def best_strings(text: str) -> list:
 
     follow(start, (), 0.0)
     return sorted(total)
+
+
+def test_the_n_best_paths_have_the_empty_one():
+    fst = std("0\t0.5\n0\t1\t1\t1\t2\n1\n")
+    found = utils.nbest_as_fsts(fst, 3)
+    assert [path.text() for path in found] == ["0\t0.5\n", "0\t1\t1\t1\t2\n1\n"]
+
+
+def test_epsilons_are_not_mapped():
+    fst = std("0\t1\t0\t2\n0\t1\t1\t1\n0\t1\t5\t5\n1\n")
+    utils.map_input_symbols([7, 8], fst)
+    assert fst.text() == "0\t1\t0\t2\n0\t1\t8\t1\n0\t1\t5\t5\n1\n"

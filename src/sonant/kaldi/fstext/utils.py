@@ -243,11 +243,11 @@ def remove_some_input_symbols(to_remove: Iterable[int], fst: StdVectorFst) -> No
 
 
 def map_input_symbols(symbol_map: Sequence[int], fst: StdVectorFst) -> None:
-    """Input label i becomes symbol_map[i], in place; labels beyond the map stay."""
+    """Input label i becomes symbol_map[i], in place; epsilon and labels beyond the map stay."""
     mapping = np.asarray(symbol_map, np.int32)
 
     def change(arcs: np.ndarray) -> None:
-        inside = (arcs["ilabel"] >= 0) & (arcs["ilabel"] < len(mapping))
+        inside = (arcs["ilabel"] > 0) & (arcs["ilabel"] < len(mapping))
         arcs["ilabel"][inside] = mapping[arcs["ilabel"][inside]]
 
     _changed(fst, change)
@@ -416,8 +416,11 @@ def convert_nbest_to_list(fst: StdFst) -> list[StdVectorFst]:
     start = fst.start()
     if start < 0:
         return made
-    if fst.final(start).member() and fst.final(start) != fst._arc.weight_type.zero():
-        raise FstError("the start state is final: an n-best automaton has its paths behind arcs of the start")
+    if fst.final(start) != fst._arc.weight_type.zero():  # the path without arcs
+        empty = StdVectorFst()
+        empty.set_start(empty.add_state())
+        empty.set_final(0, fst.final(start))
+        made.append(empty)
     for first in fst.arcs(start):
         path = StdVectorFst()
         state, arc = path.add_state(), first
