@@ -4,8 +4,10 @@ PYTHON is one that has pykaldi, which holds Kaldi itself: Python 3.7 with `pip i
 The program prints "ready", then answers each line that it reads with one line of JSON.
 """
 
+import contextlib
 import json
 import os
+import select
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -29,9 +31,13 @@ class Peer:
         if self._from.readline().strip() != "ready":
             raise SystemExit(f"{python} has no {what}: the first lines of this file say how to get one")
 
-    def ask(self, question: str) -> Any:
+    def ask(self, question: str, seconds: float | None = None) -> Any:
+        """The answer; None, and the end of the program, where there is none within so many seconds."""
         self._to.write(question + "\n")
         self._to.flush()
+        if seconds is not None and not select.select([self._from], [], [], seconds)[0]:
+            self._process.kill()
+            return None
         answer = self._from.readline()
         if not answer:
             raise SystemExit(f"the peer ended at {question!r}")
@@ -41,5 +47,6 @@ class Peer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._to.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._to.close()
         self._process.wait()

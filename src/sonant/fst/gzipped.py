@@ -25,9 +25,12 @@ def reading_text(source: Path | bytes) -> Iterator[_native.Input]:
     Raises SpecifierError where the file cannot be opened, ArkError where the compressed data are corrupt.
     """
     if isinstance(source, bytes):
-        yield _native.Input.from_bytes(
-            gzip.decompress(source) if source.startswith(_MAGIC) else source, "bytes"
-        )
+        if source.startswith(_MAGIC):
+            try:
+                source = gzip.decompress(source)
+            except (OSError, EOFError, zlib.error) as error:
+                raise _corrupt("bytes", error) from None
+        yield _native.Input.from_bytes(source, "bytes")
         return
     with reading(source) as stream:
         if not stream.seekable or stream.peek() != _MAGIC[0]:
