@@ -1,7 +1,7 @@
 """A program in another Python, one that has Kaldi, which does what it is asked line by line.
 
 PYTHON is one that has pykaldi, which holds Kaldi itself: Python 3.7 with `pip install 'numpy<1.22' pykaldi`.
-The program prints "ready", then answers each line that it reads with one line of JSON.
+The program prints a line when it is ready, then answers each line that it reads with one line of JSON.
 """
 
 import contextlib
@@ -28,7 +28,8 @@ class Peer:
         )
         assert self._process.stdin and self._process.stdout
         self._to, self._from = self._process.stdin, self._process.stdout
-        if self._from.readline().strip() != "ready":
+        self.greeting = self._from.readline()
+        if not self.greeting:
             raise SystemExit(f"{python} has no {what}: the first lines of this file say how to get one")
 
     def ask(self, question: str, seconds: float | None = None) -> Any:
@@ -47,6 +48,9 @@ class Peer:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         with contextlib.suppress(BrokenPipeError):
             self._to.close()
         self._process.wait()
