@@ -18,27 +18,16 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
-import soundfile
+from speech import RATE, SECONDS, speech
 
 from sonant.features import Fbank, FbankConfig
 
-SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
-RATE, SECONDS, BINS = 16000, 60, 80
+BINS = 80
 TURNS, LIST = 15, 8
 
 Compute = Callable[[np.ndarray], np.ndarray]
-
-
-def speech() -> np.ndarray:
-    """(RATE * SECONDS,) float32: the 16 kHz recordings of tests/data one after another, and again."""
-    found = []
-    for path in sorted(SPEECH.iterdir()):
-        if path.suffix in (".flac", ".mp3", ".opus") and soundfile.info(path).samplerate == RATE:
-            found.append(soundfile.read(path, dtype="float32")[0])
-    return np.resize(np.concatenate(found), RATE * SECONDS)
 
 
 def kaldi_native_fbank() -> Compute:

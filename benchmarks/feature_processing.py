@@ -9,11 +9,11 @@ with `kaldi` or `sonant.kaldi` for the package's name, on one thread, turn by tu
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
+
+from kaldi_peer import Peer
 
 TURNS = 15
 
@@ -84,33 +84,12 @@ for line in sys.stdin:
 """
 
 
-class Worker:
-    """An interpreter that runs WORK: `turn(name)` is the seconds of CPU of one turn."""
+class Worker(Peer):
+    """An interpreter that runs WORK: `ask(name)` is the seconds of CPU of one turn."""
 
     def __init__(self, python: str, root: str, folder: str):
-        self._process = subprocess.Popen(
-            [python, "-c", WORK, root, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
-        line = self._from.readline()
-        if not line:
-            raise SystemExit(f"{python} has no {root}: the first lines of this file say how to get Kaldi")
-        self.names = json.loads(line)
-
-    def turn(self, name: str) -> float:
-        self._to.write(name + "\n")
-        self._to.flush()
-        return json.loads(self._from.readline())
-
-    def close(self) -> None:
-        self._to.close()
-        self._process.wait()
+        super().__init__(python, ["-c", WORK, root, folder], root)
+        self.names = json.loads(self.greeting)
 
 
 def main() -> None:
@@ -124,7 +103,7 @@ def main() -> None:
         print(f"6000 frames of 40, one thread, CPU ms, medians of {TURNS} turns\n")
         print(f"{'':36}{'sonant':>8}{'Kaldi':>8}{'ratio':>7}")
         for name in ours.names:
-            turns = [(ours.turn(name), kaldi.turn(name)) for _ in range(TURNS)]
+            turns = [(ours.ask(name), kaldi.ask(name)) for _ in range(TURNS)]
             mine, theirs = (1000 * statistics.median(times) for times in zip(*turns, strict=True))
             print(f"{name:36}{mine:8.2f}{theirs:8.2f}{theirs / mine:7.1f}")
         ours.close()

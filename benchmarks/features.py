@@ -16,10 +16,7 @@ and on two, by the clock: the shortest of many turns, since two threads need two
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +24,8 @@ from pathlib import Path
 
 import kaldi_native_fbank as knf
 import numpy as np
-import soundfile
+from kaldi_peer import Peer
+from speech import RATE, SECONDS, speech
 
 from sonant.features import (
     Fbank,
@@ -40,8 +38,6 @@ from sonant.features import (
     SpectrogramConfig,
 )
 
-SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
-RATE, SECONDS = 16000, 60
 TURNS, LIST, LIST_TURNS = 15, 16, 40
 OURS = {
     "mfcc": Mfcc(MfccConfig(dither=0.0)),
@@ -73,44 +69,14 @@ for line in sys.stdin:
 """
 
 
-def speech() -> np.ndarray:
-    """(RATE * SECONDS,) float32: the 16 kHz recordings of tests/data one after another, and again."""
-    found = []
-    for path in sorted(SPEECH.iterdir()):
-        if path.suffix in (".flac", ".mp3", ".opus") and soundfile.info(path).samplerate == RATE:
-            found.append(soundfile.read(path, dtype="float32")[0])
-    return np.resize(np.concatenate(found), RATE * SECONDS)
-
-
-class Kaldi:
-    """Kaldi in another process: `times[feature]()` is the seconds of CPU of one turn."""
+class Kaldi(Peer):
+    """Kaldi in another process: `ask(feature)` is the seconds of CPU of one turn."""
 
     def __init__(self, python: str, samples: np.ndarray, folder: str):
         wave = str(Path(folder) / "wave.npy")
         np.save(wave, samples * 32768)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [python, "-c", KALDI, wave, folder, *OURS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        if self._process.stdout is None or self._process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"{python} has no Kaldi: the first lines of this file say how to get one")
+        super().__init__(python, ["-c", KALDI, wave, folder, *OURS])
         self.features = {feature: np.load(Path(folder) / f"{feature}.npy") for feature in OURS}
-
-    def turn(self, feature: str) -> float:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(feature + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def native(feature: str, samples: list[float]) -> np.ndarray:
@@ -152,7 +118,7 @@ def main() -> None:
             for _ in range(TURNS):
                 turns["ours"].append(timed(lambda ours=ours: ours.compute(samples)))
                 if kaldi:
-                    turns["kaldi"].append(kaldi.turn(feature))
+                    turns["kaldi"].append(kaldi.ask(feature))
                 if has_native:
                     turns["native"].append(timed(lambda feature=feature: native(feature, numbers)))
             used = {name: 1e3 * statistics.median(times) for name, times in turns.items() if times}

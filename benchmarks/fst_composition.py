@@ -13,7 +13,7 @@ import argparse
 import tempfile
 
 from fst_machines import lexicon_and_grammar, random_machines, sentences
-from fst_peers import Table
+from fst_race import Table
 
 OPERATIONS = (
     "compose",

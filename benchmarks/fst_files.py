@@ -11,9 +11,9 @@ with ours byte for byte.
 """
 
 import argparse
+import contextlib
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import kaldifst
 import numpy as np
+from kaldi_peer import Peer
 
 from sonant.fst import Fst, SymbolTable
 from sonant.kaldi import fstext
@@ -152,8 +153,8 @@ def timed(job: Job) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kaldi", help="a Python 3.7 that has pykaldi 0.2.1")
-    python = parser.parse_args().pykaldi
-    with tempfile.TemporaryDirectory() as name:
+    python = parser.parse_args().kaldi
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         fst = graph()
         fst.write(folder / "vector.fst")
@@ -168,16 +169,8 @@ def main() -> None:
         for who, jobs in (("sonant", ours(folder)), ("kaldifst", peer_kaldifst(folder))):
             peers[who] = {job: lambda work=work: timed(work) for job, work in jobs.items()}
         if python:
-            other = subprocess.Popen(
-                [python, "-c", PYKALDI, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            assert other.stdin and other.stdout
-
-            def ask(job: str) -> float:
-                print(job, file=other.stdin, flush=True)
-                return float(other.stdout.readline())  # type: ignore[union-attr]
-
-            peers["pykaldi"] = {job: lambda job=job: ask(job) for job in json.loads(other.stdout.readline())}
+            other = stack.enter_context(Peer(python, ["-c", PYKALDI, name]))
+            peers["pykaldi"] = {job: lambda job=job: other.ask(job) for job in json.loads(other.greeting)}
 
         rows = list(peers["sonant"])
         times: dict[tuple[str, str], list[float]] = {}

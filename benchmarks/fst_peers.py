@@ -1,12 +1,11 @@
-"""Operations on automata in a process of their own, by one of five libraries: what benchmarks of automata run.
+"""Operations on automata in a process of their own, by one of five libraries.
 
     python fst_peers.py LIBRARY OPERATION FOLDER
 
-reads the automata that the operation needs from FOLDER and does it once for each line that it reads. Runs under
-Python 3.7 too, for Kaldi."""
+reads the automata that the operation needs from FOLDER and does it once for each line that it reads. Runs
+under Python 3.7 too, for Kaldi."""
 
 import json
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,6 @@ INPUTS = {
     "determinize_star": ("LG",),
 }
 ANY = ("any",)  # of all other operations
-LONG = 20.0  # seconds: what takes longer is done once more only
 
 
 def sonant():
@@ -186,7 +184,7 @@ def main():
         return
     options = {"map": False} if library == "sonant" else {}
     before = in_memory("VmRSS")
-    machines = [read("%s/%s.fst" % (folder, name), **options) for name in INPUTS.get(operation, ANY)]
+    machines = [read(f"{folder}/{name}.fst", **options) for name in INPUTS.get(operation, ANY)]
     first = True
     for _ in sys.stdin:
         # The first time tells memory: the most that the automata and the work on them took.
@@ -197,7 +195,7 @@ def main():
         try:
             result = run(*taken)
         except (AttributeError, RuntimeError, TypeError, ValueError) as error:
-            print("%s has no %s: %r" % (library, operation, error), file=sys.stderr)
+            print(f"{library} has no {operation}: {error!r}", file=sys.stderr)
             print("null", flush=True)
             return
         answer = {"seconds": time.process_time() - start}
@@ -205,71 +203,9 @@ def main():
             answer["memory"] = in_memory("VmHWM") - before
             answer["states"] = states(result) if hasattr(result, "num_states") else None
             del machines, taken, result
-            machines = [read("%s/%s.fst" % (folder, name), **options) for name in INPUTS.get(operation, ANY)]
+            machines = [read(f"{folder}/{name}.fst", **options) for name in INPUTS.get(operation, ANY)]
             first = False
         print(json.dumps(answer), flush=True)
-
-
-class Table:
-    """Rows of a table in Markdown: CPU milliseconds and peak memory of each library, and their ratios."""
-
-    def __init__(self, kaldi_python, turns):
-        self.pythons = {name: sys.executable for name in LIBRARIES}
-        self.pythons["kaldi"] = kaldi_python
-        if kaldi_python is None:
-            del self.pythons["kaldi"]
-        self.turns = turns
-        self.ratios, self.memories = [], []
-        print("| machine | operation | states | ms: %s | ratio |" % ", ".join(self.pythons), end="")
-        print(" MB: %s | part |\n|---|---|---|---|---|---|---|" % ", ".join(self.pythons), flush=True)
-
-    def row(self, machine, operation, folder):
-        from kaldi_peer import Peer
-
-        peers = {
-            name: Peer(python, [__file__, name, operation, folder], name)
-            for name, python in self.pythons.items()
-        }
-        firsts = {name: peer.ask("first") for name, peer in peers.items()}
-        firsts = {name: first for name, first in firsts.items() if first}
-        turns = 1 if max(first["seconds"] for first in firsts.values()) > LONG else self.turns
-        times = {name: [] for name in firsts}
-        for _ in range(turns):
-            for name in times:
-                times[name].append(peers[name].ask("again")["seconds"])
-        for peer in peers.values():
-            peer.__exit__()
-        median = {name: statistics.median(spent) for name, spent in times.items()}
-        memory = {name: first["memory"] for name, first in firsts.items()}
-        others = [name for name in median if name != "sonant"]
-        self.ratios.append(min(median[name] for name in others) / median["sonant"])
-        self.memories.append(memory["sonant"] / min(memory[name] for name in others))
-
-        def shown(values, digits):
-            return ", ".join(
-                "%.*f" % (digits, values[name]) if name in values else "-" for name in self.pythons
-            )
-
-        sizes = sorted({first["states"] for first in firsts.values() if first["states"] is not None})
-        print(
-            "| %s | %s | %s | %s | %.1f | %s | %.2f |"
-            % (
-                machine,
-                operation,
-                ", ".join(map(str, sizes)),
-                shown({name: 1000 * value for name, value in median.items()}, 1),
-                self.ratios[-1],
-                shown(memory, 0),
-                self.memories[-1],
-            ),
-            flush=True,
-        )
-
-    def end(self):
-        print("\nratio of CPU times, the fastest peer's over ours: geometric mean %.2f, least %.2f"
-              % (statistics.geometric_mean(self.ratios), min(self.ratios)))  # fmt: skip
-        print("part of the memory of the peer that needs least: geometric mean %.2f, most %.2f"
-              % (statistics.geometric_mean(self.memories), max(self.memories)))  # fmt: skip
 
 
 if __name__ == "__main__":

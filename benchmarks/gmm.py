@@ -12,10 +12,8 @@ timed too, and taken off. A second peer is Kaldi's product of matrices for one m
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +21,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from kaldi_peer import Peer
 
 from sonant import _native
 from sonant.kaldi.gmm import DiagGmm
@@ -112,14 +111,7 @@ def main() -> None:
             obj.write(stream, True)
             Path(folder, name).write_bytes(stream.getvalue())
         np.save(Path(folder, "frames.npy"), frames)
-        kaldi = subprocess.Popen(
-            [python, "-c", KALDI, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert kaldi.stdin and kaldi.stdout
-        if kaldi.stdout.readline() != "ready\n":
-            raise SystemExit(
-                f"{python} could not run Kaldi; expected a Python with pykaldi, as the first lines say"
-            )
+        kaldi = Peer(python, ["-c", KALDI, folder])
         for _ in range(TURNS):
             started = time.process_time()
             found = model.log_likelihoods_matrix(frames, num_threads=1)
@@ -127,12 +119,9 @@ def main() -> None:
             started = time.process_time()
             together.log_likelihoods_matrix(frames)
             times["sonant, each Gaussian"].append(time.process_time() - started)
-            kaldi.stdin.write("\n")
-            kaldi.stdin.flush()
-            for name, seconds in json.loads(kaldi.stdout.readline()).items():
+            for name, seconds in kaldi.ask("").items():
                 times.setdefault(name, []).append(seconds)
-        kaldi.stdin.close()
-        kaldi.wait()
+        kaldi.close()
         sample = np.load(Path(folder, "sample.npy"))
     difference = np.abs(found.numpy()[[0, 500, 999]] / sample - 1).max()
 

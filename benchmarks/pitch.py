@@ -13,23 +13,19 @@ Then a list of recordings on one thread and on two, by the clock.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from kaldi_peer import Peer
+from speech import SECONDS, speech
 
 from sonant.features import Pitch, PitchConfig, ProcessPitchConfig
 from sonant.kaldi.feat.signal import downsample_wave_form
 
-SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
-RATE, SECONDS = 16000, 60
 TURNS, LIST = 15, 16
 QUIET = ProcessPitchConfig(delta_pitch_noise_stddev=0.0)
 CHUNKS = PitchConfig(frames_per_chunk=10, simulate_first_pass_online=True)
@@ -69,44 +65,14 @@ for line in sys.stdin:
 """
 
 
-def speech() -> np.ndarray:
-    """(RATE * SECONDS,) float32: the 16 kHz recordings of tests/data one after another, and again."""
-    found = []
-    for path in sorted(SPEECH.iterdir()):
-        if path.suffix in (".flac", ".mp3", ".opus") and soundfile.info(path).samplerate == RATE:
-            found.append(soundfile.read(path, dtype="float32")[0])
-    return np.resize(np.concatenate(found), RATE * SECONDS)
-
-
-class Kaldi:
-    """Kaldi in another process: `turn(i)` is the seconds of CPU of one turn of task i."""
+class Kaldi(Peer):
+    """Kaldi in another process: `ask(str(i))` is the seconds of CPU of one turn of task i."""
 
     def __init__(self, python: str, samples: np.ndarray, folder: str):
         wave = str(Path(folder) / "wave.npy")
         np.save(wave, samples * 32768)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [python, "-c", KALDI, wave, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        if self._process.stdout is None or self._process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"{python} has no Kaldi: the first lines of this file say how to get one")
+        super().__init__(python, ["-c", KALDI, wave, folder])
         self.results = [np.load(Path(folder) / f"{i}.npy") for i in range(len(OURS))]
-
-    def turn(self, task: int) -> float:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{task}\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def timed(compute: Callable[[], object]) -> float:
@@ -134,7 +100,7 @@ def main() -> None:
             for _ in range(TURNS):
                 ours.append(timed(lambda compute=compute, given=given: compute(given)))
                 if kaldi:
-                    theirs.append(kaldi.turn(task))
+                    theirs.append(kaldi.ask(str(task)))
             used = 1e3 * statistics.median(ours)
             print(f"{name:30}{used:8.2f}", end="")
             if kaldi:

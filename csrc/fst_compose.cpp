@@ -1,6 +1,7 @@
 #include "fst_compose.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "fst_builder.h"
 #include "fst_compose_step.h"
@@ -92,12 +93,19 @@ Fst<W> difference(const Fst<W>& left, const Fst<W>& right, const ComposeOptions&
                                         : "deterministic: determinize it");
   }
   // The complement: what was final is not, and labels that are not there lead to a final state with a loop.
-  Label rest = 1;
+  std::int64_t rest = 1;
   for (const View<W>& fst : {left.view(), b}) {
     for (std::size_t s = 0; s < fst.num_states; ++s) {
-      for (const Arc<W>& arc : fst.arcs_of(StateId(s))) rest = std::max(rest, std::max(arc.ilabel, arc.olabel) + 1);
+      for (const Arc<W>& arc : fst.arcs_of(StateId(s))) {
+        rest = std::max<std::int64_t>(rest, std::int64_t(std::max(arc.ilabel, arc.olabel)) + 1);
+      }
     }
   }
+  if (rest > std::numeric_limits<Label>::max()) {
+    fst_error("difference: label ", rest - 1, " is the highest that there is, and one more is needed for the rest of all "
+              "labels; relabel it");
+  }
+  const auto other = static_cast<Label>(rest);
   FstBuilder<W> complement;
   complement.start = b.start == kNoState ? StateId(b.num_states) : b.start;
   const auto trap = static_cast<StateId>(b.num_states);
@@ -111,12 +119,12 @@ Fst<W> difference(const Fst<W>& left, const Fst<W>& right, const ComposeOptions&
       std::sort(complement.arcs.begin() + first, complement.arcs.end(),
                 [](const Arc<W>& x, const Arc<W>& y) { return x.ilabel < y.ilabel; });
     }
-    complement.add({rest, rest, W::one(), trap});
+    complement.add({other, other, W::one(), trap});
   }
   ComposeOptions with_rest = options;
   with_rest.filter = ComposeFilter::kAuto;
   with_rest.special = Special::kRho;
-  with_rest.special_label = rest;
+  with_rest.special_label = other;
   return compose(left, complement.finish(kExpanded | kMutable | kAcceptor | kILabelSorted), with_rest);
 }
 

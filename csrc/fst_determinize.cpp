@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "label_strings.h"
 #include "semiring_division.h"
@@ -79,8 +80,26 @@ class Determinization {
 
   // ---- Numbers of subsets: those of one state that is owed nothing by the state, the others by hash.
 
-  static std::uint64_t hash_of(std::span<const Element> subset) {
-    std::uint64_t hash = subset.size();
+  // Subsets that are the same up to `delta` have sums of costs in the same interval of a line, or in two next to each other.
+  struct Interval {
+    double index;
+    double beside;  // where a subset that is taken for the same may be, too
+  };
+  Interval interval_of(std::span<const Element> subset) const {
+    double sum = 0;
+    for (const Element& e : subset) sum += measure_of(e.weight);
+    const double leeway = 1.01 * options_.delta * static_cast<double>(subset.size()), width = 64 * leeway;
+    const double at = std::isfinite(sum) ? sum / width : 0, index = std::floor(at);
+    const double beside = at - index < leeway / width ? index - 1 : index + 1 - at < leeway / width ? index + 1 : index;
+    return {index, beside};
+  }
+  static double measure_of(const W& w) {
+    if constexpr (W::floats == 1) return w.value;
+    else return double(w.graph) + w.acoustic;
+  }
+  std::uint64_t hash_of(std::span<const Element> subset) const { return hash_of(subset, interval_of(subset).index); }
+  static std::uint64_t hash_of(std::span<const Element> subset, double interval) {
+    std::uint64_t hash = subset.size() + std::bit_cast<std::uint64_t>(interval + 0.0) * 0x9e3779b97f4a7c15ULL;
     for (const Element& e : subset) hash = mixed(hash + (std::uint64_t(e.string) << 32 | std::uint32_t(e.state)));
     return hash;
   }
@@ -96,11 +115,15 @@ class Determinization {
       if (number != kNoState) return number;
       number = StateId(next);
     } else {
-      found = index_.find_or_add(hash_of(subset_), next, [&](std::uint32_t other) {
+      const auto same = [&](std::uint32_t other) {
         return std::ranges::equal(subset_of(StateId(other)), subset_, [&](const Element& a, const Element& b) {
           return a.state == b.state && a.string == b.string && near(a.weight, {}, b.weight, {}, options_.delta);
         });
-      });
+      };
+      const Interval interval = interval_of(subset_);
+      found = HashIndex::kNone;
+      if (interval.beside != interval.index) found = index_.find(hash_of(subset_, interval.beside), same);
+      if (found == HashIndex::kNone) found = index_.find_or_add(hash_of(subset_, interval.index), next, same);
     }
     if (found == next) {
       elements_.append(subset_.begin(), subset_.end());

@@ -136,9 +136,9 @@ std::vector<W> shortest_distance(const View<W>& fst, const DistanceOptions& opti
 
 // What each state's paths to the final states cost together, as finely as floats have it; of weights without strings.
 template <class W>
-std::vector<W> costs_to_final(const View<W>& fst) {
+std::vector<W> costs_to_final(const View<W>& fst, const char* operation) {
   NoStrings none;
-  return shortest_distance(fst, {.direction = Direction::kReverse, .delta = 1e-6}, none);
+  return shortest_distance(fst, {.direction = Direction::kReverse, .delta = 1e-6, .operation = operation}, none);
 }
 
 // Weights moved along the paths, which keep theirs: an arc's becomes (potential of its state)^-1 weight (potential of

@@ -52,6 +52,7 @@ Fst<W> EncodeTable<W>::encode(const Fst<W>& fst) {
   result.start = view.start;
   result.states.reserve(view.num_states + 1);
   result.arcs.reserve(view.num_arcs());
+  bool ended = false;  // an arc leads to the last state
   const auto last = static_cast<StateId>(view.num_states);
   for (std::size_t s = 0; s < view.num_states; ++s) {
     const W final = view.states[s].final;
@@ -63,11 +64,12 @@ Fst<W> EncodeTable<W>::encode(const Fst<W>& fst) {
       result.add(arc);
     }
     if (weights_ && !is_zero(final)) {
+      ended = true;
       const Label label = number({0, kFinal, final});
       result.add({label, labels_ ? label : 0, W::one(), last});
     }
   }
-  if (weights_ && view.start != kNoState) result.open(W::one());
+  if (ended || (weights_ && view.start != kNoState)) result.open(W::one());
   using namespace properties;
   return result.finish(kExpanded | kMutable | (labels_ ? kAcceptor | kNoEpsilons | kNoOEpsilons : 0) | kNoIEpsilons |
                        (weights_ ? kUnweighted : 0));

@@ -180,7 +180,7 @@ class Closure {
   std::vector<char> in_cycle_;
   std::vector<double> loop_;
   std::vector<Place> places_;
-  std::vector<std::uint32_t> place_;
+  Array<std::uint32_t> place_;
   std::priority_queue<Entry> queue_;
   std::uint64_t sequence_ = 0;
   double delta_;
@@ -229,7 +229,7 @@ template <class W>
 Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
   const View<W> view = fst.view();
   const auto n = static_cast<StateId>(view.num_states);
-  std::vector<char> kept(view.num_states, !options.connect);
+  Array<char> kept(view.num_states, !options.connect);
   bool any = false;
   for (StateId s = 0; s < n; ++s) {
     for (const Arc<W>& arc : view.arcs_of(s)) {
@@ -239,7 +239,7 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options) {
   }
   if (!any) return options.connect ? connect(fst) : fst;
   if (view.start != kNoState) kept[view.start] = 1;
-  std::vector<StateId> number(view.num_states, kNoState);
+  Array<StateId> number(view.num_states, kNoState);
   StateId states = 0;
   for (StateId s = 0; s < n; ++s) {
     if (kept[s]) number[s] = states++;

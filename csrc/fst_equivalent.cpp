@@ -180,7 +180,7 @@ bool random_equivalent(const Fst<W>& a, const Fst<W>& b, const RandomOptions& op
       const Fst<W> paths = compose(compose(in, side == 0 ? a : b, {}), out, {});
       const View<W> view = paths.view();
       cost[side] = kInfinity;
-      if (view.start != kNoState) cost[side] = cost_of(costs_to_final(view)[view.start]);
+      if (view.start != kNoState) cost[side] = cost_of(costs_to_final(view, "random equivalence")[view.start]);
     }
     if (!near(float(cost[0]), float(cost[1]), options.delta)) return false;
   }

@@ -431,7 +431,7 @@ Fst<W> minimize(const Fst<W>& fst, float delta, bool allow_nondeterministic) {
   Bits bits = kNothingKnown | kAccessible | kCoAccessible;
   if (acceptor) bits |= kAcceptor | kILabelSorted | kOLabelSorted;
   if (useful.num_states() == 0) return FstBuilder<W>().finish(bits);
-  if (!(found & kUnweighted)) useful = reweight(useful, costs_to_final(useful.view()), false, false);
+  if (!(found & kUnweighted)) useful = reweight(useful, costs_to_final(useful.view(), "minimization"), false, false);
   if (acceptor) return all_merged(useful.view(), delta, work).finish(bits);
   Lists lists;
   FstBuilder<W> pushed;

@@ -11,9 +11,9 @@ namespace sonant {
 inline constexpr std::int32_t kUnseen = -1;
 
 struct Walk {
-  std::vector<std::int32_t> component;  // of each state; arcs lead to the same component or to a lower one
+  Array<std::int32_t> component;  // of each state; arcs lead to the same component or to a lower one
   std::int32_t components = 0;
-  std::vector<StateId> finished;  // states in the order in which the walk left them
+  Array<StateId> finished;  // states in the order in which the walk left them
   bool cyclic = false, initial_cyclic = false, all_accessible = true, all_coaccessible = true;
 };
 
@@ -36,8 +36,8 @@ Walk walk(const View<W>& fst, Follow follow = {}) {
   Walk result;
   result.component.assign(n, kUnseen);
   result.finished.reserve(n);
-  std::vector<std::int32_t> entered(n, kUnseen), low(n, 0);
-  std::vector<char> open(n, 0), reaches_final(n, 0), on_path(n, 0);
+  Array<std::int32_t> entered(n, kUnseen), low(n, 0);
+  Array<char> open(n, 0), reaches_final(n, 0), on_path(n, 0);
   std::vector<StateId> stack;
   std::vector<Frame> path;
   std::int32_t clock = 0;

@@ -114,7 +114,16 @@ class HashIndex {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;
   HashIndex() : slots_(256, Slot{0, kNone}) {}
-  // The number for which `same` holds, or else `next`, which is put in.
+  // The number for which `same` holds, or kNone.
+  template <class Same>
+  std::uint32_t find(std::uint64_t hash, Same same) const {
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+      const Slot& slot = slots_[i];
+      if (slot.number == kNone || (slot.tag == tag && same(slot.number))) return slot.number;
+    }
+  }
+  // The same, or else `next`, which is put in.
   template <class Same>
   std::uint32_t find_or_add(std::uint64_t hash, std::uint32_t next, Same same) {
     const auto tag = static_cast<std::uint32_t>(hash >> 32);

@@ -1,7 +1,7 @@
 """What must hold between operations for every automaton: with cycles and without, in both semirings.
 
-An automaton with cycles is looked at through its strings of at most a few labels: composed with the acceptor of
-these it has no cycles left, if it has no input epsilons.
+An automaton with cycles is looked at through its strings of at most a few labels: composed with the acceptor
+of these it has no cycles left, if it has no input epsilons.
 """
 
 import itertools
@@ -219,7 +219,7 @@ def classes(fst: Fst) -> int:
 
 
 def by_reversing_twice(fst: Fst) -> int:
-    """States of the least machine, as Brzozowski (1962) makes it: sets of states of the machine backwards, twice."""
+    """States of the least machine, as Brzozowski (1962) makes it: sets of states of what is turned, twice."""
     arcs = {(s, i, t) for s in range(fst.num_states) for i, _, _, t in fst.arcs_of(s)}
     first: set[object] = {fst.start}
     last: set[object] = {s for s in range(fst.num_states) if fst.final(s) != math.inf}

@@ -479,7 +479,7 @@ class Statistics:
 def statistics(fst: Fst) -> Statistics:
     """Counts and properties, all of them looked for."""
     arcs, states = fst.arcs, fst.states
-    finals = states["final"].reshape(len(states), -1)
+    finals = states["final"].reshape(len(states), _FLOATS[fst.arc_type])
     ilabel, olabel = arcs["ilabel"], arcs["olabel"]
     found = fst.native.properties(sum(1 << bit for bit in _BITS.values()), True)
 

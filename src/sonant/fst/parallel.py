@@ -11,8 +11,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def each(operation: Callable[[Any], Any], first: Any) -> Any:
-    """The result for an automaton, or the list of results for a sequence of them, which is worked on in as many
-    threads as this process has cores; the first error is raised."""
+    """The result for an automaton, or the list of results for a sequence of them, done in as many threads
+    as this process has cores; the first error is raised."""
     if not isinstance(first, Sequence):
         return operation(first)
     if len(first) < 2:
