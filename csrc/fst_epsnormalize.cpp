@@ -76,9 +76,11 @@ Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds) {
   if (view.start == kNoState) return removed;
   check_gains(view, work);
   const Walk walked = walk(view, InputEpsilonArc{});  // there are no cycles of input epsilons
-  StringsOf<W> strings = *view.strings;
   Lists lists;
-  Tables<W> tables;
+  FstBuilder<W> staged;
+  staged.strings = *view.strings;
+  staged.start = view.start;
+  StringsOf<W>& strings = staged.strings;
   std::vector<Reached<W>> heap;
   const auto reach = [&](StateId s, Lists::Id output, const W& weight) {
     heap.push_back({walked.component[s], s, output, weight});
@@ -91,8 +93,7 @@ Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds) {
     return next;
   };
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
-    State<W> state;
-    state.begin = static_cast<std::uint32_t>(tables.arcs.size());
+    staged.open();
     reach(s, 0, W::one());
     while (!heap.empty()) {
       Reached<W> at = take();
@@ -103,8 +104,9 @@ Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds) {
       const State<W>& through = view.states[at.state];
       if (!is_zero(W(through.final))) {
         const W final = times(at.weight, W(through.final), strings);
-        if (at.output == 0) state.final = plus(W(state.final), final, strings);
-        else tables.arcs.push_back({0, Label(at.output), final, kEnd});
+        State<W>& here = staged.states.back();
+        if (at.output == 0) here.final = plus(W(here.final), final, strings);
+        else staged.add({0, Label(at.output), final, kEnd});
       }
       for (Arc<W> arc : view.arcs_of(at.state)) {
         work.step();
@@ -114,14 +116,12 @@ Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds) {
           reach(arc.nextstate, output, weight);
           continue;
         }
-        tables.arcs.push_back({arc.ilabel, Label(output), weight, arc.nextstate});
+        staged.add({arc.ilabel, Label(output), weight, arc.nextstate});
       }
-      work.made(tables.states.size(), tables.arcs.size());
+      work.made(staged.states.size(), staged.arcs.size());
     }
-    state.arcs = static_cast<std::uint32_t>(tables.arcs.size() - state.begin);
-    tables.states.push_back(state);
   }
-  return with_delayed_outputs(tables, view.start, std::move(strings), lists, work);
+  return with_delayed_outputs(std::move(staged), lists, work);
 }
 
 #define SONANT_INSTANTIATE(W) template Fst<W> normalize_input_epsilons(const Fst<W>&, Bounds);

@@ -4,6 +4,7 @@
 // result are pairs of a state and the labels that are still to come. At the end they stand on arcs with input epsilons.
 #pragma once
 
+#include "fst_builder.h"
 #include "fst_work.h"
 #include "label_lists.h"
 
@@ -32,10 +33,10 @@ Fst<W> synchronize(const Fst<W>& fst, Bounds bounds);
 template <class W>
 Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds);
 
-// The automaton of `tables`, whose output labels are numbers of lists, with one label an arc. kEnd as a destination
-// is the end of a path.
+// What `staged` holds, whose output labels are numbers of lists, with one label an arc. kEnd as a destination is the end
+// of a path.
 inline constexpr StateId kEnd = -1;
 template <class W>
-Fst<W> with_delayed_outputs(const Tables<W>& tables, StateId start, StringsOf<W> strings, Lists& lists, Work& work);
+Fst<W> with_delayed_outputs(FstBuilder<W> staged, Lists& lists, Work& work);
 
 }  // namespace sonant

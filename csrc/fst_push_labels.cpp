@@ -7,15 +7,17 @@
 namespace sonant {
 
 template <class W>
-Fst<W> with_delayed_outputs(const Tables<W>& tables, StateId start, StringsOf<W> strings, Lists& lists, Work& work) {
+Fst<W> with_delayed_outputs(FstBuilder<W> staged, Lists& lists, Work& work) {
   FstBuilder<W> result;
-  result.strings = std::move(strings);
-  if (start == kNoState) return result.finish();
+  result.strings = std::move(staged.strings);
+  if (staged.start == kNoState) return result.finish();
+  std::uint32_t begin = 0;
+  for (State<W>& state : staged.states) state.begin = std::exchange(begin, begin + state.arcs);
   Numbering numbers;  // (labels to come, state)
   const auto number = [&](Lists::Id rest, StateId s) {
     return static_cast<StateId>(numbers(std::uint64_t(rest) << 32 | std::uint32_t(s)));
   };
-  result.start = number(0, start);
+  result.start = number(0, staged.start);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto rest = static_cast<Lists::Id>(numbers.key(i) >> 32);
     const auto s = static_cast<StateId>(std::uint32_t(numbers.key(i)));
@@ -32,11 +34,11 @@ Fst<W> with_delayed_outputs(const Tables<W>& tables, StateId start, StringsOf<W>
       finish(W::one());
       continue;
     }
-    const State<W>& state = tables.states[s];
+    const State<W>& state = staged.states[s];
     finish(state.final);
     for (std::uint32_t a = state.begin; a < state.begin + state.arcs; ++a) {
       work.step();
-      Arc<W> arc = tables.arcs[a];
+      Arc<W> arc = staged.arcs[a];
       const Lists::Id whole = lists.joined(rest, Lists::Id(arc.olabel));
       arc.olabel = whole == 0 ? 0 : lists.label(whole);
       arc.nextstate = number(whole == 0 ? 0 : lists.rest(whole), arc.nextstate);
@@ -88,48 +90,43 @@ Fst<W> push_labels(const Fst<W>& fst, const PushLabelsOptions& options) {
   const Lists::Id removed = !options.to_final        ? common[view.start]
                             : options.remove_affix ? common_of_finals(view, common, lists)
                                                    : 0;
-  Tables<W> tables;
-  tables.states.reserve(view.num_states + 1);
-  tables.arcs.reserve(view.num_arcs() + 1);
+  FstBuilder<W> staged;
+  staged.strings = *view.strings;
+  staged.start = view.start;
+  staged.states.reserve(view.num_states + 1);
+  staged.arcs.reserve(view.num_arcs() + 1);
   // What is common to all outputs stays on the arcs of the start, or comes before it where paths lead back to it.
-  const bool own_start = !options.to_final && removed && !options.remove_affix && start_in_cycle(connected);
+  const bool before = !options.to_final && removed && !options.remove_affix && start_in_cycle(connected);
   for (StateId s = 0; s < static_cast<StateId>(view.num_states); ++s) {
-    State<W> state = view.states[s];
-    state.begin = static_cast<std::uint32_t>(tables.arcs.size());
-    const bool keeps = s == view.start && !own_start && !options.remove_affix;
+    const W final = view.states[s].final;
+    const bool late = options.to_final && common[s] != removed && !is_zero(final);
+    const bool keeps = s == view.start && !before && !options.remove_affix;
+    staged.open(late ? W::zero() : final);
     for (Arc<W> arc : view.arcs_of(s)) {
       work.step();
+      Lists::Id output = 0;
       if (options.to_final) {
         const Lists::Id whole = lists.prepend(arc.olabel, common[s]);
-        arc.olabel = Label(lists.reversed(lists.without_first(whole, lists.length(common[arc.nextstate]))));
+        output = lists.reversed(lists.without_first(whole, lists.length(common[arc.nextstate])));
       } else {
-        const Lists::Id whole = lists.prepend(arc.olabel, common[arc.nextstate]);
-        arc.olabel = Label(keeps ? whole : lists.without_first(whole, lists.length(common[s])));
+        output = lists.prepend(arc.olabel, common[arc.nextstate]);
+        if (!keeps) output = lists.without_first(output, lists.length(common[s]));
       }
-      tables.arcs.push_back(arc);
+      arc.olabel = Label(output);
+      staged.add(arc);
     }
-    if (options.to_final && common[s] != removed && !is_zero(W(state.final))) {
-      const Lists::Id rest = lists.reversed(lists.without_first(common[s], lists.length(removed)));
-      tables.arcs.push_back({0, Label(rest), state.final, kEnd});
-      state.final = W::zero();
-    }
-    state.arcs = static_cast<std::uint32_t>(tables.arcs.size() - state.begin);
-    tables.states.push_back(state);
+    if (!late) continue;
+    staged.add({0, Label(lists.reversed(lists.without_first(common[s], lists.length(removed)))), final, kEnd});
   }
-  StateId start = view.start;
-  if (own_start) {
-    State<W> state;
-    state.begin = static_cast<std::uint32_t>(tables.arcs.size());
-    state.arcs = 1;
-    tables.arcs.push_back({0, Label(removed), W::one(), start});
-    start = static_cast<StateId>(tables.states.size());
-    tables.states.push_back(state);
+  if (before) {
+    staged.start = staged.open();
+    staged.add({0, Label(removed), W::one(), view.start});
   }
-  return with_delayed_outputs(tables, start, *view.strings, lists, work);
+  return with_delayed_outputs(std::move(staged), lists, work);
 }
 
 #define SONANT_INSTANTIATE(W)                                                                               \
-  template Fst<W> with_delayed_outputs(const Tables<W>&, StateId, StringsOf<W>, Lists&, Work&);             \
+  template Fst<W> with_delayed_outputs(FstBuilder<W>, Lists&, Work&);  \
   template Fst<W> push_labels(const Fst<W>&, const PushLabelsOptions&);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)

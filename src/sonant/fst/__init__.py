@@ -46,3 +46,8 @@ from sonant.fst.ngram import NgramLm as NgramLm
 from sonant.fst.ngram import Perplexity as Perplexity
 from sonant.fst.ngram import read_arpa as read_arpa
 from sonant.fst.symbols import SymbolTable as SymbolTable
+from sonant.fst.transduction import disambiguate as disambiguate
+from sonant.fst.transduction import epsnormalize as epsnormalize
+from sonant.fst.transduction import push_labels as push_labels
+from sonant.fst.transduction import replace as replace
+from sonant.fst.transduction import synchronize as synchronize

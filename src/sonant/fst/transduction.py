@@ -12,6 +12,7 @@ from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.algorithms import DELTA, invert, like, prune
 from sonant.fst.automaton import Fst, Weight
+from sonant.fst.composition import determinize
 from sonant.fst.parallel import over_lists
 
 Labelling = Literal["neither", "input", "output", "both"]
@@ -87,6 +88,31 @@ def disambiguate(
     return result if weight is None and nstate < 0 else prune(result, weight, nstate)
 
 
+@over_lists
+def determinize_pruned(
+    fst: Fst,
+    delta: float = DELTA,
+    weight: Weight | None = None,
+    nstate: int = _NO_STATE,
+    *,
+    disambiguate: bool = False,
+    subsequential_label: int = 0,
+    max_states: int | None = None,
+) -> Fst:
+    """`determinize`, without what costs more than `weight` over the best path, and with at most `nstate` states.
+
+    The automaton is pruned before and after, which tells as much as pruning in between would, for a string's
+    best path has the cost that it is determinized to. Raises FstError in the log semiring if there is a
+    threshold, and as `determinize` does.
+    """
+    if weight is not None:
+        fst = prune(fst, weight)
+    result = determinize(
+        fst, delta, disambiguate=disambiguate, subsequential_label=subsequential_label, max_states=max_states
+    )
+    return result if weight is None and nstate < 0 else prune(result, weight, nstate)
+
+
 def _sides(name: str, labelling: str) -> tuple[bool, bool]:
     if labelling not in ("neither", "input", "output", "both"):
         raise FstError(f"{name}={labelling!r}; expected neither, input, output or both")
@@ -126,7 +152,10 @@ def replace(
     for label in (return_label, *(label for label, _ in pairs)):
         if not 0 <= label < 2**31:
             raise FstError(f"replace with the label {label}; expected 0 to {2**31 - 1}")
-    call, back = _sides("call_arc_labeling", call_arc_labeling), _sides("return_arc_labeling", return_arc_labeling)
+    call, back = (
+        _sides("call_arc_labeling", call_arc_labeling),
+        _sides("return_arc_labeling", return_arc_labeling),
+    )
     if epsilon_on_replace:
         call = back = (False, False)
     root = pairs[0][0] if root is None else root
