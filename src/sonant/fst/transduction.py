@@ -1,8 +1,8 @@
-"""Operations that keep a weighted relation and say it otherwise: where labels stand on its paths, how many paths say
-the same, and which automata call which.
+"""Operations that keep a weighted relation and say it otherwise: where labels stand on its paths, how many
+paths say the same, and which automata call which.
 
-Each gives a new automaton; a list of automata as first argument gives a list of results. `max_states` bounds the
-result (FstError where it would have more); without it that may take half of the memory of this machine.
+Each gives a new automaton; a list of automata as first argument gives a list of results. `max_states` bounds
+the result (FstError where it would have more); without it that may take half of the memory of this machine.
 """
 
 from collections.abc import Iterable, Mapping
@@ -76,8 +76,8 @@ def disambiguate(
 
     An unambiguous automaton stays as it is, determinizable or not. Epsilon is a label like others. Costs that
     differ by less than `delta` are taken for equal. The result is pruned with `weight` and `nstate` if these
-    are given. Raises FstError where a transducer is not functional, and beyond `max_states` (default: 50 times
-    the states and arcs, at least a million).
+    are given. Raises FstError where a transducer is not functional, and beyond `max_states` (default: 50
+    times the states and arcs, at least a million).
     """
     operation = getattr(_native, "fst_disambiguate")  # noqa: B009
     if not isinstance(fst.native, _native.StdFst | _native.LogFst | _native.LatticeFst):
@@ -99,7 +99,8 @@ def determinize_pruned(
     subsequential_label: int = 0,
     max_states: int | None = None,
 ) -> Fst:
-    """`determinize`, without what costs more than `weight` over the best path, and with at most `nstate` states.
+    """`determinize` without what costs more than `weight` over the best path, and with at most `nstate`
+    states.
 
     The automaton is pruned before and after, which tells as much as pruning in between would, for a string's
     best path has the cost that it is determinized to. Raises FstError in the log semiring if there is a
@@ -144,8 +145,8 @@ def replace(
     for label, fst in pairs:
         if fst.arc_type != first.arc_type:
             raise FstError(
-                f"replace: label {label} has arcs of type {fst.arc_type}, the first automaton {first.arc_type}; "
-                "expected the same"
+                f"replace: label {label} has arcs of type {fst.arc_type}, the first automaton has "
+                f"{first.arc_type}; expected the same"
             )
     if max_depth is not None and not 0 < max_depth < 2**32:
         raise FstError(f"max_depth={max_depth}; expected a positive number, or None")
