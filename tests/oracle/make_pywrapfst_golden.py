@@ -27,7 +27,7 @@ def arguments(function: ast.FunctionDef) -> list[str]:
 
 
 def stub() -> dict[str, object]:
-    tree = ast.parse((Path(pywrapfst.__file__).parent / "__init__.pyi").read_text())
+    tree = ast.parse((Path(str(pywrapfst.__file__)).parent / "__init__.pyi").read_text())
     names: dict[str, object] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):

@@ -1,6 +1,7 @@
 """The automata: `Fst`, which cannot be changed, and `VectorFst`, which can."""
 
 from collections.abc import Iterable
+from enum import Flag
 from typing import Any, Self
 
 from sonant import _native
@@ -212,7 +213,7 @@ class Fst:
         fst = self._fst
         return None if getattr(fst, side) is None else kind._over(lambda: getattr(fst, side))
 
-    def properties(self, mask: FstProperties, test: bool) -> FstProperties:
+    def properties(self, mask: Flag, test: bool) -> Any:
         """What is known of the automaton, or all that can be found out where `test`."""
         return FstProperties(self._fst.native.properties(mask.value, test))
 
@@ -303,7 +304,7 @@ class MutableFst(Fst):
         self._fst.output_symbols = None if syms is None else syms._table.copy()
         return self
 
-    def set_properties(self, props: FstProperties, mask: FstProperties) -> Self:
+    def set_properties(self, props: Flag, mask: Flag) -> Self:
         """Says that something is known; nothing checks it."""
         binary = FstProperties.BINARY_PROPERTIES & ~FstProperties.ERROR
         self._fst.native.set_properties(props.value, mask.value & ~binary.value)
@@ -472,7 +473,7 @@ class Compiler:
         text = "".join(self._text)
         self._text.clear()
         fst = VectorFst(self._arc_type)
-        kind = _native.LogFst if self._arc_type != "standard" else _native.StdFst
+        kind: Any = _native.LogFst if self._arc_type != "standard" else _native.StdFst
         tables = (None if view is None else view._table._native() for view in self._symbols)
         with operating():
             fst._fst = NativeFst.of_native(kind.compile(text, *tables, *self._options))

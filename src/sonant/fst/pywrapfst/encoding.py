@@ -1,5 +1,8 @@
 """Encoders: labels and weights of arcs packed into labels, and back."""
 
+from enum import Flag
+from typing import Any
+
 from sonant.fst.automaton import Fst as NativeFst
 from sonant.fst.composition import Encoder
 from sonant.fst.pywrapfst.arcs import Arc
@@ -46,7 +49,7 @@ class EncodeMapper:
         labels = EncodeMapperFlags.ENCODE_LABELS if self._labels else EncodeMapperFlags(0)
         return labels | (EncodeMapperFlags.ENCODE_WEIGHTS if self._weights else EncodeMapperFlags(0))
 
-    def properties(self, mask: FstProperties) -> FstProperties:
+    def properties(self, mask: Flag) -> Any:
         """What an encoded automaton is known to be."""
         known = FstProperties.ACCEPTOR if self._labels else FstProperties.NULL_PROPERTIES
         if self._weights:

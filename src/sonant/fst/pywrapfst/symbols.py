@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from sonant.fst.automaton import Fst as NativeFst
 from sonant.fst.files import reading, writing
@@ -102,7 +103,7 @@ class SymbolTableView:
     def write_to_string(self) -> bytes:
         return self._table.to_bytes()
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return SymbolTable._of_bytes, (self.write_to_string(),)
 
 

@@ -124,8 +124,8 @@ def randequivalent(
     """Whether both give the labels of random paths the same weights: False is sure, True is not."""
     if ifst1._arc is not ifst2._arc:
         raise TypeError(f"arcs of type {ifst1._arc.type()} and {ifst2._arc.type()}; expected the same")
-    fsts = (Fst.of_native(fst.native) for fst in (ifst1, ifst2))
-    return composition.random_equivalent(*fsts, npath, delta, seed, max_length, select)
+    left, right = Fst.of_native(ifst1.native), Fst.of_native(ifst2.native)
+    return composition.random_equivalent(left, right, npath, delta, seed, max_length, select)
 
 
 def randgen(
