@@ -106,9 +106,8 @@ def main() -> None:
         ),
         "replace": (lambda: fst.replace(calls), lambda: pywrapfst.replace(their_calls)),
     }
-    print(
-        "| operation | states in | states out | sonant (ms) | pywrapfst (ms) | ratio |\n|---|---|---|---|---|---|"
-    )
+    columns = ("operation", "states in", "states out", "sonant (ms)", "pywrapfst (ms)", "ratio")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, (ours, other) in rows.items():
         mine, made = seconds(ours, options.turns)
         peer, their_made = seconds(other, options.turns)

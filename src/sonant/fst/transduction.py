@@ -138,7 +138,8 @@ def replace(
     automata call themselves, and leaves out calls from deeper than that. Raises FstError where an automaton
     calls itself without it, where a label names two automata, and where arcs are of several types.
     """
-    pairs: list[tuple[int, Fst]] = list(automata.items() if isinstance(automata, Mapping) else automata)
+    given: Any = automata.items() if isinstance(automata, Mapping) else automata
+    pairs: list[tuple[int, Fst]] = list(given)
     if not pairs:
         raise FstError("replace of no automata; give (label, automaton) pairs, the root's among them")
     first = pairs[0][1]
