@@ -2,6 +2,8 @@
 
 import math
 import random
+import signal
+import threading
 from collections import Counter
 
 import pytest
@@ -322,3 +324,16 @@ def test_names_of_pykaldi():
     with pytest.raises(FstError, match="root label 3"):
         fstext.replace([(7, machine)], 3)
     assert fstext.disambiguate(machine, weight=0.5).num_states() > 0
+
+
+def test_a_long_operation_can_be_interrupted():
+    # A string of 40 free choices, all of which must wait: it would go on for ever.
+    lines = [f"{s} {s + 1} 0 {x}" for s in range(40) for x in (1, 2)]
+    lines += [f"{s} {s + 1} 1 0" for s in range(40, 80)] + ["80"]
+    wide = Fst.from_text("\n".join(lines) + "\n")
+    for operation in (fst.synchronize, fst.epsnormalize):
+        timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            operation(wide, max_states=10**9)
+        timer.join()
