@@ -79,12 +79,11 @@ def disambiguate(
     are given. Raises FstError where a transducer is not functional, and beyond `max_states` (default: 50
     times the states and arcs, at least a million).
     """
-    operation = getattr(_native, "fst_disambiguate")  # noqa: B009
     if not isinstance(fst.native, _native.StdFst | _native.LogFst | _native.LatticeFst):
         raise FstError(f"disambiguate of arcs of type {fst.arc_type}; expected standard, log or lattice4")
     if not 0 < delta < 1e6:
         raise FstError(f"delta={delta}; expected a small positive number, such as 1/1024")
-    result = like(fst, operation(fst.native, delta, _limit(max_states)))
+    result = like(fst, _native.fst_disambiguate(fst.native, delta, _limit(max_states)))
     return result if weight is None and nstate < 0 else prune(result, weight, nstate)
 
 
