@@ -135,6 +135,27 @@ bool equivalent(const Fst<W>& left, const Fst<W>& right, float delta) {
   return true;
 }
 
+namespace {
+
+// One of the arcs, or their number: the end.
+template <class W>
+std::size_t drawn(const std::vector<Arc<W>>& arcs, const W& final, bool by_weight, std::mt19937_64& random) {
+  const std::size_t ways = arcs.size() + !is_zero(final);
+  if (!by_weight) return std::size_t(random() % ways);
+  const auto cost = [&](std::size_t way) { return cost_of(way < arcs.size() ? W(arcs[way].weight) : final); };
+  double least = kInfinity, all = 0;
+  for (std::size_t way = 0; way < ways; ++way) least = std::min(least, double(cost(way)));
+  for (std::size_t way = 0; way < ways; ++way) all += std::exp(least - cost(way));
+  double rest = all * double(random() >> 11) * 0x1p-53;
+  for (std::size_t way = 0; way + 1 < ways; ++way) {
+    rest -= std::exp(least - cost(way));
+    if (rest < 0) return way;
+  }
+  return ways - 1;
+}
+
+}  // namespace
+
 template <class W>
 bool random_equivalent(const Fst<W>& a, const Fst<W>& b, const RandomOptions& options) {
   std::mt19937_64 random(options.seed);
@@ -163,8 +184,7 @@ bool random_equivalent(const Fst<W>& a, const Fst<W>& b, const RandomOptions& op
       for (const Arc<W>& arc : from.arcs_of(s)) {
         if (lives[arc.nextstate] && !is_zero(W(arc.weight))) arcs.push_back(arc);
       }
-      const std::size_t ways = arcs.size() + !is_zero(W(from.states[s].final));
-      const std::size_t way = std::size_t(random() % ways);
+      const std::size_t way = drawn(arcs, W(from.states[s].final), options.by_weight, random);
       if (way == arcs.size()) {
         whole = true;
         break;

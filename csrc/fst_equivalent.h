@@ -15,9 +15,10 @@ struct RandomOptions {
   std::uint64_t paths = 1, seed = 0;
   float delta = kDelta;
   std::uint64_t max_length = 0x7fffffff;
+  bool by_weight = false;  // arcs of a state, and its end, are as likely as their costs say, not all alike
 };
 
-// Draws paths of both in turn, arcs of a state all being as likely, and compares what both say of all paths with the
+// Draws paths of both in turn, and compares what both say of all paths with the
 // same labels. True where no difference was found.
 template <class W>
 bool random_equivalent(const Fst<W>& a, const Fst<W>& b, const RandomOptions& options);

@@ -254,6 +254,7 @@ AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
   const std::string& type = h.arc_type;
   if (type == "standard") return read_body<TropicalWeight>(in, h, options);
   if (type == "log") return read_body<LogWeight>(in, h, options);
+  if (type == "log64") return read_body<LogWeight, double>(in, h, options);
   if (type == "lattice4") return read_body<LatticeWeight>(in, h, options);
   if (type == "lattice8") return read_body<LatticeWeight, double>(in, h, options);
   if (type == "compactlattice44") return read_body<CompactWeight>(in, h, options);
@@ -261,7 +262,7 @@ AnyFst read_any(Input& in, const Header& h, ReadOptions options) {
   if (type == "compactlattice84") return read_body<CompactWeight, double>(in, h, options);
   if (type == "compactlattice88") return read_body<CompactWeight, double, std::int64_t>(in, h, options);
   if (type == KwsIndexWeight::arc_type) return read_body<KwsIndexWeight>(in, h, options);
-  in.error("arcs of type '", type, "'; expected standard, log, lattice4, lattice8, compactlattice44 (48, 84, 88) or ",
+  in.error("arcs of type '", type, "'; expected standard, log, log64, lattice4, lattice8, compactlattice44 (48, 84, 88) or ",
                   KwsIndexWeight::arc_type);
 }
 

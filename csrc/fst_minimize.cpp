@@ -6,6 +6,7 @@
 #include "fst_builder.h"
 #include "fst_distance.h"
 #include "fst_structure.h"
+#include "label_lists.h"
 #include "semiring_division.h"
 
 namespace sonant {
@@ -291,71 +292,6 @@ FstBuilder<W> all_merged(const View<W>& fst, float delta, Work& work) {
   FstBuilder<W> result = merged(fst, delta, again, work);
   while (again) result = merged(result.view(), delta, again, work);
   return result;
-}
-
-// Strings as lists of a label and the rest, each rest kept once. 0 is the empty string.
-class Lists {
- public:
-  using Id = std::uint32_t;
-  Id prepend(Label label, Id rest) {
-    if (label == 0) return rest;
-    const Id id = nodes_(std::uint64_t(std::uint32_t(label)) << 32 | rest) + 1;
-    if (id == length_.size()) length_.push_back(length(rest) + 1);
-    return id;
-  }
-  std::uint32_t length(Id id) const { return length_[id]; }
-  Label label(Id id) const { return static_cast<Label>(nodes_.key(id - 1) >> 32); }
-  Id rest(Id id) const { return static_cast<Id>(nodes_.key(id - 1)); }
-  Id without_first(Id id, std::uint32_t count) const {
-    while (count-- > 0) id = rest(id);
-    return id;
-  }
-  Id common(Id a, Id b) {
-    std::vector<Label> labels;
-    Id x = a, y = b;
-    while (x && y && x != y && label(x) == label(y)) {
-      labels.push_back(label(x));
-      x = rest(x);
-      y = rest(y);
-    }
-    Id id = x == y ? x : 0;
-    while (!labels.empty()) {
-      id = prepend(labels.back(), id);
-      labels.pop_back();
-    }
-    return id;
-  }
-
- private:
-  Numbering nodes_;
-  std::vector<std::uint32_t> length_ = {0};
-};
-
-// What all outputs of each state begin with.
-template <class W>
-std::vector<Lists::Id> common_outputs(const View<W>& fst, Lists& lists, Work& work) {
-  constexpr Lists::Id kAny = 0xffffffff;  // nothing is known yet
-  std::vector<Lists::Id> common(fst.num_states, kAny);
-  const auto find = [&](StateId s) {
-    Lists::Id id = is_zero(fst.states[s].final) ? kAny : 0;
-    for (const Arc<W>& arc : fst.arcs_of(s)) {
-      work.step();
-      if (id == 0) break;
-      if (common[arc.nextstate] == kAny) continue;
-      const Lists::Id own = lists.prepend(arc.olabel, common[arc.nextstate]);
-      id = id == kAny ? own : lists.common(id, own);
-    }
-    const bool changed = id != common[s];
-    common[s] = id;
-    return changed;
-  };
-  const Array<StateId> order = acyclic_order(fst);
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (std::size_t i = fst.num_states; i-- > 0;) changed |= find(order.empty() ? StateId(i) : order[i]);
-    if (!order.empty()) break;
-  }
-  return common;
 }
 
 // Output labels towards the start; they become numbers of lists.

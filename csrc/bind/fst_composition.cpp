@@ -103,11 +103,11 @@ void bind_reduction(nb::module_& m, const char* encoder) {
   m.def(
       "random_equivalent",
       [](const Self& left, const Self& right, std::uint64_t paths, std::uint64_t seed, float delta,
-         std::uint64_t max_length) {
-        const RandomOptions options{paths, seed, delta, max_length};
+         std::uint64_t max_length, bool by_weight) {
+        const RandomOptions options{paths, seed, delta, max_length, by_weight};
         return released([&, a = left, b = right] { return random_equivalent(a, b, options); });
       },
-      "left"_a, "right"_a, "paths"_a, "seed"_a, "delta"_a, "max_length"_a);
+      "left"_a, "right"_a, "paths"_a, "seed"_a, "delta"_a, "max_length"_a, "by_weight"_a);
 
   nb::class_<Encoder<W>>(m, encoder, "What encoded labels stand for.")
       .def(nb::init<bool, bool>(), "labels"_a, "weights"_a)

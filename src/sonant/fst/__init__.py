@@ -61,3 +61,8 @@ from sonant.fst.special import push_special as push_special
 from sonant.fst.special import remove_useless_arcs as remove_useless_arcs
 from sonant.fst.special import safe_determinize as safe_determinize
 from sonant.fst.symbols import SymbolTable as SymbolTable
+from sonant.fst.transduction import disambiguate as disambiguate
+from sonant.fst.transduction import epsnormalize as epsnormalize
+from sonant.fst.transduction import push_labels as push_labels
+from sonant.fst.transduction import replace as replace
+from sonant.fst.transduction import synchronize as synchronize

@@ -346,7 +346,7 @@ def prune(fst: Fst, weight: Weight | None = None, nstate: int = -1, delta: float
 @over_lists
 def push(fst: Fst, to_final: bool = False, delta: float = DELTA, remove_total_weight: bool = False) -> Fst:
     """Weights moved along the paths as far as they go towards the start, or the final states; each path keeps
-    its weight but for the total one, if that is to be removed."""
+    its weight but for the total one, if that is to be removed. `push_labels` does so with output labels."""
     return like(fst, _native.fst_push(fst.native, to_final, delta, remove_total_weight))
 
 

@@ -335,9 +335,14 @@ def random_equivalent(
     delta: float = DELTA,
     seed: int | None = None,
     max_length: int = 2**31 - 1,
+    select: Literal["uniform", "log_prob", "fast_log_prob"] = "uniform",
 ) -> bool:
     """Draws paths of both and compares the costs of all paths with their labels; longer ones than
-    `max_length` are left out. False is sure, True is not. The same `seed` draws the same paths."""
+    `max_length` are left out. False is sure, True is not. The same `seed` draws the same paths.
+
+    `select`: each arc of a state is as likely, or as likely as its weight says."""
+    if select not in ("uniform", "log_prob", "fast_log_prob"):
+        raise FstError(f"select={select!r}; expected uniform, log_prob or fast_log_prob")
     if left.arc_type != right.arc_type:
         return False
     if seed is None:
@@ -345,7 +350,10 @@ def random_equivalent(
     lefts, rights = (  # compose looks labels up, and one chain after another is sorted
         _check_kind(fst, "random_equivalent") for fst in (left, right)
     )
-    return _native.random_equivalent(lefts, rights, paths, seed % 2**64, _check_delta(delta), max_length)
+    by_weight = select != "uniform"
+    return _native.random_equivalent(
+        lefts, rights, paths, seed % 2**64, _check_delta(delta), max_length, by_weight
+    )
 
 
 class Encoder:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from sonant import _native
 from sonant.errors import FstError
+from sonant.fst import Fst, transduction
 from sonant.kaldi.fstext import enums
 from sonant.kaldi.fstext.automata import FstBase, MutableFstBase
 from sonant.kaldi.fstext.kinds import VECTOR_TYPES
@@ -96,11 +97,19 @@ def determinize(
     kind = enums.GetDeterminizeType(det_type)
     if kind == enums.DeterminizeType.DETERMINIZE_NONFUNCTIONAL:
         raise FstError("determinize does not keep several outputs of an input; encode the labels first")
-    if weight is not None or nstate != NO_STATE:
-        raise FstError("determinize does not prune; prune before or after it")
     best = kind == enums.DeterminizeType.DETERMINIZE_DISAMBIGUATE
-    native = _native.determinize(reducible(ifst, "determinize"), delta, best, subsequential_label, 0, 0)
-    return made(native, ifst, ifst)
+    native = reducible(ifst, "determinize")
+    if weight is not None:
+        weight = ifst._weight(weight)
+    determinized = transduction.determinize_pruned(
+        Fst.of_native(native),
+        delta,
+        weight,
+        nstate,
+        disambiguate=best,
+        subsequential_label=subsequential_label,
+    )
+    return made(determinized.native, ifst, ifst)
 
 
 def equivalent(ifst1: Any, ifst2: Any, delta: float = DELTA) -> bool:

@@ -1,9 +1,10 @@
 """Operations that make a new automaton, by PyKaldi's and pywrapfst's names (see `sonant.fst`)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sonant.errors import FstError
-from sonant.fst import Fst, algorithms
+from sonant.fst import Fst, algorithms, composition, transduction
 from sonant.kaldi.fstext.automata import NO_STATE_ID, FstBase, MutableFstBase
 from sonant.kaldi.fstext.kinds import VECTOR_TYPES
 from sonant.kaldi.fstext.semirings import DELTA
@@ -53,12 +54,78 @@ def push(
     to_final: bool = False,
     delta: float = DELTA,
 ) -> Any:
-    """Weights moved towards the start or the final states."""
-    if push_labels or remove_common_affix:
-        raise FstError("push of labels is not here yet; push_weights=True is")
-    if not push_weights:
-        return made(ifst, lambda fst: fst)
-    return made(ifst, algorithms.push, to_final, delta, remove_total_weight)
+    """Weights and output labels moved towards the start or the final states."""
+
+    def operation(fst: Fst) -> Fst:
+        if push_weights:
+            fst = algorithms.push(fst, to_final, delta, remove_total_weight)
+        return transduction.push_labels(fst, to_final, remove_common_affix) if push_labels else fst
+
+    return made(ifst, operation)
+
+
+def disambiguate(
+    ifst: FstBase,
+    delta: float = DELTA,
+    weight: Any = None,
+    nstate: int = NO_STATE_ID,
+    subsequential_label: int = 0,
+) -> Any:
+    """One successful path for each input string, with the weight of all of its paths.
+
+    No output is ever owed at the end, so `subsequential_label` stands nowhere. Raises FstError where a
+    transducer is not functional."""
+    del subsequential_label
+    return made(ifst, transduction.disambiguate, delta, _threshold(ifst, weight), nstate)
+
+
+def epsnormalize(ifst: FstBase, eps_norm_output: bool = False) -> Any:
+    """On each path arcs with epsilon as input label (or output label) come last."""
+    return made(ifst, transduction.epsnormalize, "output" if eps_norm_output else "input")
+
+
+def synchronize(ifst: FstBase) -> Any:
+    """On each path an input label stands beside an output label until one side is at its end."""
+    return made(ifst, transduction.synchronize)
+
+
+def replace(
+    pairs: Iterable[tuple[int, FstBase]],
+    root_label: int,
+    call_arc_labeling: Any = "input",
+    return_arc_labeling: Any = "neither",
+    epsilon_on_replace: bool = False,
+    return_label: int = 0,
+) -> Any:
+    """The automaton of `root_label`, in which each arc whose output label names one of the (label, automaton)
+    pairs has become that automaton."""
+    given = list(pairs)
+    root = dict(given).get(root_label)
+    if root is None:
+        raise FstError(f"replace: no automaton has the root label {root_label}; give it among the pairs")
+    natives = [(label, Fst.of_native(fst.native)) for label, fst in given]
+    return made(
+        root,
+        lambda _: transduction.replace(
+            natives, root_label, call_arc_labeling, return_arc_labeling, epsilon_on_replace, return_label
+        ),
+    )
+
+
+def randequivalent(
+    ifst1: FstBase,
+    ifst2: FstBase,
+    npath: int = 1,
+    delta: float = DELTA,
+    seed: int | None = None,
+    select: Any = "uniform",
+    max_length: int = 0x7FFFFFFF,
+) -> bool:
+    """Whether both give the labels of random paths the same weights: False is sure, True is not."""
+    if ifst1._arc is not ifst2._arc:
+        raise TypeError(f"arcs of type {ifst1._arc.type()} and {ifst2._arc.type()}; expected the same")
+    left, right = Fst.of_native(ifst1.native), Fst.of_native(ifst2.native)
+    return composition.random_equivalent(left, right, npath, delta, seed, max_length, select)
 
 
 def randgen(
