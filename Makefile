@@ -61,7 +61,7 @@ clean: ## remove the environments and everything that was built
 
 # The readers and what they need of the core; main.cpp says what is tried.
 fuzzed := arpa arpa_graph basic_types compressed const_arpa fst fst_convert fst_file fst_file_types fst_text fst_walk input \
-          fst_work matrix_file ngram_count ngram_estimate ngram_lm ngram_score output symbols table_types \
+          fst_connect fst_work lines matrix_file ngram_count ngram_estimate ngram_lm ngram_score output symbols table_types \
           temporary_file word_table
 fuzz_objects := $(fuzzed:%=build/fuzz/%.o) build/fuzz/main.o build/fuzz/readers.o
 fuzz_flags := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Icsrc
