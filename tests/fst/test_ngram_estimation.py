@@ -105,7 +105,7 @@ def test_katz_is_the_definition(order, count, options):
     probability, vocabulary, kept = katz(text, order, **options)
     assert lm.counts[-1] == (order == 1) + sum(len(words) for h, words in kept.items() if len(h) == order - 1)
     rng = random.Random(0)
-    histories = rng.sample(sorted(kept), min(40, len(kept))) + [("w0", "nowhere"), ("w1", "w39", "w38")]
+    histories = [*rng.sample(sorted(kept), min(40, len(kept))), ("w0", "nowhere"), ("w1", "w39", "w38")]
     for history in histories:
         short = history[max(0, len(history) - order + 1) :]
         exact = {w: probability(w, short) for w in vocabulary}
@@ -226,7 +226,7 @@ def test_texts_as_they_come(tmp_path, smoothing):
     train(b"<unk> a")
     with pytest.raises(FstError, match="bytes:1: a line of more than 16777216 bytes"):
         train(b"a" + b"b" * (1 << 25))  # no text has such a line
-    with pytest.raises(FstError, match="there is no sentence|symbol"):
+    with pytest.raises(FstError, match="there is no sentence"):
         train(b"", vocabulary=SymbolTable(["<eps>", "a"]))
     long = train(b"a b " * 2_500_000)
     assert long.counts == [5, 4]
