@@ -3,11 +3,11 @@
     pip install kenlm
     python benchmarks/fst_ngram.py TEXT [--pykaldi PYTHON] [--min-count N]
 
-Estimates a trigram of TEXT (a sentence a line) in processes of their own, without and with bounds of memory; there
-is no peer: KenLM's package on PyPI has no lmplz. Then loads the model and scores the last 200,000 lines of TEXT
-beside KenLM's module in this process, opens it as const-arpa, and makes the grammar and the const-arpa file beside
-Kaldi where PYTHON is a Python 3.7 with PyKaldi (another process, CPU time of the call). Medians of CPU times; ratios
-above 1: sonant is faster.
+Estimates a trigram of TEXT (a sentence a line) in processes of their own, without and with bounds of
+memory; there is no peer: KenLM's package on PyPI has no lmplz. Then loads the model and scores the last
+200,000 lines of TEXT beside KenLM's module in this process, opens it as const-arpa, and makes the
+grammar and the const-arpa file beside Kaldi where PYTHON is a Python 3.7 with PyKaldi (another process,
+CPU time of the call). Medians of CPU times; ratios above 1: sonant is faster.
 """
 
 import argparse
@@ -116,9 +116,8 @@ def main() -> None:
         opened = time.perf_counter()
         with xopen(out) as file:
             ConstArpaLm().read(file.stream(), file.binary)
-        print(
-            f"opening const-arpa of {Path(out).stat().st_size >> 20} MiB: {time.perf_counter() - opened:.4f} s"
-        )
+        opened = time.perf_counter() - opened
+        print(f"opening const-arpa of {Path(out).stat().st_size >> 20} MiB: {opened:.4f} s")
         lines = options.text.read_text().splitlines()[-200_000:]
         text = Path(folder) / "text"
         text.write_text("\n".join(lines))
@@ -132,8 +131,8 @@ def main() -> None:
         first = time.process_time() - started
         ours, theirs = seconds(lambda: lm.perplexity(text)), seconds(peer)
         print(
-            f"perplexity: sonant {ours:.3f} s (the first time {first:.3f} s), KenLM in a loop {theirs:.3f} s, "
-            f"{theirs / ours:.1f}x"
+            f"perplexity: sonant {ours:.3f} s (the first time {first:.3f} s), "
+            f"KenLM in a loop {theirs:.3f} s, {theirs / ours:.1f}x"
         )
         if not options.pykaldi:
             return
