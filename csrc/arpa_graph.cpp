@@ -314,16 +314,16 @@ class GraphSink : public ArpaSink {
   // The arcs that were not taken away.
   Fst<Weight> packed(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
                      const std::vector<GArc>& arcs) const {
-    std::vector<State<Weight>> states(finals_.size());
+    std::vector<State<Weight>> states;
     std::vector<GArc> kept;
     kept.reserve(arcs.size());
-    for (std::size_t s = 0; s < states.size(); ++s) {
+    for (std::size_t s = 0; s < finals_.size(); ++s) {
       const std::size_t before = kept.size();
       for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
         if (arcs[i].nextstate != kNoState) kept.push_back(arcs[i]);
       }
-      states[s].final = finals_[s];
-      states[s].arcs = static_cast<std::uint32_t>(kept.size() - before);
+      states.push_back({.final = finals_[s]});
+      states.back().arcs = static_cast<std::uint32_t>(kept.size() - before);
     }
     Fst<Weight> fst;
     fst.adopt(std::move(states), std::move(kept), {}, start_, properties::kExpanded | properties::kMutable);
