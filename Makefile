@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench fuzz clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -35,6 +35,9 @@ format: .venv/installed ## mend what ruff can mend
 bench: .venv/installed ## every claim of speed, measured beside its peers
 	@for file in benchmarks/*.py; do echo "== $$file"; .venv/bin/python "$$file" $(ARGS); done
 
+fuzz: build/fuzz/readers ## the core's readers under sanitizers, on broken files; SECONDS=60 in all, ARGS=arpa one reader
+	@ASAN_OPTIONS=max_allocation_size_mb=1024:hard_rss_limit_mb=4096 build/fuzz/readers $(SECONDS) build/fuzz $(ARGS)
+
 clean: ## remove the environments and everything that was built
 	rm -rf .venv .venv-runtime build dist src/sonant/_native.pyi .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -55,6 +58,25 @@ clean: ## remove the environments and everything that was built
 	@.venv/bin/python $(PIP) -r requirements/torch.txt
 	@.venv/bin/python $(PIP) -e '.[dev]'
 	@touch $@
+
+# The readers and what they need of the core; main.cpp says what is tried.
+fuzzed := arpa arpa_graph basic_types compressed const_arpa fst fst_convert fst_file fst_file_types fst_text fst_walk input \
+          fst_connect fst_work lines matrix_file ngram_count ngram_estimate ngram_lm ngram_score output symbols table_types \
+          temporary_file word_table
+fuzz_objects := $(fuzzed:%=build/fuzz/%.o) build/fuzz/main.o build/fuzz/readers.o
+fuzz_flags := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Icsrc
+SECONDS ?= 60
+
+build/fuzz/readers: $(fuzz_objects)
+	@$(CXX) $(fuzz_flags) $^ -pthread -o $@
+
+build/fuzz/%.o: csrc/%.cpp $(wildcard csrc/*.h)
+	@mkdir -p $(@D)
+	@$(CXX) $(fuzz_flags) -c $< -o $@
+
+build/fuzz/%.o: tests/fuzz/%.cpp tests/fuzz/readers.h $(wildcard csrc/*.h)
+	@mkdir -p $(@D)
+	@$(CXX) $(fuzz_flags) -c $< -o $@
 
 # What the type checker sees of the native core.
 src/sonant/_native.pyi: .venv/installed

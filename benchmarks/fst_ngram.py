@@ -1,17 +1,20 @@
-"""n-gram models: reading ARPA into a grammar, making const-arpa, scoring a text.
+"""n-gram models: estimation within bounds, reading ARPA, scoring a text, grammars, const-arpa.
 
     pip install kenlm
-    python benchmarks/fst_ngram.py TEXT [--pykaldi PYTHON]
+    python benchmarks/fst_ngram.py TEXT [--pykaldi PYTHON] [--min-count N]
 
-Estimates a trigram of TEXT (a sentence a line), then times: the grammar and the const-arpa file of it beside
-Kaldi where PYTHON is a Python 3.7 with PyKaldi (another process, CPU time of the call), and the perplexity of
-TEXT beside KenLM's module in this process. Medians of CPU times; ratios above 1: sonant is faster.
+Estimates a trigram of TEXT (a sentence a line) in processes of their own, without and with bounds of
+memory; there is no peer: KenLM's package on PyPI has no lmplz. Then loads the model and scores the last
+200,000 lines of TEXT beside KenLM's module in this process, opens it as const-arpa, and makes the
+grammar and the const-arpa file beside Kaldi where PYTHON is a Python 3.7 with PyKaldi (another process,
+CPU time of the call). Medians of CPU times; ratios above 1: sonant is faster.
 """
 
 import argparse
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +24,8 @@ import kenlm
 
 from sonant import _native
 from sonant.fst import NgramLm, read_arpa
+from sonant.kaldi.lm import ConstArpaLm
+from sonant.kaldi.util.io import xopen
 
 TURNS = 5
 KALDI = """
@@ -51,6 +56,39 @@ json.dump(found, sys.stdout)
 """
 
 
+ESTIMATE = """
+import hashlib, resource, sys, time
+from pathlib import Path
+from sonant.fst import NgramLm
+text, memory, smoothing, least = sys.argv[1:5]
+lm = NgramLm.train(
+    [Path(part) for part in text.split(":")], 3, memory=int(memory) or None, smoothing=smoothing,
+    min_counts=(1, 1, int(least)),
+)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+digest = hashlib.sha1(lm.to_bytes()).hexdigest()[:8]
+print(f"{time.process_time():7.1f} s with writing, {peak:5d} MiB at most, ARPA {digest}, {lm}")
+"""
+
+
+def estimation(text: Path, min_count: int) -> None:
+    for smoothing, memory, times in [
+        ("kneser-ney", 0, 1), ("kneser-ney", 512, 1), ("kneser-ney", 64, 1), ("kneser-ney", 512, 3),
+        ("katz", 0, 1), ("katz", 64, 1),
+    ]:  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            ESTIMATE,
+            ":".join([str(text)] * times),
+            str(memory << 20),
+            smoothing,
+        ]
+        done = subprocess.run([*command, str(min_count)], capture_output=True, check=True, text=True)
+        bound = f"{memory} MiB" if memory else "any memory"
+        print(f"{smoothing}, text x {times}, counts in {bound}: {done.stdout.strip()}")
+
+
 def seconds(job: Callable[[], object]) -> float:
     times = []
     for _ in range(TURNS):
@@ -64,22 +102,38 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("text", type=Path)
     parser.add_argument("--pykaldi")
+    parser.add_argument("--min-count", type=int, default=1, help="of trigrams")
     options = parser.parse_args()
-    started = time.process_time()
-    lm = NgramLm.train(options.text, 3)
-    print(f"{lm}: estimated in {time.process_time() - started:.2f} s")
+    estimation(options.text, options.min_count)
+    lm = NgramLm.train(options.text, 3, min_counts=(1, 1, options.min_count))
     with tempfile.TemporaryDirectory() as folder:
         words, numbers, out = (str(Path(folder) / name) for name in ("words", "numbers", "out"))
         lm.write(words)
         model = kenlm.Model(words)
-        lines = options.text.read_text().splitlines()
+        ours, theirs = seconds(lambda: NgramLm.read(words)), seconds(lambda: kenlm.Model(words))
+        print(f"loading ARPA: sonant {ours:.3f} s, KenLM {theirs:.3f} s, {theirs / ours:.1f}x")
+        lm.write_const_arpa(out)
+        opened = time.perf_counter()
+        with xopen(out) as file:
+            ConstArpaLm().read(file.stream(), file.binary)
+        opened = time.perf_counter() - opened
+        print(f"opening const-arpa of {Path(out).stat().st_size >> 20} MiB: {opened:.4f} s")
+        lines = options.text.read_text().splitlines()[-200_000:]
+        text = Path(folder) / "text"
+        text.write_text("\n".join(lines))
 
         def peer() -> None:
             for line in lines:
                 model.score(line)
 
-        ours, theirs = seconds(lambda: lm.perplexity(options.text)), seconds(peer)
-        print(f"perplexity: sonant {ours:.3f} s, KenLM in a loop {theirs:.3f} s, {theirs / ours:.1f}x")
+        started = time.process_time()
+        lm.perplexity(text)
+        first = time.process_time() - started
+        ours, theirs = seconds(lambda: lm.perplexity(text)), seconds(peer)
+        print(
+            f"perplexity: sonant {ours:.3f} s (the first time {first:.3f} s), "
+            f"KenLM in a loop {theirs:.3f} s, {theirs / ours:.1f}x"
+        )
         if not options.pykaldi:
             return
         carpa = lm.native.to_const_arpa()

@@ -1,45 +1,12 @@
 #include "arpa.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
+#include <cmath>
 
 #include "fst_error.h"
+#include "parse_number.h"
 
 namespace sonant {
-
-bool Lines::next(std::string_view& line) {
-  std::size_t searched = at_;
-  while (true) {
-    const char* start = buffer_.data() + searched;
-    if (const auto* found = static_cast<const char*>(std::memchr(start, '\n', end_ - searched))) {
-      const std::size_t stop = found - buffer_.data();
-      line = {buffer_.data() + at_, stop - at_};
-      at_ = stop + 1;
-      break;
-    }
-    if (ended_) {
-      if (at_ == end_) return false;
-      line = {buffer_.data() + at_, end_ - at_};
-      at_ = end_;
-      break;
-    }
-    const std::size_t left = end_ - at_;
-    if (left > kLongest) {
-      fst_error(in_.name(), ":", number_ + 1, ": a line of more than ", kLongest, " bytes: this is no text file");
-    }
-    std::memmove(buffer_.data(), buffer_.data() + at_, left);
-    if (buffer_.size() - left < kBlock) buffer_.resize(left + kBlock);
-    const std::size_t got = in_.read_some(buffer_.data() + left, buffer_.size() - left);
-    ended_ = got == 0;
-    at_ = 0;
-    searched = left;
-    end_ = left + got;
-  }
-  ++number_;
-  if (number_ % (1 << 16) == 0 && Input::on_interrupt) Input::on_interrupt();
-  return true;
-}
 
 namespace {
 
@@ -67,25 +34,8 @@ bool split(std::string_view line, std::vector<std::string_view>& fields, std::si
   }
 }
 
-bool parse_float(std::string_view text, float& value) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc::result_out_of_range && stop == end) {
-    double wide = 0;
-    if (std::from_chars(text.data(), end, wide).ec != std::errc()) return false;
-    value = static_cast<float>(wide);
-    return true;
-  }
-  return error == std::errc() && stop == end && !text.empty() && value == value;
-}
-
-template <class T>
-bool parse_integer(std::string_view text, T& value) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stop == end && !text.empty();
-}
+// -infinity is one, of 0.
+bool parse_logarithm(std::string_view text, float& value) { return parse_float(text, value) && natural(value) < HUGE_VALF; }
 
 class Reader {
  public:
@@ -108,8 +58,13 @@ class Reader {
     fst_error(in_.name(), ":", lines_.number(), ": ", parts...);
   }
 
+  // For a message: not too long, and nothing that ends or mixes up what is printed.
   static std::string shown(std::string_view text) {
-    return text.size() > 60 ? std::string(text.substr(0, 60)) + "..." : std::string(text);
+    std::string made(text.substr(0, 60));
+    for (char& c : made) {
+      if (static_cast<unsigned char>(c) < ' ' && c != '\t') c = '?';
+    }
+    return text.size() > 60 ? made + "..." : made;
   }
 
   template <class... Parts>
@@ -198,8 +153,10 @@ class Reader {
       }
       ++seen;
       ArpaNgram ngram{words};
-      if (!parse_float(fields[0], ngram.logprob)) error("'", shown(fields[0]), "' is no logarithm of a probability");
-      if (fields.size() == order + 2 && !parse_float(fields[order + 1], ngram.backoff)) {
+      if (!parse_logarithm(fields[0], ngram.logprob)) {
+        error("'", shown(fields[0]), "' is no logarithm of a probability");
+      }
+      if (fields.size() == order + 2 && !parse_logarithm(fields[order + 1], ngram.backoff)) {
         error("'", shown(fields[order + 1]), "' is no logarithm of a backoff");
       }
       if (ngram.logprob > 0) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "input.h"
+#include "lines.h"
 #include "word_table.h"
 
 namespace sonant {
@@ -54,22 +55,5 @@ struct ArpaWarnings {
 
 // Reads to \end\. `words` is null where the words of the file are numbers. Throws FstError, which names the line.
 ArpaWarnings read_arpa(Input& in, WordTable* words, const ArpaOptions& options, ArpaSink& sink);
-
-// Lines of an input, without their ends.
-class Lines {
- public:
-  explicit Lines(Input& in) : in_(in), buffer_(kBlock) {}
-  // False at the end. The line stays until the next call.
-  bool next(std::string_view& line);
-  std::int64_t number() const { return number_; }
-
- private:
-  static constexpr std::size_t kBlock = 1 << 18, kLongest = 1 << 24;
-  Input& in_;
-  std::vector<char> buffer_;
-  std::size_t at_ = 0, end_ = 0;
-  std::int64_t number_ = 0;
-  bool ended_ = false;
-};
 
 }  // namespace sonant

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fst_structure.h"
 #include "pair_map.h"
 
 namespace sonant {
@@ -145,7 +146,7 @@ class GraphSink : public ArpaSink {
     std::vector<StateId>().swap(sources_);
     histories_ = {};
     if (backoff_ != 0) return reduced(std::move(begin), std::move(arcs));
-    return packed(begin, next, arcs, {});
+    return packed(begin, next, arcs);
   }
 
  private:
@@ -307,80 +308,25 @@ class GraphSink : public ArpaSink {
       }
     }
     for (std::size_t s = 0; s < n; ++s) count[s] += begin[s];
-    return packed(begin, count, arcs, useful(begin, count, arcs));
+    return connect(packed(begin, count, arcs));
   }
 
-  // States that lie on a way from the start to a final one.
-  std::vector<char> useful(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
-                           const std::vector<GArc>& arcs) const {
-    const std::size_t n = finals_.size();
-    std::vector<char> seen(n, 0);
-    std::vector<StateId> queue = {start_};
-    seen[start_] = 1;
-    std::vector<std::uint32_t> into(n + 1, 0);
-    for (std::size_t at = 0; at < queue.size(); ++at) {
-      for (std::uint32_t i = begin[queue[at]]; i < end[queue[at]]; ++i) {
-        const StateId to = arcs[i].nextstate;
-        if (to == kNoState) continue;
-        ++into[to + 1];
-        if (!seen[to]) {
-          seen[to] = 1;
-          queue.push_back(to);
-        }
-      }
-    }
-    for (std::size_t s = 0; s < n; ++s) into[s + 1] += into[s];
-    std::vector<StateId> sources(into[n]);
-    std::vector<std::uint32_t> next(into.begin(), into.end() - 1);
-    for (const StateId s : queue) {
-      for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
-        if (arcs[i].nextstate != kNoState) sources[next[arcs[i].nextstate]++] = s;
-      }
-    }
-    std::vector<char> keep(n, 0);
-    std::vector<StateId> back;
-    for (const StateId s : queue) {
-      if (!is_zero(finals_[s])) {
-        keep[s] = 1;
-        back.push_back(s);
-      }
-    }
-    for (std::size_t at = 0; at < back.size(); ++at) {
-      for (std::uint32_t i = into[back[at]]; i < into[back[at] + 1]; ++i) {
-        if (!keep[sources[i]]) {
-          keep[sources[i]] = 1;
-          back.push_back(sources[i]);
-        }
-      }
-    }
-    return keep;
-  }
-
-  // The automaton of the states to keep (none named: all) and the arcs among them.
+  // The arcs that were not taken away.
   Fst<Weight> packed(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
-                     const std::vector<GArc>& arcs, const std::vector<char>& keep) const {
-    const std::size_t n = finals_.size();
-    std::vector<StateId> number(n, kNoState);
+                     const std::vector<GArc>& arcs) const {
     Array<State<Weight>> states;
-    for (std::size_t s = 0; s < n; ++s) {
-      if (!keep.empty() && !keep[s]) continue;
-      number[s] = static_cast<StateId>(states.size());
-      states.push_back({.final = finals_[s]});
-    }
     Array<GArc> kept;
     kept.reserve(arcs.size());
-    for (std::size_t s = 0; s < n; ++s) {
-      if (number[s] == kNoState) continue;
+    for (std::size_t s = 0; s < finals_.size(); ++s) {
       const std::size_t before = kept.size();
       for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
-        const StateId to = arcs[i].nextstate;
-        if (to == kNoState || number[to] == kNoState) continue;
-        kept.push_back({arcs[i].ilabel, arcs[i].olabel, arcs[i].weight, number[to]});
+        if (arcs[i].nextstate != kNoState) kept.push_back(arcs[i]);
       }
-      states[number[s]].arcs = static_cast<std::uint32_t>(kept.size() - before);
+      states.push_back({.final = finals_[s]});
+      states.back().arcs = static_cast<std::uint32_t>(kept.size() - before);
     }
     Fst<Weight> fst;
-    fst.adopt(std::move(states), std::move(kept), {}, number[start_], properties::kExpanded | properties::kMutable);
+    fst.adopt(std::move(states), std::move(kept), {}, start_, properties::kExpanded | properties::kMutable);
     return fst;
   }
 

@@ -123,8 +123,8 @@ Compressed compress(const float* matrix, std::int64_t rows, std::int64_t cols, C
 }
 
 template <typename T>
-Array<T> decompress(const Compressed& from) {
-  Array<T> to(from.rows, from.cols);
+MatrixValues<T> decompress(const Compressed& from) {
+  MatrixValues<T> to(from.rows, from.cols);
   const std::int64_t rows = from.rows, cols = from.cols;
   const std::uint8_t* bytes = from.data.data();
   if (from.format == Compressed::kColumns) {
@@ -159,7 +159,7 @@ Array<T> decompress(const Compressed& from) {
   return to;
 }
 
-template Array<float> decompress(const Compressed&);
-template Array<double> decompress(const Compressed&);
+template MatrixValues<float> decompress(const Compressed&);
+template MatrixValues<double> decompress(const Compressed&);
 
 }  // namespace sonant

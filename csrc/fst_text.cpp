@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "parse_number.h"
+
 namespace sonant {
 
 namespace {
@@ -29,30 +31,6 @@ template <class Integer>
 void print_integer(std::string& to, Integer value) {
   char digits[24];
   to.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-}
-
-template <class Integer>
-bool parse_integer(std::string_view text, Integer& value) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stop == end && !text.empty();
-}
-
-bool parse_float(std::string_view text, float& value) {
-  if (text == "Infinity" || text == "-Infinity") {
-    value = text[0] == '-' ? -kInfinity : kInfinity;
-    return true;
-  }
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc::result_out_of_range && stop == end) {  // below or beyond what a float can be
-    double wide = 0;
-    if (std::from_chars(text.data(), end, wide).ec != std::errc()) return false;
-    value = static_cast<float>(wide);
-    return true;
-  }
-  return error == std::errc() && stop == end && !text.empty() && value == value;
 }
 
 // Cuts `count` floats that commas part; the last takes the rest.

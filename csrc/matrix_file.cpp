@@ -37,10 +37,10 @@ void read_values(Input& in, T* to, std::int64_t count, const char* what) {
 }
 
 template <typename T>
-Array<T> read_values(Input& in, char type, std::int64_t rows, std::int64_t cols, const char* what) {
+MatrixValues<T> read_values(Input& in, char type, std::int64_t rows, std::int64_t cols, const char* what) {
   const std::int64_t cells = rows * cols;
   check_count(in, cells, type == 'F' ? 4 : 8, what);
-  Array<T> array;
+  MatrixValues<T> array;
   array.rows = rows;
   array.cols = cols;
   // Not initialised: a header may promise much, and pages that nothing is read into cost nothing.
@@ -84,15 +84,15 @@ bool open_bracket(Input& in, const char* what) {
 }
 
 template <typename T>
-Array<T> array_of(const std::vector<T>& values, std::int64_t rows, std::int64_t cols) {
-  Array<T> array(rows, cols);
+MatrixValues<T> array_of(const std::vector<T>& values, std::int64_t rows, std::int64_t cols) {
+  MatrixValues<T> array(rows, cols);
   std::copy(values.begin(), values.end(), array.data.get());
   return array;
 }
 
 template <typename T>
-Array<T> read_text_matrix(Input& in) {
-  if (!open_bracket(in, "a matrix")) return Array<T>(0, 0);
+MatrixValues<T> read_text_matrix(Input& in) {
+  if (!open_bracket(in, "a matrix")) return MatrixValues<T>(0, 0);
   std::vector<T> values;
   std::int64_t rows = 0, cols = 0, first_of_row = 0;
   auto end_row = [&] {
@@ -123,8 +123,8 @@ Array<T> read_text_matrix(Input& in) {
 }
 
 template <typename T>
-Array<T> read_text_vector(Input& in) {
-  if (!open_bracket(in, "a vector")) return Array<T>(1, 0);
+MatrixValues<T> read_text_vector(Input& in) {
+  if (!open_bracket(in, "a vector")) return MatrixValues<T>(1, 0);
   std::vector<T> values;
   for (;;) {
     const int c = in.peek();
@@ -179,7 +179,7 @@ Compressed read_compressed_body(Input& in) {
 }  // namespace
 
 template <typename T>
-Array<T> read_matrix(Input& in, bool binary) {
+MatrixValues<T> read_matrix(Input& in, bool binary) {
   if (!binary) return read_text_matrix<T>(in);
   if (in.peek() == 'C') return decompress<T>(read_compressed_body(in));
   const char type = read_type(in, 'M', "a matrix");
@@ -203,20 +203,20 @@ MappedArray map_matrix(Input& in) {
 
 Compressed read_compressed(Input& in, bool binary) {
   if (binary && in.peek() == 'C') return read_compressed_body(in);
-  const Array<float> matrix = read_matrix<float>(in, binary);
+  const MatrixValues<float> matrix = read_matrix<float>(in, binary);
   return compress(matrix.data.get(), matrix.rows, matrix.cols, Compression::kAuto);
 }
 
 template <typename T>
-Array<T> read_vector(Input& in, bool binary) {
+MatrixValues<T> read_vector(Input& in, bool binary) {
   if (!binary) return read_text_vector<T>(in);
   const char type = read_type(in, 'V', "a vector");
   return read_values<T>(in, type, 1, read_size(in, "values"), "vector values");
 }
 
 template <typename T>
-Array<T> read_packed(Input& in, bool binary) {
-  Array<T> array;
+MatrixValues<T> read_packed(Input& in, bool binary) {
+  MatrixValues<T> array;
   if (binary) {
     const char type = read_type(in, 'P', "a packed matrix");
     const std::int64_t dim = read_size(in, "rows");
@@ -224,7 +224,7 @@ Array<T> read_packed(Input& in, bool binary) {
     array.rows = dim;
     return array;
   }
-  if (!open_bracket(in, "a packed matrix")) return Array<T>(0, 0);
+  if (!open_bracket(in, "a packed matrix")) return MatrixValues<T>(0, 0);
   std::vector<T> values;
   for (skip_space(in); in.peek() != ']'; skip_space(in)) values.push_back(T(read_text_real(in, ']')));
   in.get();
@@ -285,7 +285,7 @@ void write_matrix(Output& out, bool binary, const T* data, std::int64_t rows, st
 
 void write_compressed(Output& out, bool binary, const Compressed& from) {
   if (!binary) {
-    const Array<float> matrix = decompress<float>(from);
+    const MatrixValues<float> matrix = decompress<float>(from);
     return write_matrix(out, false, matrix.data.get(), matrix.rows, matrix.cols, matrix.cols);
   }
   // An empty one has the 16 bytes of header that readers take; Kaldi itself writes 20, of which its readers leave 4.
@@ -331,10 +331,10 @@ void write_packed(Output& out, bool binary, const T* data, std::int64_t dim) {
 }
 
 #define SONANT_MATRIX_FILE(T)                                                                        \
-  template Array<T> read_matrix(Input&, bool);                                                       \
+  template MatrixValues<T> read_matrix(Input&, bool);                                                       \
   template MappedArray map_matrix<T>(Input&);                                                        \
-  template Array<T> read_vector(Input&, bool);                                                       \
-  template Array<T> read_packed(Input&, bool);                                                       \
+  template MatrixValues<T> read_vector(Input&, bool);                                                       \
+  template MatrixValues<T> read_packed(Input&, bool);                                                       \
   template void write_matrix(Output&, bool, const T*, std::int64_t, std::int64_t, std::int64_t);     \
   template void write_vector(Output&, bool, const T*, std::int64_t);                                 \
   template void write_packed(Output&, bool, const T*, std::int64_t);

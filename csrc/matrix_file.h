@@ -12,12 +12,12 @@ namespace sonant {
 
 // A matrix of rows x cols values, row by row, or with rows = 1 a vector. The memory is not initialised by reading.
 template <typename T>
-struct Array {
+struct MatrixValues {
   std::unique_ptr<T[]> data;
   std::int64_t rows = 0, cols = 0;
 
-  Array() = default;
-  Array(std::int64_t rows, std::int64_t cols) : data(new T[rows * cols]), rows(rows), cols(cols) {}
+  MatrixValues() = default;
+  MatrixValues(std::int64_t rows, std::int64_t cols) : data(new T[rows * cols]), rows(rows), cols(cols) {}
 };
 
 // Kaldi's lossy formats. kColumns: five values per column quantised to 16 bits (quantiles 0, 25, 75, 100 %), then bytes,
@@ -40,11 +40,11 @@ enum class Compression { kAuto = 1, kSpeech, kTwoByteAuto, kTwoByteSigned, kOneB
 // Throws ArkError for values that are not finite.
 Compressed compress(const float* matrix, std::int64_t rows, std::int64_t cols, Compression method);
 template <typename T>
-Array<T> decompress(const Compressed& compressed);
+MatrixValues<T> decompress(const Compressed& compressed);
 
 // FM, DM, CM, CM2, CM3, or text.
 template <typename T>
-Array<T> read_matrix(Input& in, bool binary);
+MatrixValues<T> read_matrix(Input& in, bool binary);
 // The same without a copy, where a file holds the values as they are to be: else null, and nothing has been taken.
 struct MappedArray {
   std::shared_ptr<Mapping> owner;
@@ -56,10 +56,10 @@ MappedArray map_matrix(Input& in);
 // As they are; others are compressed.
 Compressed read_compressed(Input& in, bool binary);
 template <typename T>
-Array<T> read_vector(Input& in, bool binary);
+MatrixValues<T> read_vector(Input& in, bool binary);
 // The lower triangle, by rows; `rows` is the dimension and `cols` the number of values.
 template <typename T>
-Array<T> read_packed(Input& in, bool binary);
+MatrixValues<T> read_packed(Input& in, bool binary);
 
 // Pass over one, reading as little as its format allows.
 void skip_matrix(Input& in, bool binary);

@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
-#include "arpa.h"
 #include "fst_error.h"
+#include "lines.h"
 
 namespace sonant {
 
@@ -37,37 +37,34 @@ class Counts : public NgramCounts {
   Counts(const NgramCountOptions& options, WordTable& words) : NgramCounts(options, words), sorter_(options.memory) {}
 
   void read(Input& in) override {
-    constexpr std::string_view blank = " \t\r\v\f";
     const auto [order, bos, eos, unk, closed, memory] = options_;
     Lines lines(in);
     std::string_view line;
     while (lines.next(line)) {
-      std::size_t at = line.find_first_not_of(blank);
-      if (at == line.npos) continue;
-      ++sentences_;
       Record record = {};
       record.count = 1;
-      record.words[0] = bos;
-      add(record);
       const auto add_word = [&](std::int32_t word) {
-        ++tokens_;
         std::copy_backward(record.words.begin(), record.words.end() - 1, record.words.end());
         record.words[0] = word;
         add(record);
       };
-      while (at != line.npos) {
-        const std::size_t end = std::min(line.size(), line.find_first_of(blank, at));
-        const std::string_view text = line.substr(at, end - at);
+      bool empty = true;
+      each_word(line, [&](std::string_view text) {
+        if (empty) add_word(bos);
+        empty = false;
         std::int32_t word = closed ? words_.find(text) : words_.add(text);
         if (word == WordTable::kNone) word = unk;
         if (word == bos || word == eos || word == 0) {
           fst_error(in.name(), ":", lines.number(), ": the text has the word '", text,
                     "', which is put around sentences by itself; take it out");
         }
+        ++tokens_;
         add_word(word);
-        at = line.find_first_not_of(blank, end);
-      }
+      });
+      if (empty) continue;
+      ++tokens_;
       add_word(eos);
+      ++sentences_;
     }
   }
 

@@ -1,11 +1,10 @@
 #include "ngram_score.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <string_view>
 
-#include "arpa.h"
+#include "lines.h"
 #include "prefetch.h"
 
 namespace sonant {
@@ -14,14 +13,6 @@ namespace {
 
 constexpr std::size_t kBlock = 4096;  // tokens that are scored at once
 constexpr std::size_t kAhead = 8;
-
-constexpr std::array<bool, 256> kBlank = [] {
-  std::array<bool, 256> blank = {};
-  for (const char c : {' ', '\t', '\r', '\v', '\f'}) blank[static_cast<unsigned char>(c)] = true;
-  return blank;
-}();
-
-bool is_blank(char c) { return kBlank[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -165,17 +156,11 @@ TextScore TextScorer::score(Input& in, const WordTable& words) {
   std::vector<Word> found;  // of the line
   std::string_view line;
   while (lines.next(line)) {
-    const char *at = line.data(), *end = at + line.size();
     found.clear();
-    while (true) {
-      while (at < end && is_blank(*at)) ++at;
-      if (at == end) break;
-      const char* start = at;
-      while (at < end && !is_blank(*at)) ++at;
-      const std::string_view word(start, static_cast<std::size_t>(at - start));
+    each_word(line, [&](std::string_view word) {
       found.push_back({word, WordTable::hash(word)});
       words.prefetch(found.back().hash);
-    }
+    });
     if (found.empty()) continue;
     ++score.sentences;
     add(lm_.bos, true, true);

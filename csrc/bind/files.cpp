@@ -48,7 +48,7 @@ Made<T> give(const std::vector<T>& values, std::initializer_list<std::size_t> sh
 template <typename Read, typename Shape>
 nb::object typed(const std::string& dtype, Read read, Shape shape) {
   auto run = [&]<typename T>(T) {
-    Array<T> array;
+    MatrixValues<T> array;
     {
       nb::gil_scoped_release no_gil;
       array = read(T());
@@ -60,10 +60,10 @@ nb::object typed(const std::string& dtype, Read read, Shape shape) {
   throw nb::value_error(("dtype='" + dtype + "'; expected 'float32' or 'float64'").c_str());
 }
 
-constexpr auto as_matrix = []<typename T>(Array<T>& a) {
+constexpr auto as_matrix = []<typename T>(MatrixValues<T>& a) {
   return give(std::move(a.data), {std::size_t(a.rows), std::size_t(a.cols)});
 };
-constexpr auto as_vector = []<typename T>(Array<T>& a) { return give(std::move(a.data), {std::size_t(a.cols)}); };
+constexpr auto as_vector = []<typename T>(MatrixValues<T>& a) { return give(std::move(a.data), {std::size_t(a.cols)}); };
 
 nb::object read_matrix_(Input& in, bool binary, const std::string& dtype) {
   return typed(dtype, [&]<typename T>(T) { return read_matrix<T>(in, binary); }, as_matrix);
@@ -89,13 +89,13 @@ nb::object decoded(const std::string& text) {
 }
 
 template <typename T, bool kMatrix>
-Array<T> read_object(Input& in) {
+MatrixValues<T> read_object(Input& in) {
   const bool binary = read_header(in);
   return kMatrix ? read_matrix<T>(in, binary) : read_vector<T>(in, binary);
 }
 
 template <typename T, bool kMatrix>
-nb::object given(Array<T>& array) {
+nb::object given(MatrixValues<T>& array) {
   if constexpr (kMatrix) return nb::cast(as_matrix(array));
   return nb::cast(as_vector(array));
 }
@@ -103,7 +103,7 @@ nb::object given(Array<T>& array) {
 // A matrix or vector and its header in one call.
 template <typename T, bool kMatrix>
 nb::object read_object_(Input& in) {
-  Array<T> array;
+  MatrixValues<T> array;
   {
     nb::gil_scoped_release no_gil;
     array = read_object<T, kMatrix>(in);
@@ -115,7 +115,7 @@ nb::object read_object_(Input& in) {
 template <typename T, bool kMatrix>
 nb::object read_entry(Input& in) {
   std::string key;
-  Array<T> array;
+  MatrixValues<T> array;
   {
     nb::gil_scoped_release no_gil;
     skip_space(in);

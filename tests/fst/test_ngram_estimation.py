@@ -105,7 +105,7 @@ def test_katz_is_the_definition(order, count, options):
     probability, vocabulary, kept = katz(text, order, **options)
     assert lm.counts[-1] == (order == 1) + sum(len(words) for h, words in kept.items() if len(h) == order - 1)
     rng = random.Random(0)
-    histories = rng.sample(sorted(kept), min(40, len(kept))) + [("w0", "nowhere"), ("w1", "w39", "w38")]
+    histories = [*rng.sample(sorted(kept), min(40, len(kept))), ("w0", "nowhere"), ("w1", "w39", "w38")]
     for history in histories:
         short = history[max(0, len(history) - order + 1) :]
         exact = {w: probability(w, short) for w in vocabulary}
@@ -149,7 +149,7 @@ def test_what_counts_of_counts_do_not_allow_is_told(caplog):
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_counts_on_disk_are_those_in_memory(tmp_path, order):
     text = tmp_path / "text"
-    text.write_text("\n".join(sentences(order, 40000, 3000)))
+    text.write_text("\n".join(sentences(order, 12000, 3000)))
     states = []
     for smoothing in ("kneser-ney", "katz"):
         options = {"smoothing": smoothing, "min_counts": (1, 1, 2)}
@@ -159,8 +159,8 @@ def test_counts_on_disk_are_those_in_memory(tmp_path, order):
                 text, order, memory=memory, temporary=tmp_path, progress=states.append, **options
             )
             assert found.to_bytes() == expected
-    assert order < 3 or max(state.files for state in states) > 10
-    assert max(state.words for state in states) == len(text.read_text().split()) + 40000
+    assert order < 3 or max(state.files for state in states) > 5
+    assert max(state.words for state in states) == len(text.read_text().split()) + 12000
     assert os.listdir(tmp_path) == ["text"]
 
 
@@ -226,7 +226,7 @@ def test_texts_as_they_come(tmp_path, smoothing):
     train(b"<unk> a")
     with pytest.raises(FstError, match="bytes:1: a line of more than 16777216 bytes"):
         train(b"a" + b"b" * (1 << 25))  # no text has such a line
-    with pytest.raises(FstError, match="there is no sentence|symbol"):
+    with pytest.raises(FstError, match="there is no sentence"):
         train(b"", vocabulary=SymbolTable(["<eps>", "a"]))
     long = train(b"a b " * 2_500_000)
     assert long.counts == [5, 4]

@@ -32,8 +32,8 @@ class Train:
     vocabulary: Path | None = None
     """The words of the model, one a line (what stands behind a blank is ignored); others are <unk>."""
     min_counts: tuple[int, ...] = ()
-    """Least count of the n-grams of each order that are kept, the last for all higher orders: 1 1 2 leaves out
-    trigrams and longer ones that come once."""
+    """Least count of the n-grams of each order that are kept, the last for all higher orders: 1 1 2 leaves
+    out trigrams and longer ones that come once."""
     max_discounted: tuple[int, ...] = (0, 7)
     """Katz: the highest count of each order that is discounted; the last is that of all higher orders."""
     memory: str | None = None
