@@ -122,7 +122,7 @@ def test_a_cache_that_is_too_small():
     loop = Fst.from_arrays(
         0, [0.0], [0] * 2000, list(range(1, 2001)), list(range(1, 2001)), [0.0] * 2000, [0] * 2000
     )
-    with pytest.raises(FstError, match="2000 arcs.*raise max_bytes"):
+    with pytest.raises(FstError, match=r"2000 arcs.*raise max_bytes"):
         ComposeFst(star, loop, max_bytes=SMALL).arcs_of(0)
     assert len(ComposeFst(star, loop, max_bytes=4 * SMALL).arcs_of(0)) == 2000
 
@@ -305,7 +305,7 @@ def test_look_ahead_errors():
     small.reachability = a.reachability
     with pytest.raises(FstError, match="60 states, it has 3"):
         ComposeFst(small, b, lookahead=True)
-    with pytest.raises(FstError, match="right automaton .* is not sorted"):
+    with pytest.raises(FstError, match=r"right automaton .* is not sorted"):
         ComposeFst(a, Fst.from_arrays(0, [0.0], [0, 0], [2, 1], [2, 1], [0.0, 0.0], [0, 0]), lookahead=True)
     ComposeFst(a, b, lookahead=True)
     a.add_arc(0, 1, 10**6, 0.0, 0)  # what was right is so no longer
