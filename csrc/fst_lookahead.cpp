@@ -1,6 +1,7 @@
 #include "fst_lookahead.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "fst_file_parts.h"
@@ -234,13 +235,23 @@ std::shared_ptr<Reachability> read_addon(Input& in) {
     const auto count = number<std::int64_t>(in, "the sets of the add-on");
     check_count(in, count, kMostStates, 12, "sets of the add-on");
     if (in.remaining() >= 0) reach->begin.reserve(std::size_t(count) + 1);
+    std::vector<char> bytes;
     for (std::int64_t s = 0; s < count; ++s) {
       const auto size = number<std::int64_t>(in, "the intervals of the add-on");
       check_count(in, size, kMostArcs - reach->intervals.size(), sizeof(Interval), "intervals of the add-on");
+      // Most sets are small: one look at the buffer for each.
+      const std::size_t length = std::size_t(size) * sizeof(Interval) + sizeof(std::int32_t);
+      const std::string_view here = in.available();
+      const char* from = here.data();
+      if (here.size() < length) {
+        bytes = read_table<char>(in, std::int64_t(length), "the intervals of the add-on");
+        from = bytes.data();
+      }
       std::int64_t labels = 0;
       Label before = -2;  // -1 stands for the end where nothing is relabelled
-      for (std::int64_t i = 0; i < size; ++i) {
-        const auto interval = number<Interval>(in, "an interval of the add-on");
+      for (std::int64_t i = 0; i < size; ++i, from += sizeof(Interval)) {
+        Interval interval;
+        std::memcpy(&interval, from, sizeof interval);
         if (interval.begin < -1 || interval.begin <= before || interval.end <= interval.begin) {
           in.error("the labels from ", interval.begin, " to ", interval.end, " after ", before, " of state ", s,
                    " in the add-on; expected intervals in order");
@@ -249,10 +260,12 @@ std::shared_ptr<Reachability> read_addon(Input& in) {
         labels += std::int64_t(interval.end) - interval.begin;
         reach->intervals.push_back(interval);
       }
-      const auto promised = number<std::int32_t>(in, "a set of the add-on");
+      std::int32_t promised;
+      std::memcpy(&promised, from, sizeof promised);
       if (promised != labels && promised != -1) {
         in.error("the set of state ", s, " of the add-on has ", labels, " labels; the file promises ", promised);
       }
+      if (here.size() >= length) in.take(length);
       reach->begin.push_back(static_cast<std::uint32_t>(reach->intervals.size()));
     }
     if (!read) read = std::move(reach);

@@ -3,7 +3,8 @@
 //   relabel FST LOOKAHEAD PAIRS   writes FST as olabel_lookahead, and the pairs of labels
 //   ngram FST NGRAM               writes it as ngram
 //   full A B OUT                  writes the whole of ComposeFst(A, B); prints its states and arcs
-//   walk A B STATES BYTES         breadth first; prints seconds to make it, seconds, states, arcs, states known
+//   walk A B STATES BYTES         breadth first; prints seconds to make it and to walk it, states, arcs,
+//                                states known, and MB of memory that both took
 #include <fst/extensions/ngram/ngram-fst.h>
 #include <fst/fstlib.h>
 #include <fst/matcher-fst.h>
@@ -28,6 +29,15 @@ static double cpu_seconds() {
   return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
 }
 
+static double megabytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kilobytes;
+    if (word == "VmRSS:" && status >> kilobytes) return kilobytes / 1024;
+  }
+  return 0;
+}
+
 int main(int argc, char** argv) {
   const std::string mode = argv[1];
   std::unique_ptr<StdFst> a(StdFst::Read(argv[2]));
@@ -48,7 +58,7 @@ int main(int argc, char** argv) {
     std::cout << whole.NumStates() << ' ' << arcs << '\n';
     return !whole.Write(argv[4]);
   }
-  const double begin = cpu_seconds();
+  const double before = megabytes(), begin = cpu_seconds();
   const ComposeFst<StdArc> composed(*a, *b, CacheOptions(true, std::stoul(argv[5])));
   const double made = cpu_seconds();
   std::vector<int> queue;
@@ -63,5 +73,6 @@ int main(int argc, char** argv) {
   for (; i < queue.size() && i < std::stoul(argv[4]); ++i) {
     for (ArcIterator<StdFst> at(composed, queue[i]); !at.Done(); at.Next(), ++arcs) meet(at.Value().nextstate);
   }
-  std::cout << made - begin << ' ' << cpu_seconds() - made << ' ' << i << ' ' << arcs << ' ' << queue.size() << '\n';
+  std::cout << made - begin << ' ' << cpu_seconds() - made << ' ' << i << ' ' << arcs << ' ' << queue.size() << ' '
+            << megabytes() - before << '\n';
 }
