@@ -237,7 +237,11 @@ class Composition {
   W expand(std::size_t q, std::vector<Arc<W>>& arcs) {
     const std::uint64_t pair = pairs_.key(q);
     arcs_ = &arcs;
+    const std::size_t first = arcs.size();
+    keys_.clear();
     expand(StateId(pair >> 33), StateId((pair >> 2) & 0x7fffffff), int(pair & 3));
+    // All at once, so that the memory of one is on its way while another is looked up.
+    for (std::size_t i = 0; i < keys_.size(); ++i) arcs[first + i].nextstate = StateId(pairs_(keys_[i]));
     return final_;
   }
   W final(std::size_t q) {
@@ -254,7 +258,10 @@ class Composition {
 
   void add(Label ilabel, Label olabel, const W& weight, StateId s, StateId t, int filter) {
     work_.step();
-    arcs_->push_back({ilabel, olabel, weight, StateId(pairs_(key(s, t, filter)))});
+    const std::uint64_t to = key(s, t, filter);
+    pairs_.prefetch(to);
+    keys_.push_back(to);
+    arcs_->push_back({ilabel, olabel, weight, kNoState});
   }
   void move_left(const Arc<W>& a) {
     const int to = Filter::stay_right(filter_, left_facts_, right_facts_);
@@ -404,6 +411,7 @@ class Composition {
   Numbering pairs_;
   Work work_;
   std::vector<Arc<W>>* arcs_ = nullptr;
+  std::vector<std::uint64_t> keys_;  // where they lead
   StringsOf<W> strings_;
   // Of the state that is being expanded.
   StateId s_ = 0, t_ = 0;
