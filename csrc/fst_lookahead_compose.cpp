@@ -46,8 +46,8 @@ class SortedArcs {
   std::uint64_t begin_ = 0;
 };
 
-// Sums -log(sum exp(-cost)) over parts of the arcs of b's states. A state with many arcs has a pyramid: sums of 16 arcs,
-// of 16 such sums, and so on, made when the state is met.
+// Sums -log(sum exp(-cost)) over parts of the arcs of b's states. A state with many arcs has a pyramid: sums of 16
+// arcs, of 16 such sums, and so on, made when the state is met.
 class Sums {
  public:
   template <class Side>
