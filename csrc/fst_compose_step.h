@@ -90,8 +90,8 @@ class Matcher {
   std::vector<Table> tables_;
 };
 
-// ---- Filters. Each says with which state of its own a pair of arcs goes on, or kBlocked. `stay_left`: only the right side
-// moves, by an epsilon; `stay_right`: only the left one; `both`: both move by the same label.
+// ---- Filters. Each says with which state of its own a pair of arcs goes on, or kBlocked. `stay_left`: only the right
+// side moves, by an epsilon; `stay_right`: only the left one; `both`: both move by the same label.
 
 inline constexpr int kBlocked = -1;
 
@@ -100,7 +100,9 @@ struct StateFacts {
 };
 
 struct SequenceFilter {  // epsilons of the left side first
-  static int stay_left(int, StateFacts left, StateFacts) { return left.all_epsilons ? kBlocked : left.no_epsilons ? 0 : 1; }
+  static int stay_left(int, StateFacts left, StateFacts) {
+    return left.all_epsilons ? kBlocked : left.no_epsilons ? 0 : 1;
+  }
   static int stay_right(int state, StateFacts, StateFacts) { return state == 0 ? 0 : kBlocked; }
   static int both(int, Label label) { return label == 0 ? kBlocked : 0; }
 };
@@ -237,7 +239,11 @@ class Composition {
   W expand(std::size_t q, Array<Arc<W>>& arcs) {
     const std::uint64_t pair = pairs_.key(q);
     arcs_ = &arcs;
+    const std::size_t first = arcs.size();
+    keys_.clear();
     expand(StateId(pair >> 33), StateId((pair >> 2) & 0x7fffffff), int(pair & 3));
+    // All at once, so that the memory of one is on its way while another is looked up.
+    for (std::size_t i = 0; i < keys_.size(); ++i) arcs[first + i].nextstate = StateId(pairs_(keys_[i]));
     return final_;
   }
   W final(std::size_t q) {
@@ -254,17 +260,22 @@ class Composition {
 
   void add(Label ilabel, Label olabel, const W& weight, StateId s, StateId t, int filter) {
     work_.step();
-    arcs_->push_back({ilabel, olabel, weight, StateId(pairs_(key(s, t, filter)))});
+    const std::uint64_t to = key(s, t, filter);
+    pairs_.prefetch(to);
+    keys_.push_back(to);
+    arcs_->push_back({ilabel, olabel, weight, kNoState});
   }
   void move_left(const Arc<W>& a) {
     const int to = Filter::stay_right(filter_, left_facts_, right_facts_);
     if (to == kBlocked) return;
-    add(a.ilabel, 0, product(W(a.weight), *left_.strings, W::one(), in_right_.strings(), strings_), a.nextstate, t_, to);
+    const W weight = product(W(a.weight), *left_.strings, W::one(), in_right_.strings(), strings_);
+    add(a.ilabel, 0, weight, a.nextstate, t_, to);
   }
   void move_right(const Arc<W>& b) {
     const int to = Filter::stay_left(filter_, left_facts_, right_facts_);
     if (to == kBlocked) return;
-    add(0, b.olabel, product(W::one(), *left_.strings, W(b.weight), in_right_.strings(), strings_), s_, b.nextstate, to);
+    const W weight = product(W::one(), *left_.strings, W(b.weight), in_right_.strings(), strings_);
+    add(0, b.olabel, weight, s_, b.nextstate, to);
   }
   void move_both(const Arc<W>& a, const Arc<W>& b, Label olabel) {
     const int to = Filter::both(filter_, a.olabel);
@@ -404,6 +415,7 @@ class Composition {
   Numbering pairs_;
   Work work_;
   Array<Arc<W>>* arcs_ = nullptr;
+  std::vector<std::uint64_t> keys_;  // where they lead
   StringsOf<W> strings_;
   // Of the state that is being expanded.
   StateId s_ = 0, t_ = 0;

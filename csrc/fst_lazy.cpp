@@ -39,8 +39,8 @@ std::span<const Arc<W>> LazyFst<W>::make(StateId s) {
   }
   slots_[s].iepsilons = epsilons;
   if (scratch_.size() * sizeof(Arc<W>) > max_bytes_) {
-    fst_error("lazy composition: state ", s, " has ", scratch_.size(), " arcs of ", sizeof(Arc<W>), " bytes, more than ",
-              "the cache of ", max_bytes_, " bytes holds; raise max_bytes");
+    fst_error("lazy composition: state ", s, " has ", scratch_.size(), " arcs of ", sizeof(Arc<W>),
+              " bytes, more than the cache of ", max_bytes_, " bytes holds; raise max_bytes");
   }
   make_room(scratch_.size());
   put(s, scratch_);

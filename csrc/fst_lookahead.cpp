@@ -1,6 +1,7 @@
 #include "fst_lookahead.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "fst_file_parts.h"
@@ -39,7 +40,8 @@ void Reachability::check(const Fst<W>& fst) const {
   if (checked_ && checked_ == fst.identity()) return;
   const View<W> view = fst.view();
   const auto no = [](const auto&... why) {
-    fst_error("the look-ahead data do not belong to the automaton: ", why..., "; make them anew with lookahead_relabel");
+    fst_error("the look-ahead data do not belong to the automaton: ", why...,
+              "; make them anew with lookahead_relabel");
   };
   if (view.num_states != num_states()) no("they are of ", num_states(), " states, it has ", view.num_states);
   const Label Arc<W>::* const label = input ? &Arc<W>::ilabel : &Arc<W>::olabel;
@@ -155,7 +157,6 @@ std::shared_ptr<Reachability> find_reachability(const Fst<W>& fst, bool input) {
         }
         const Arc<W>& arc = arcs[top.arc++];
         if (arc.*label != 0) {
-          if (arc.*label < 0) fst_error("look-ahead: state ", s, " has the label ", arc.*label, "; labels are 0 or more");
           meet(arc.*label, top.found);
           continue;
         }
@@ -239,13 +240,23 @@ std::shared_ptr<Reachability> read_addon(Input& in) {
     const auto count = number<std::int64_t>(in, "the sets of the add-on");
     check_count(in, count, kMostStates, 12, "sets of the add-on");
     if (in.remaining() >= 0) reach->begin.reserve(std::size_t(count) + 1);
+    Array<char> bytes;
     for (std::int64_t s = 0; s < count; ++s) {
       const auto size = number<std::int64_t>(in, "the intervals of the add-on");
       check_count(in, size, kMostArcs - reach->intervals.size(), sizeof(Interval), "intervals of the add-on");
+      // Most sets are small: one look at the buffer for each.
+      const std::size_t length = std::size_t(size) * sizeof(Interval) + sizeof(std::int32_t);
+      const std::string_view here = in.available();
+      const char* from = here.data();
+      if (here.size() < length) {
+        bytes = read_table<char>(in, std::int64_t(length), "the intervals of the add-on");
+        from = bytes.data();
+      }
       std::int64_t labels = 0;
       Label before = -2;  // -1 stands for the end where nothing is relabelled
-      for (std::int64_t i = 0; i < size; ++i) {
-        const auto interval = number<Interval>(in, "an interval of the add-on");
+      for (std::int64_t i = 0; i < size; ++i, from += sizeof(Interval)) {
+        Interval interval;
+        std::memcpy(&interval, from, sizeof interval);
         if (interval.begin < -1 || interval.begin <= before || interval.end <= interval.begin) {
           in.error("the labels from ", interval.begin, " to ", interval.end, " after ", before, " of state ", s,
                    " in the add-on; expected intervals in order");
@@ -254,10 +265,12 @@ std::shared_ptr<Reachability> read_addon(Input& in) {
         labels += std::int64_t(interval.end) - interval.begin;
         reach->intervals.push_back(interval);
       }
-      const auto promised = number<std::int32_t>(in, "a set of the add-on");
+      std::int32_t promised;
+      std::memcpy(&promised, from, sizeof promised);
       if (promised != labels && promised != -1) {
         in.error("the set of state ", s, " of the add-on has ", labels, " labels; the file promises ", promised);
       }
+      if (here.size() >= length) in.take(length);
       reach->begin.push_back(static_cast<std::uint32_t>(reach->intervals.size()));
     }
     if (!read) read = std::move(reach);

@@ -46,8 +46,8 @@ class SortedArcs {
   std::uint64_t begin_ = 0;
 };
 
-// Sums -log(sum exp(-cost)) over parts of the arcs of b's states. A state with many arcs has a pyramid: sums of 16 arcs,
-// of 16 such sums, and so on, made when the state is met.
+// Sums -log(sum exp(-cost)) over parts of the arcs of b's states. A state with many arcs has a pyramid: sums of 16
+// arcs, of 16 such sums, and so on, made when the state is met.
 class Sums {
  public:
   template <class Side>
@@ -133,6 +133,7 @@ class AheadStates {
     if (at == next) keys_.push_back(key);
     return StateId(at);
   }
+  void prefetch(const Key& key) const { index_.prefetch(hash(key)); }
   const Key& operator[](StateId s) const { return keys_[std::size_t(s)]; }
   std::size_t size() const { return keys_.size(); }
 
@@ -173,6 +174,8 @@ class Ahead final : public StateSource<W> {
   void expand(StateId q, Array<Arc<W>>& arcs) override {
     key_ = states_[q];
     arcs_ = &arcs;
+    keys_.clear();
+    const std::size_t before = arcs.size();
     const auto all = a_.arcs_of(key_.a);
     const std::size_t epsilons = output ? a_.states[key_.a].oepsilons : a_.states[key_.a].iepsilons;
     if (key_.pushed) {
@@ -192,6 +195,7 @@ class Ahead final : public StateSource<W> {
       }
       match(all.subspan(epsilons));
     }
+    for (std::size_t i = 0; i < keys_.size(); ++i) arcs[before + i].nextstate = states_(keys_[i]);
     work_.made(states_.size(), arcs.size());
   }
 
@@ -210,7 +214,9 @@ class Ahead final : public StateSource<W> {
 
   void add(Label of_a, Label of_b, float cost, const Key& to) {
     work_.step();
-    arcs_->push_back({output ? of_a : of_b, output ? of_b : of_a, {cost}, states_(to)});
+    states_.prefetch(to);
+    keys_.push_back(to);
+    arcs_->push_back({output ? of_a : of_b, output ? of_b : of_a, {cost}, kNoState});
   }
 
   // The label of b was taken: a goes on by epsilons that lead to it, until it is there.
@@ -335,6 +341,7 @@ class Ahead final : public StateSource<W> {
   State<W> state_b_;
   float paid_ = 0;
   Array<Arc<W>>* arcs_ = nullptr;
+  std::vector<Key> keys_;  // where they lead
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace sonant {
 
-// ---- Bits
+// ---- Strings of bits
 
 BitString::BitString(const char* words, std::uint64_t length) : words_(words), length_(length) {
   const std::uint64_t blocks = (length + kBlock - 1) / kBlock;
@@ -212,7 +212,9 @@ void NgramFst<W>::check() const {
         fst_error("the words of state ", s, " of the ngram automaton are not in order: ", before, ", then ", label,
                   "; the file is corrupt");
       }
-      if (!is_member(cost(at))) fst_error("word ", label, " of state ", s, " of the ngram automaton costs ", cost(at).value);
+      if (!is_member(cost(at))) {
+        fst_error("word ", label, " of state ", s, " of the ngram automaton costs ", cost(at).value);
+      }
       before = label;
     }
   }

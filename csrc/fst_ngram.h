@@ -80,7 +80,8 @@ class NgramFst {
   W cost(std::uint64_t i) const { return load<W>(costs_, i); }
   W backoff(StateId s) const { return load<W>(backoffs_, std::uint64_t(s)); }
   StateId parent(StateId s) const {
-    return static_cast<StateId>(contexts_.select_one(std::uint64_t(s)) - std::uint64_t(s) - 1);  // zeros before it, less one
+    // The zeros before its one, but for the first.
+    return static_cast<StateId>(contexts_.select_one(std::uint64_t(s)) - std::uint64_t(s) - 1);
   }
   Label context_word(StateId s) const { return load<Label>(context_words_, std::uint64_t(s)); }
   StateId child(StateId s, Label word) const;  // kNoState where there is none

@@ -90,6 +90,8 @@ class Numbering {
       if (keys_[there] == key) return there;
     }
   }
+  // Says that a key will be asked for soon.
+  void prefetch(std::uint64_t key) const { __builtin_prefetch(&slots_[mixed(key) & (slots_.size() - 1)]); }
   std::size_t size() const { return keys_.size(); }
   std::uint64_t key(std::size_t number) const { return keys_[number]; }
 
@@ -137,6 +139,7 @@ class HashIndex {
       if (slot.tag == tag && same(slot.number)) return slot.number;
     }
   }
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
   bool full() const { return used_ * 3 > slots_.size() * 2; }
   // Makes room; `hash_of` gives each number's hash again.
   template <class HashOf>

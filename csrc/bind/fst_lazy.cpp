@@ -102,7 +102,8 @@ class Shared {
 template <class W>
 StateId known(const LazyFst<W>& lazy, std::int64_t s) {
   if (s < 0 || s >= std::int64_t(lazy.num_known_states())) {
-    fst_error<FstIndexError>("state ", s, " is not known; ", lazy.num_known_states(), " states of the lazy composition are");
+    fst_error<FstIndexError>("state ", s, " is not known; ", lazy.num_known_states(),
+                             " states of the lazy composition are");
   }
   return static_cast<StateId>(s);
 }

@@ -122,7 +122,7 @@ def test_a_cache_that_is_too_small():
     loop = Fst.from_arrays(
         0, [0.0], [0] * 2000, list(range(1, 2001)), list(range(1, 2001)), [0.0] * 2000, [0] * 2000
     )
-    with pytest.raises(FstError, match="2000 arcs.*raise max_bytes"):
+    with pytest.raises(FstError, match=r"2000 arcs.*raise max_bytes"):
         ComposeFst(star, loop, max_bytes=SMALL).arcs_of(0)
     assert len(ComposeFst(star, loop, max_bytes=4 * SMALL).arcs_of(0)) == 2000
 
@@ -305,7 +305,7 @@ def test_look_ahead_errors():
     small.reachability = a.reachability
     with pytest.raises(FstError, match="60 states, it has 3"):
         ComposeFst(small, b, lookahead=True)
-    with pytest.raises(FstError, match="right automaton .* is not sorted"):
+    with pytest.raises(FstError, match=r"right automaton .* is not sorted"):
         ComposeFst(a, Fst.from_arrays(0, [0.0], [0, 0], [2, 1], [2, 1], [0.0, 0.0], [0, 0]), lookahead=True)
     ComposeFst(a, b, lookahead=True)
     a.add_arc(0, 1, 10**6, 0.0, 0)  # what was right is so no longer
@@ -484,3 +484,21 @@ def test_a_mapped_ngram_file_takes_no_memory(tmp_path):
     words = [1, 2, 3, 3999]
     text = Fst.from_arrays(0, [math.inf] * 4 + [0.0], [0, 1, 2, 3], words, words, [0.0] * 4, [1, 2, 3, 4])
     assert ComposeFst(text, mapped).expand().equal(compose(text, mapped.expand()), 0)
+
+
+def test_a_mapped_const_file_is_not_looked_at_until_it_is_used(tmp_path):
+    n = 20000
+    path = tmp_path / "big.fst"
+    chain = Fst.from_arrays(
+        0, [math.inf] * n + [0.0], list(range(n)), [1] * n, [1] * n, [0.0] * n, list(range(1, n + 1))
+    )
+    chain.write(path, "const")
+    data = bytearray(path.read_bytes())
+    data[-4:] = (n + 1).to_bytes(4, "little")  # where the last arc leads
+    path.write_bytes(data)
+    with pytest.raises(ArkError, match="leads to state"):
+        Fst.read(path, map=False)
+    mapped = Fst.read(path)
+    assert mapped.arcs_of(0) == [(1, 1, 0.0, 1)]
+    with pytest.raises(FstError, match="leads to state"):
+        ComposeFst(mapped, mapped)

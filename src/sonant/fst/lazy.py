@@ -9,7 +9,7 @@ from sonant.errors import FstError
 from sonant.fst.algorithms import arcsort, relabel
 from sonant.fst.automaton import Fst, Weight
 from sonant.fst.bounds import bounds
-from sonant.fst.composition import _FILTERS, _SPECIALS, Filter, Special, _made
+from sonant.fst.composition import _FILTERS, _SPECIALS, Filter, Special
 from sonant.fst.files import Path, reading, writing
 from sonant.fst.symbols import SymbolTable
 
@@ -40,12 +40,12 @@ class NgramFst:
         if fst.arc_type not in _NGRAM:
             raise FstError(f"an n-gram automaton with arcs of type {fst.arc_type}; expected standard or log")
         self._fst: Any = _NGRAM[fst.arc_type].of(fst.native)
-        self.input_symbols: SymbolTable | None = fst.input_symbols
-        self.output_symbols: SymbolTable | None = fst.output_symbols
+        self._symbols: list[SymbolTable | bytes | None] = [fst.input_symbols, fst.output_symbols]
 
     @classmethod
     def read(cls, source: Path | bytes, map: bool = True) -> Self:
-        """Raises SpecifierError where the file cannot be opened, ArkError where it is no ngram file.
+        """Symbol tables are parsed when they are asked for. Raises SpecifierError where the file cannot be
+        opened, ArkError where it is no ngram file.
 
         A mapped file must not be changed in place while this lives.
         """
@@ -56,7 +56,7 @@ class NgramFst:
                 native, *symbols = _native.read_ngram_fst(stream, map)
         fst = cls.__new__(cls)
         fst._fst = native
-        fst.input_symbols, fst.output_symbols = (SymbolTable.from_bytes(s) if s else None for s in symbols)
+        fst._symbols = symbols
         return fst
 
     def write(self, path: Path) -> None:
@@ -69,8 +69,22 @@ class NgramFst:
         return stream.getvalue()
 
     def _write(self, stream: _native.Output) -> None:
-        tables = (self.input_symbols, self.output_symbols)
-        self._fst.write(stream, *(b"" if table is None else table.to_bytes() for table in tables))
+        tables = [t.to_bytes() if isinstance(t, SymbolTable) else t or b"" for t in self._symbols]
+        self._fst.write(stream, *tables)
+
+    def _table(self, side: int) -> SymbolTable | None:
+        table = self._symbols[side]
+        if isinstance(table, bytes):
+            table = self._symbols[side] = SymbolTable.from_bytes(table) if table else None
+        return table
+
+    @property
+    def input_symbols(self) -> SymbolTable | None:
+        return self._table(0)
+
+    @property
+    def output_symbols(self) -> SymbolTable | None:
+        return self._table(1)
 
     @property
     def native(self) -> Any:
@@ -120,13 +134,16 @@ class NgramFst:
 class ComposeFst:
     """The composition of two automata, its states made as they are asked for (OpenFst's ComposeFst).
 
-    A state is numbered when an arc to it is made: 0 is the start, and arcs lead to states that are known. Arcs
-    are kept in a cache of `max_bytes`; where that is full those that were not asked for lately go, and are made
-    again when they are asked for, with the same numbers. (A known state takes about 50 bytes beside.)
+    A state is numbered when an arc to it is made: 0 is the start, and arcs lead to states that are known.
+    Arcs are kept in a cache of `max_bytes`; where that is full those that were not asked for lately go, and
+    are made again when they are asked for, with the same numbers. (A known state takes about 60 bytes
+    beside, which are not counted.)
 
     With `lookahead` the look-ahead data of `left` (output labels) or `right` (input labels) say what can be
-    read, so that few states are made from which nothing goes on; costs are paid (`push_weights`) and labels are
-    read (`push_labels`) as early as they are known. The relation is the same. Arcs of type standard and log.
+    read, so that few states are made from which nothing goes on; costs are paid (`push_weights`) and labels
+    are read (`push_labels`) as early as they are known. The relation is the same. Arcs of type standard and
+    log. (Allauzen, Riley and Schalkwyk, "A generalized composition algorithm for weighted finite-state
+    transducers", 2009; costs that are paid are rounded to 1/1024 and given back as they are.)
 
     Calls from several threads wait for each other: give each thread a composition of its own; the automata
     that go in are shared, and later changes of them change nothing here.
@@ -145,9 +162,9 @@ class ComposeFst:
         remove_input_labels: Sequence[int] = (),
         max_bytes: int = CACHE,
     ):
-        """`filter` and `special` as for `compose`. `remove_input_labels` become epsilon: the transition-ids of
-        disambiguation symbols, say. Raises FstError where the automata are not sorted or of different types,
-        look-ahead data lack or belong to another automaton, or `max_bytes` is too small.
+        """`filter` and `special` as for `compose`. `remove_input_labels` become epsilon: the transition-ids
+        of disambiguation symbols, say. Raises FstError where the automata are not sorted or of different
+        types, look-ahead data lack or belong to another automaton, or `max_bytes` is too small.
         """
         if filter not in _FILTERS:
             raise FstError(f"filter={filter!r}; expected {', '.join(_FILTERS)}")
@@ -177,8 +194,15 @@ class ComposeFst:
             self._fst = native.compose_ahead(
                 left.native, right.native, _data(left, right), push_weights, push_labels, removed, max_bytes
             )
-        self.input_symbols = left.input_symbols
-        self.output_symbols = right.output_symbols
+        self._sides = (left, right)
+
+    @property
+    def input_symbols(self) -> SymbolTable | None:
+        return self._sides[0].input_symbols
+
+    @property
+    def output_symbols(self) -> SymbolTable | None:
+        return self._sides[1].output_symbols
 
     @property
     def arc_type(self) -> str:
@@ -232,14 +256,17 @@ def _data(left: Fst, right: Fst | NgramFst) -> _native.Reachability:
     if isinstance(right, Fst) and right.reachability is not None and right.reachability.input:
         return right.reachability
     raise FstError(
-        "lookahead: neither the left automaton has look-ahead data of output labels nor the right one of input "
-        "labels; make them with lookahead_relabel, or read an olabel_lookahead or ilabel_lookahead file"
+        "lookahead: neither the left automaton has look-ahead data of output labels nor the right one of "
+        "input labels; make them with lookahead_relabel, or read an olabel_lookahead or ilabel_lookahead file"
     )
 
 
 def find_reachability(fst: Fst, side: Side = "output") -> _native.Reachability:
-    """Which labels can come first on the paths from each state, as intervals of new labels: those of OpenFst's
-    label look-ahead. `relabel_pairs()` has the old and new ones. Cycles of epsilons are no matter."""
+    """Which labels can come first on the paths from each state, as intervals of new labels.
+
+    The new labels are those of OpenFst's label look-ahead: `relabel_pairs(avoid_collisions)` has the old and
+    the new ones. There may be cycles of epsilons.
+    """
     if side not in ("input", "output"):
         raise FstError(f"side={side!r}; expected 'input' or 'output'")
     if fst.arc_type not in _NGRAM:
