@@ -394,9 +394,10 @@ def rmepsilon(
 
 
 @over_lists
-def remove_eps_local(fst: Fst) -> Fst:
-    """Removes those epsilons whose removal does not make the automaton bigger; the relation stays."""
-    return like(fst, _native.fst_remove_epsilons_locally(fst.native))
+def remove_eps_local(fst: Fst, keep_sums: bool = False) -> Fst:
+    """Removes those epsilons whose removal does not make the automaton bigger; the relation stays. With
+    `keep_sums` what leaves a state sums to the same probability as before (single costs only)."""
+    return like(fst, _native.fst_remove_epsilons_locally(fst.native, keep_sums))
 
 
 # Looking at automata
