@@ -93,7 +93,22 @@ InverseContext::Step InverseContext::made(StateId s, Label label) {
   return {Label(windows_.number(scratch_)), next};
 }
 
-Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseContext& context, Bounds bounds) {
+Fst<TropicalWeight> add_subsequential_loop(const Fst<TropicalWeight>& fst, Label symbol) {
+  const View<TropicalWeight> view = fst.view();
+  const auto end = static_cast<StateId>(view.num_states);
+  FstBuilder<TropicalWeight> result;
+  for (StateId s = 0; s < end; ++s) {
+    result.copy(view.states[s], view.arcs_of(s), 0);
+    if (const TropicalWeight final = view.states[s].final; !is_zero(final)) result.add({symbol, 0, final, end});
+  }
+  result.open(TropicalWeight::one());
+  result.add({symbol, 0, TropicalWeight::one(), end});
+  result.start = view.start;
+  return result.finish();
+}
+
+Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseContext& context, bool ended,
+                                    Bounds bounds) {
   using W = TropicalWeight;
   const View<W> view = fst.view();
   if (view.start == kNoState) {
@@ -102,6 +117,7 @@ Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseConte
   Work work("composition with the context", bounds, sizeof(State<W>) + 24, sizeof(Arc<W>));
   work.what = "an automaton of " + std::to_string(view.num_states) + " states";
   const auto end = static_cast<StateId>(view.num_states);  // the state that the subsequential symbols lead to
+  const bool loop = context.looks_ahead() && !ended;
   Numbering pairs;
   const auto number = [&](StateId s, StateId t) {
     return StateId(pairs(std::uint64_t(std::uint32_t(s)) << 32 | std::uint32_t(t)));
@@ -121,7 +137,7 @@ Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseConte
     if (s != end) {
       for (const Arc<W>& arc : view.arcs_of(s)) follow(arc.ilabel, arc.olabel, arc.weight, arc.nextstate);
     }
-    if (context.looks_ahead() && !is_zero(final)) follow(context.subsequential(), 0, final, end);
+    if (loop && !is_zero(final)) follow(context.subsequential(), 0, final, end);
     work.made(pairs.size(), result.arcs.size());
   }
   return result.finish();

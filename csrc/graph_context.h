@@ -57,9 +57,13 @@ class InverseContext {
   std::vector<Label> scratch_;
 };
 
-// C composed with an automaton over phones and disambiguation symbols, whose output labels stay. Where C looks ahead,
-// the automaton is taken as if at its end it had the subsequential symbols that C asks for: another final state, with
-// a loop, and arcs to it from the final ones with their final costs. Nothing is trimmed. Numbered as Kaldi does it.
-Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseContext& context, Bounds bounds);
+// An automaton with another final state, where the symbol loops, and arcs to it from the final ones with their final
+// costs: what C is asked for at the end.
+Fst<TropicalWeight> add_subsequential_loop(const Fst<TropicalWeight>& fst, Label symbol);
+
+// C composed with an automaton over phones and disambiguation symbols, whose output labels stay. Where C looks ahead
+// and the automaton is not `ended`, it is taken as if it had that loop. Nothing is trimmed. Numbered as Kaldi does it.
+Fst<TropicalWeight> compose_context(const Fst<TropicalWeight>& fst, InverseContext& context, bool ended,
+                                    Bounds bounds);
 
 }  // namespace sonant

@@ -89,10 +89,19 @@ void bind_graphs_hmm(nb::module_& m) {
            })
       .def(
           "compose",
-          [](Context& self, const Fst<TropicalWeight>& fst, std::uint64_t max_states, std::uint64_t max_arcs) {
-            return self.use([&, copy = fst](auto& c) { return compose_context(copy, c, {max_states, max_arcs}); });
+          [](Context& self, const Fst<TropicalWeight>& fst, bool ended, std::uint64_t max_states,
+             std::uint64_t max_arcs) {
+            return self.use(
+                [&, copy = fst](auto& c) { return compose_context(copy, c, ended, {max_states, max_arcs}); });
           },
-          "fst"_a, "max_states"_a, "max_arcs"_a);
+          "fst"_a, "ended"_a, "max_states"_a, "max_arcs"_a);
+
+  m.def(
+      "add_subsequential_loop",
+      [](const Fst<TropicalWeight>& fst, Label symbol) {
+        return released([&, copy = fst] { return add_subsequential_loop(copy, symbol); });
+      },
+      "fst"_a, "symbol"_a);
 
   nb::class_<Transitions>(m, "Transitions", "A transition model as tables.")
       .def(

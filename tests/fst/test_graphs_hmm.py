@@ -1,7 +1,5 @@
 """Decoding graphs against Kaldi's, arc for arc: C, H, self-loops, transition probabilities, and HCLG."""
 
-import io
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,9 @@ import numpy as np
 import pytest
 
 from sonant import _native, fst
-from sonant.errors import ArkError, FstError
 from sonant.fst import Fst
 from sonant.fst.graphs import (
     ContextLabels,
-    InverseContext,
-    TransitionTables,
     add_self_loops,
     add_transition_probs,
     compose_context,

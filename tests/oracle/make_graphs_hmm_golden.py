@@ -28,8 +28,8 @@ from kaldi.hmm import (
     get_h_transducer,
 )
 from kaldi.tree import ContextDependency
-from kaldi_objects import SCRATCH, TESTS, read_text
 from kaldi.util.io import xopen
+from kaldi_objects import SCRATCH, TESTS, read_text
 
 GOLDEN = TESTS / "fst" / "golden" / "graphs"
 
@@ -201,7 +201,7 @@ def save_setup(name, rng, width, central, roots, phones, disambig, entries, dept
 
 def remove_some_input_symbols_lattice(lattice, symbols):
     for state in range(lattice.num_states()):
-        arcs = [arc for arc in lattice.arcs(state)]
+        arcs = list(lattice.arcs(state))
         lattice.delete_arcs(state)
         for arc in arcs:
             arc.ilabel = 0 if arc.ilabel in symbols else arc.ilabel

@@ -110,12 +110,17 @@ class InverseContext:
         self.subsequential = subsequential
         self.width, self.central = width, central
         self._native = _native.InverseContext(
-            subsequential if central + 1 < width else 0,
+            subsequential if self.looks_ahead else 0,
             known,
             special,
             width,
             central,
         )
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether windows wait for phones after the last one, and graphs have to end in `subsequential`."""
+        return self.central + 1 < self.width
 
     def is_final(self, state: int) -> bool:
         return self._native.is_final(state)
@@ -133,14 +138,43 @@ class InverseContext:
         """The labels so far."""
         return ContextLabels(*self._native.windows())
 
-    def compose(self, fst: Fst, *, max_states: int | None = None, max_arcs: int | None = None) -> Fst:
-        """C composed with an automaton over its phones: see `compose_context`."""
+    def compose(
+        self,
+        fst: Fst,
+        *,
+        ended: bool = False,
+        max_states: int | None = None,
+        max_arcs: int | None = None,
+    ) -> Fst:
+        """C composed with an automaton over its phones: see `compose_context`. Where it is `ended` it has the
+        subsequential symbol itself, as `add_subsequential_loop` puts it there.
+        """
         if not isinstance(fst.native, _native.StdFst):
             raise FstError(f"compose_context of arcs of type {fst.arc_type}; expected standard")
         limits = _check_limits(max_states=max_states, max_arcs=max_arcs)
-        result = Fst.of_native(self._native.compose(fst.native, *limits))
+        result = Fst.of_native(self._native.compose(fst.native, ended, *limits))
         result.output_symbols = fst.output_symbols
         return result
+
+
+def add_subsequential_loop(fst: Fst, symbol: int) -> Fst:
+    """With another final state, where the input symbol loops, and arcs to it from the final ones.
+
+    This is what C is asked for where a window waits for phones after the last one. Raises FstError for a
+    symbol that is not positive or is an input label of `fst` already.
+    """
+    native = fst.native
+    if not isinstance(native, _native.StdFst):
+        raise FstError(f"add_subsequential_loop of arcs of type {fst.arc_type}; expected standard")
+    if not 0 < symbol < 1 << 31:
+        raise FstError(f"the subsequential symbol {symbol}; expected a label above 0")
+    if (fst.arcs["ilabel"] == symbol).any():
+        raise FstError(
+            f"the subsequential symbol {symbol} is an input label of the automaton already; take another one"
+        )
+    result = Fst.of_native(_native.add_subsequential_loop(native, symbol))
+    result.input_symbols, result.output_symbols = fst.input_symbols, fst.output_symbols
+    return result
 
 
 def _numbers(symbols: Iterable[int], what: str) -> np.ndarray:

@@ -135,9 +135,9 @@ def _pdfs_of(labels: ContextLabels, tree: DecisionTree, tables: TransitionTables
     if not known.all():
         window = windows[np.argmin(known)]
         raise FstError(
-            f"phone {window[central]} of the window {window.tolist()} has no entry in the topology, whose phones "
-            f"are {_ranges(np.flatnonzero(tables.entry_of >= 0))}: are the graph's phones those of the model, and "
-            "are all disambiguation symbols given?"
+            f"phone {window[central]} of the window {window.tolist()} has no entry in the topology, whose "
+            f"phones are {_ranges(np.flatnonzero(tables.entry_of >= 0))}: are the graph's phones those of the "
+            "model, and are all disambiguation symbols given?"
         )
     classes = tables.num_classes[middle]
     pdfs = np.full((len(labels), max(1, classes.max(initial=0))), -1, np.int32)
@@ -147,8 +147,8 @@ def _pdfs_of(labels: ContextLabels, tree: DecisionTree, tables: TransitionTables
         if (found < 0).any():
             window = windows[asked][np.argmin(found)].tolist()
             raise FstError(
-                f"the tree has no pdf for the phones {window} and pdf-class {pdf_class}: does it belong to the "
-                "model and its phones?"
+                f"the tree has no pdf for the phones {window} and pdf-class {pdf_class}: does it belong to "
+                "the model and its phones?"
             )
         pdfs[places[asked], pdf_class] = found
     return pdfs

@@ -57,6 +57,15 @@ GROUPS = {
         "fstcopy": ("copying", "copy automata"),
         "lattice-copy": ("copying", "copy lattices; make them compact or not"),
     },
+    "Decoding graphs": {
+        "fstcomposecontext": ("graphs", "compose phones in context with a graph"),
+        "make-h-transducer": ("graphs", "HMMs of phones in context, without self-loops"),
+        "add-self-loops": ("graphs", "the self-loops of HMMs"),
+        "compile-train-graphs": ("graphs", "graphs of transcripts"),
+        "make-ilabel-transducer": ("graphs", "the first of phones in context with the same pdfs"),
+        "fstaddselfloops": ("graphs", "self-loops with disambiguation symbols"),
+        "fstaddsubsequentialloop": ("graphs", "a symbol that may be repeated at the end"),
+    },
     "Models and alignments": {
         "gmm-copy": ("models", "copy a model: the whole, or one of its parts"),
         "copy-gmm": ("models", "another name of gmm-copy"),
