@@ -48,7 +48,8 @@ def test_usage():
 def test_the_page_of_commands_lists_them_all():
     page = (Path(__file__).parents[2] / "docs" / "kaldi_commands.md").read_text(encoding="utf-8")
     rows = [line for line in page.split("## Commands")[1].splitlines() if line.startswith("| ")]
-    assert {name for row in rows for name in re.findall(r"[a-z]+(?:-[a-z]+)+|fstcopy", row)} == set(COMMANDS)
+    listed = re.findall(r"[a-z0-9]+(?:-[a-z]+)+|\bfst[a-z]+|arpa2fst", "".join(rows))
+    assert set(listed) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -59,11 +60,12 @@ def test_every_command_has_a_usage_and_refuses_what_it_has_not(name, capsys):
     with pytest.raises(SystemExit) as ended:
         commands.run([name, "--help"])
     assert ended.value.code == 0
-    assert f"Usage: {name} [options] <" in capsys.readouterr().out
+    usage = capsys.readouterr().out
+    assert f"Usage: {name} [options] " in usage
     with pytest.raises(OptionError, match="there is no option --no-such-option"):
         commands.run([name, "--no-such-option=1"])
-    assert commands.run([name]) == 1
-    assert commands.run([name, *"abcdefgh"[: 1 if name.endswith("-info") else 0], "x", "y"][:1]) == 1
+    reads_standard_input = f"Usage: {name} [options] [" in usage
+    assert commands.run([name, *"abcd"] if reads_standard_input else [name]) == 1
 
 
 def test_exit_status_and_what_is_said(ark: Path, tmp_path: Path):

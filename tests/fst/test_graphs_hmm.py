@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sonant import _native, fst
+from sonant.errors import AcousticModelError
 from sonant.fst import Fst
 from sonant.fst.graphs import (
     ContextLabels,
@@ -17,9 +18,10 @@ from sonant.fst.graphs import (
     compose_hclg,
     h_transducer,
 )
-from sonant.kaldi.hmm import TransitionModel
+from sonant.kaldi.hmm import MleTransitionUpdateConfig, TransitionModel
 from sonant.kaldi.tree import ContextDependency
 
+YESNO = Path(__file__).parents[1] / "data" / "kaldi-yesno"
 GOLDEN = Path(__file__).parent / "golden" / "graphs"
 SETUPS = sorted(path.stem for path in GOLDEN.glob("*.npz"))
 
@@ -109,3 +111,62 @@ def test_hclg_is_kaldis(setup: Setup, name: str, options: dict[str, Any]):
     wanted = setup.fst(name)
     assert (graph.num_states, graph.num_arcs) == (wanted.num_states, wanted.num_arcs)
     assert fst.isomorphic(graph, wanted)
+
+
+def read_of(value: Any, path: Path) -> Any:
+    stream = _native.Input.from_bytes(path.read_bytes())
+    value.read(stream, stream.header())
+    return value
+
+
+def test_the_whole_chain_of_a_kaldi_run():
+    tree, model = read_of(ContextDependency(), YESNO / "tree"), read_of(TransitionModel(), YESNO / "40.mdl")
+    lg = Fst.read(YESNO / "LG.fst")
+    _, labels = compose_context(lg, [4, 5], 1, 0)
+    assert list(labels) == list(ContextLabels.read(YESNO / "ilabels_1_0"))
+    h, disambig = h_transducer(labels, tree, model)
+    assert h.equal(Fst.read(YESNO / "Ha.fst"), 0) and disambig == [31]
+    graph = Fst.read(YESNO / "HCLG.fst")
+    assert add_self_loops(Fst.read(YESNO / "HCLGa.fst"), model, (), 0.1).equal(graph, 0)
+    # The states of minimized automata are in another order than OpenFst's.
+    ours = compose_hclg(lg, tree, model, disambig=[4, 5])
+    assert ours.num_states == graph.num_states == 24 and fst.isomorphic(ours, graph, 1e-6)
+    again = compose_hclg(lg, tree, model, disambig=[4, 5])
+    assert again.to_bytes() == ours.to_bytes()
+
+
+def test_tables_of_a_model(setup: Setup):
+    tables = setup.model.tables()
+    assert tables is setup.model.tables()
+    assert tables.num_ids == setup.model.num_transition_ids()
+    phones = np.flatnonzero(tables.entry_of >= 0)
+    assert tables.num_classes[phones].tolist() == [
+        setup.model.get_topo().num_pdf_classes(phone) for phone in phones.tolist()
+    ]
+
+
+def test_updates_of_probabilities_make_new_tables():
+    model = Setup("triphone").model
+    before = model.tables()
+    stats = model.init_stats()
+    for number in range(1, model.num_transition_ids() + 1):
+        model.accumulate(10.0 * number, number, stats)
+    model.mle_update(stats, MleTransitionUpdateConfig())
+    after = model.tables()
+    assert not np.array_equal(before.log_probs, after.log_probs)
+    assert np.array_equal(before.tuples, after.tuples)
+
+
+@pytest.mark.parametrize("pdf_class", [-1, 0, 1, 2, 7])
+def test_pdfs_at_once_are_those_one_by_one(setup: Setup, pdf_class: int):
+    windows = [window for window in setup.labels if len(window) == setup.window[0]]
+    windows += [[0] * setup.window[0], [99] * setup.window[0], [-1] * setup.window[0]]
+    found = setup.tree.compute_pdfs(np.array(windows, np.int32), pdf_class)
+    for window, pdf in zip(windows, found.tolist(), strict=True):
+        try:
+            expected = setup.tree.compute(window, pdf_class)
+        except AcousticModelError:
+            expected = -1
+        assert pdf == expected
+    with pytest.raises(AcousticModelError, match="expected \\(windows, "):
+        setup.tree.compute_pdfs(np.zeros((2, 9), np.int32), 0)

@@ -136,8 +136,8 @@ def _pdfs_of(labels: ContextLabels, tree: DecisionTree, tables: TransitionTables
         window = windows[np.argmin(known)]
         raise FstError(
             f"phone {window[central]} of the window {window.tolist()} has no entry in the topology, whose "
-            f"phones are {_ranges(np.flatnonzero(tables.entry_of >= 0))}: are the graph's phones those of the "
-            "model, and are all disambiguation symbols given?"
+            f"phones are {_ranges(np.flatnonzero(tables.entry_of >= 0))}: are the graph's phones those of "
+            "the model, and are all disambiguation symbols given?"
         )
     classes = tables.num_classes[middle]
     pdfs = np.full((len(labels), max(1, classes.max(initial=0))), -1, np.int32)

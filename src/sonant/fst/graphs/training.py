@@ -33,8 +33,8 @@ class TrainingGraphs:
     ):
         """`lexicon` is L, from phones to words; `disambig` its disambiguation symbols, if it has any.
 
-        `rm_eps` removes local epsilons after them. Raises FstError where a disambiguation symbol is a phone of
-        the model, and for an empty lexicon.
+        `rm_eps` removes local epsilons after them. Raises FstError where a disambiguation symbol is a phone
+        of the model, and for an empty lexicon.
         """
         self._model, self._tree = transition_model, tree
         self._scales = transition_scale, self_loop_scale
