@@ -39,10 +39,7 @@ def test_graphs_of_a_kaldi_run(compiler, transcripts):
         expected = dict(reader)
     graphs = compiler.compile_graphs_from_text([transcripts[key] for key in expected])
     for graph, theirs in zip(graphs, expected.values(), strict=True):
-        assert (graph.num_states(), graph.num_arcs(0)) == (
-            theirs.num_states(),
-            theirs.num_arcs(theirs.start()),
-        )
+        assert graph.num_states() == theirs.num_states()
         assert operations.isomorphic(graph.to_fst(), theirs.to_fst(), 1e-6)
     key = next(iter(expected))
     alone = compiler.compile_graph_from_text(transcripts[key])

@@ -69,13 +69,13 @@ def test_transition_probs_in_place(model):
     add_transition_probs(model, [], 1.0, 1.0, fst)
     (arc,) = fst.arcs(0)
     assert arc.weight.value == pytest.approx(0.5 - model.get_transition_log_prob(2))
-    lattice = compiled("0 1 2 0 0.5,1,\n1 0.25,0,", LatticeFstCompiler)
+    lattice = compiled("0 1 2 0 0.5,1\n1 0.25,0", LatticeFstCompiler)
     add_transition_probs_lat(model, 0.5, 0.5, lattice)
     (arc,) = lattice.arcs(0)
     assert arc.weight.value1 == pytest.approx(0.5 - 0.5 * model.get_transition_log_prob(2))
     assert arc.weight.value2 == 1
     with pytest.raises(FstError, match="input label 99 is neither"):
-        add_transition_probs_lat(model, 1.0, 1.0, compiled("0 1 99 0 0,0,\n1 0,0,", LatticeFstCompiler))
+        add_transition_probs_lat(model, 1.0, 1.0, compiled("0 1 99 0 0,0\n1 0,0", LatticeFstCompiler))
     with pytest.raises(TypeError, match="a StdVectorFst; expected a LatticeVectorFst"):
         add_transition_probs_lat(model, 1.0, 1.0, fst)
     with pytest.raises(TypeError, match="a LatticeVectorFst; expected a StdVectorFst"):
