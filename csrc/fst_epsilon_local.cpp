@@ -29,7 +29,7 @@ class LocalRemoval {
     in_.assign(n, 0);
     out_.assign(n, 0);
     finals_.reserve(n);
-    links_.reserve(view_.num_slots);
+    links_.reserve(view_.num_slots + view_.num_slots / 2);
     for (StateId s = 0; s < static_cast<StateId>(n); ++s) {
       finals_.push_back(view_.states[s].final);
       if (!is_zero(finals_.back())) ++out_[s];

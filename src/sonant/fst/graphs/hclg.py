@@ -6,7 +6,7 @@ from typing import Any
 
 from sonant import _native
 from sonant.errors import FstError
-from sonant.fst.algorithms import remove_eps_local
+from sonant.fst.algorithms import arcmap, remove_eps_local
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import DELTA, _check_limits, compose, determinize_star, minimize_encoded
 from sonant.fst.graphs.context import compose_context
@@ -34,8 +34,8 @@ def compose_hclg(
     `minimize_encoded`); at the end self-loops come in, unless `self_loops` is false (HCLGa, for training or
     as a part of other graphs).
 
-    `disambig` are the disambiguation symbols among the phones of LG. `max_states` and `max_arcs` bound
-    every stage. LG should be deterministic, minimal and stochastic before (`determinize_star`,
+    `disambig` are the disambiguation symbols among the phones of LG. `max_states` bounds every stage,
+    `max_arcs` those that add arcs. LG should be deterministic, minimal and stochastic before (`determinize_star`,
     `minimize_encoded`, `push`). Raises FstError where LG is empty or not tropical, where phones of LG are
     not known to the topology or the tree, where it cannot be determinized (for instance as disambiguation
     symbols are missing), and where a stage becomes too big."""
@@ -52,9 +52,11 @@ def compose_hclg(
             f"no path of LG ({lg.num_states} states) leads through H to a final state: has LG one, and is it "
             "trimmed? connect(lg) shows"
         )
-    graph = determinize_star(graph, DELTA, use_log=True, max_states=max_states)
-    graph = without_symbols(graph, symbols)
-    graph = minimize_encoded(remove_eps_local(graph))
+    graph = arcmap(graph, "to_log")  # not by use_log: one graph at a time stays in memory
+    graph = determinize_star(graph, DELTA, max_states=max_states)
+    graph = without_symbols(arcmap(graph, "to_standard"), symbols)
+    graph = remove_eps_local(graph)
+    graph = minimize_encoded(graph)
     if self_loops:
         graph = add_self_loops(graph, transition_model, (), self_loop_scale, reorder, **limits)
     return graph
