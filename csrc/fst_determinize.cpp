@@ -372,6 +372,7 @@ class Determinization {
     using namespace properties;
     const Bits bits = kExpanded | kMutable | kILabelSorted | kAccessible;
     result.adopt(std::move(out_.states), std::move(out_.arcs), {}, start, bits);
+    if constexpr (star) result.reorder(order_found(result.view(), subsets));
     return result;
   }
 

@@ -29,4 +29,8 @@ Fst<W> determinize(const Fst<W>& fst, const DeterminizeOptions& options);
 template <class W>
 Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bool& partial);
 
+// New numbers of the states of its result, of which those from `subsets` on are of chains: the order of Kaldi's.
+template <class W>
+std::vector<StateId> order_found(const View<W>& fst, StateId subsets);
+
 }  // namespace sonant

@@ -18,6 +18,7 @@ from sonant.fst.graphs import (
     compose_hclg,
     h_transducer,
 )
+from sonant.fst.graphs.hclg import without_symbols
 from sonant.kaldi.hmm import MleTransitionUpdateConfig, TransitionModel
 from sonant.kaldi.tree import ContextDependency
 
@@ -71,6 +72,22 @@ def test_h_is_kaldis(setup: Setup):
     assert h.equal(setup.fst("h"), 0)
     assert disambig == setup.h_disambig
     assert h_transducer(list(setup.labels), setup.tree, setup.model, setup.scale)[0].equal(h, 0)
+
+
+def test_composition_and_determinization_are_kaldis(setup: Setup):
+    graph = fst.compose(setup.fst("h"), setup.fst("clg").arc_sort("ilabel"))
+    assert graph.equal(setup.fst("composed"), 0)
+    # Kaldi adds up probabilities in single precision.
+    assert fst.determinize_star(graph, use_log=True).equal(setup.fst("determinized"), 1e-5)
+
+
+@pytest.mark.parametrize(("name", "keep_sums"), [("local", False), ("local_sums", True)])
+def test_local_removal_of_epsilons_is_kaldis(setup: Setup, name: str, keep_sums: bool):
+    graph = without_symbols(setup.fst("determinized"), setup.h_disambig)
+    removed = fst.remove_eps_local(graph, keep_sums)
+    assert removed.equal(setup.fst(name), 1e-5)
+    assert removed.num_arcs < graph.num_arcs
+    assert fst.random_equivalent(removed, graph, paths=50, seed=1, delta=1e-3)
 
 
 @pytest.mark.parametrize(("name", "reorder"), [("hclg", True), ("hclg_before", False)])

@@ -165,7 +165,11 @@ def save_setup(name, rng, width, central, roots, phones, disambig, entries, dept
     determinize_star_in_log(graph)
     parts["determinized"] = bytes_of(graph)
     remove_some_input_symbols(symbols, graph)
+    summing = StdVectorFst(graph)
+    remove_eps_local(summing, True)
+    parts["local_sums"] = bytes_of(summing)
     remove_eps_local(graph)
+    parts["local"] = bytes_of(graph)
     minimize_encoded_std_fst(graph)
     parts["hclga"] = bytes_of(graph)
     for kind, reorder in (("hclg", True), ("hclg_before", False)):

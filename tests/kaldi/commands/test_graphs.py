@@ -89,6 +89,9 @@ def test_loops_of_symbols(run, tmp_path):
     assert status == 0
     expected = "0 1 0 1\n0 2 1 0\n0 0 3 5\n0 0 4 6\n1 1 3 5\n1 1 4 6\n2 1 4 0\n1\n"
     assert made(looped).equal(Fst.from_text(expected, keep_state_numbering=True), 0)
+    StdVectorFst().write(tmp_path / "empty")
+    status, empty = run("fstaddselfloops", *lists, f"{tmp_path}/empty")
+    assert status == 0 and made(empty).num_states == 0
     (tmp_path / "out").write_text("5\n")
     with pytest.raises(OptionError, match="2 symbols of inputs, 1 of outputs"):
         run("fstaddselfloops", *lists, f"{tmp_path}/fst")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sonant.errors import FstError, OptionError
+from sonant.fst import Fst
 from sonant.fst.graphs import ContextLabels
 from sonant.kaldi.commands.command import BinaryOptions, NoOptions, Run, command, read_object
 from sonant.kaldi.decoder import TrainingGraphCompiler, TrainingGraphCompilerOptions
@@ -84,7 +85,7 @@ def fstaddselfloops(
     def joined(old: np.ndarray, new: Any) -> np.ndarray:
         return np.concatenate([old, np.asarray(new, old.dtype)])
 
-    looped = fst.from_arrays(
+    looped = Fst.from_arrays(
         fst.start,
         states["final"],
         joined(sources, np.repeat(places, count)),
@@ -139,11 +140,7 @@ def make_ilabel_transducer(
     _write_integers(ContextLabels.of(new).disambig, options.write_disambig_syms)
     count = len(mapping) - 1
     zeros = np.zeros(count, np.int32)
-    mapper = (
-        StdVectorFst()
-        .to_fst()
-        .from_arrays(0, [0.0], zeros, mapping[1:], np.arange(1, count + 1), zeros, zeros)
-    )
+    mapper = Fst.from_arrays(0, [0.0], zeros, mapping[1:], np.arange(1, count + 1), zeros, zeros)
     write_fst_kaldi(StdVectorFst.of_native(mapper.native), fst)
     return 0
 
