@@ -1,6 +1,6 @@
-// The order in which Kaldi's determinization finds states: of the states that are still to be followed the one that was
-// found last comes next, and its arcs in their order. What depends on the order of states, as the local removal of
-// epsilons does, then gives what Kaldi's gives.
+// The order in which Kaldi's determinization finds states: of the states that are still to be followed the one that
+// was found last comes next, and its arcs in their order. What depends on the order of states, as the local removal
+// of epsilons does, then gives what Kaldi's gives.
 #include "fst_determinize.h"
 
 namespace sonant {
@@ -14,7 +14,9 @@ std::vector<StateId> order_found(const View<W>& fst, StateId subsets) {
     waiting.push_back(s);
     followed.push_back(s);
   };
-  const auto after = [&](StateId s) { return fst.states[s].arcs == 0 ? kNoState : StateId(fst.arcs_of(s)[0].nextstate); };
+  const auto after = [&](StateId s) {
+    return fst.states[s].arcs == 0 ? kNoState : StateId(fst.arcs_of(s)[0].nextstate);
+  };
   if (fst.start != kNoState) found(fst.start);
   while (!waiting.empty()) {
     const StateId s = waiting.back();

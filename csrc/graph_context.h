@@ -6,14 +6,14 @@
 //
 //   - as long as the window has no phone at P (h is still filled with zeros) it writes #-1, whose window is [0]; that
 //     happens only where C looks ahead, P < N - 1;
-//   - the N - P - 1 phones that are waited for after the last one are symbols of their own, "subsequential" ones, which
-//     a graph offers at its end; in windows they are zeros. After one of them no phone may come, and a state is final
-//     when the phone at P would be one of them;
+//   - the N - P - 1 phones that are waited for after the last one are symbols of their own, "subsequential" ones,
+//     which a graph offers at its end; in windows they are zeros. After one of them no phone may come, and a state
+//     is final when the phone at P would be one of them;
 //   - a disambiguation symbol d loops at each state and writes a label whose window is [-d].
 //
-// Labels are numbered as they come: 0 is epsilon (its window is empty), 1 is #-1 where there is one. States are numbered as they come,
-// too; both numberings are Kaldi's (fstext/context-fst; Mohri, Pereira, Riley, "Weighted finite-state transducers in
-// speech recognition", Computer Speech and Language 16, 2002).
+// Labels are numbered as they come: 0 is epsilon (its window is empty), 1 is #-1 where there is one. States are
+// numbered as they come, too; both numberings are Kaldi's (fstext/context-fst; Mohri, Pereira, Riley, "Weighted
+// finite-state transducers in speech recognition", Computer Speech and Language 16, 2002).
 #pragma once
 
 #include <vector>

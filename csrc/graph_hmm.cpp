@@ -170,7 +170,10 @@ class HBuilder {
     const bool shared =
         view.states[view.start].arcs == 1 && is_zero(view.states[view.start].final) && !start_in_cycle(fst);
     const auto before = static_cast<StateId>(rest_.states.size());
-    const auto place = [&](StateId s) { return shared ? (s == view.start ? 0 : before + s - (s > view.start)) : before + s; };
+    const auto place = [&](StateId s) {
+      if (!shared) return before + s;
+      return s == view.start ? 0 : before + s - (s > view.start);
+    };
     if (!shared) loop_.push_back({0, label, W::one(), place(view.start)});
     for (StateId s = 0; s < StateId(view.num_states); ++s) {
       const bool first = shared && s == view.start;

@@ -18,14 +18,14 @@ inline constexpr std::int32_t kNoPdf = -1;
 // state of an entry is its end. A transition-state (from 1) is a row of `tuples`, and its transitions in the order of
 // the topology are the transition-ids (from 1).
 struct TransitionTables {
-  std::vector<std::int32_t> entry_of;         // by phone; -1: it has none
-  std::vector<std::int32_t> first_state;      // by entry
-  std::vector<std::int32_t> pdf_classes;      // by state: of its transitions and of its self-loop; kNoPdf: emits nothing
-  std::vector<std::int32_t> first_transition; // by state
-  std::vector<std::int32_t> destination;      // by transition
-  std::vector<float> probability;             // by transition; only those of states that emit nothing are used
-  std::vector<std::int32_t> tuples;           // (phone, state, forward pdf, self-loop pdf), sorted
-  std::vector<float> log_probs;               // by transition-id; number 0 is of none
+  std::vector<std::int32_t> entry_of;          // by phone; -1: it has none
+  std::vector<std::int32_t> first_state;       // by entry
+  std::vector<std::int32_t> pdf_classes;       // by state: of its transitions, of its self-loop; kNoPdf: emits nothing
+  std::vector<std::int32_t> first_transition;  // by state
+  std::vector<std::int32_t> destination;       // by transition
+  std::vector<float> probability;              // by transition; only those of states that emit nothing are used
+  std::vector<std::int32_t> tuples;            // (phone, state, forward pdf, self-loop pdf), sorted
+  std::vector<float> log_probs;                // by transition-id; number 0 is of none
 };
 
 class Transitions {
