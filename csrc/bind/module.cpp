@@ -10,12 +10,12 @@ void bind_files(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
+void bind_graphs_hmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
-void bind_graphs_hmm(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -26,13 +26,13 @@ NB_MODULE(_native, m) {
   bind_feature_parts(m);
   bind_files(m);
   bind_gmm(m);
+  bind_graphs_hmm(m);
   bind_frames(m);
   bind_pitch(m);
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);
   bind_fst_algorithms(m);
-  bind_graphs_hmm(m);
   bind_search(m);
   bind_tables(m);
 }
