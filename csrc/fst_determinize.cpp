@@ -392,7 +392,9 @@ class Determinization {
     }
     if (fst_.start != kNoState) out_.start = 0;
     using namespace properties;
-    return out_.finish(kNothingKnown | kILabelSorted | kAccessible);
+    Fst<W> result = out_.finish(kNothingKnown | kILabelSorted | kAccessible);
+    if constexpr (star) result.reorder(order_found(result.view(), subsets));
+    return result;
   }
 
   static constexpr float kLeastShare = 1e-6f;  // what comes round a cycle is followed until it is below

@@ -33,5 +33,8 @@ Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bo
 // the string of a compact lattice's weight.
 Fst<LatticeWeight> determinize_lattice(const Fst<LatticeWeight>& fst, float delta, Bounds bounds);
 Fst<CompactWeight> determinize_lattice_compact(const Fst<LatticeWeight>& fst, float delta, Bounds bounds);
+// New numbers of the states of its result, of which those from `subsets` on are of chains: the order of Kaldi's.
+template <class W>
+std::vector<StateId> order_found(const View<W>& fst, StateId subsets);
 
 }  // namespace sonant

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "fst_work.h"
+#include "sequences.h"
 
 namespace sonant {
 
@@ -21,17 +21,7 @@ class LabelStrings {
   StringId of(std::span<const Label> labels) {
     if (labels.empty()) return kEmptyString;
     if (labels.size() == 1 && labels[0] > 0) return static_cast<StringId>(labels[0]);
-    const std::uint64_t hash = hash_of(labels);
-    const auto next = static_cast<std::uint32_t>(begins_.size() - 1);
-    const std::uint32_t found = index_.find_or_add(hash, next, [&](std::uint32_t other) {
-      return std::ranges::equal(at(kFirst + other), labels);
-    });
-    if (found == next) {
-      symbols_.insert(symbols_.end(), labels.begin(), labels.end());
-      begins_.push_back(symbols_.size());
-      if (index_.full()) index_.grow([&](std::uint32_t other) { return hash_of(at(kFirst + other)); });
-    }
-    return kFirst + found;
+    return kFirst + longer_.number(labels);
   }
   StringId append(StringId id, Label label) {
     if (label == 0) return id;
@@ -67,26 +57,17 @@ class LabelStrings {
     while (i < end && label(a, i) == label(b, i)) ++i;
     return i;
   }
-  std::size_t bytes() const { return symbols_.size() * sizeof(Label) + begins_.size() * sizeof(std::size_t); }
+  std::size_t bytes() const { return longer_.bytes(); }
 
  private:
   static constexpr StringId kFirst = 0x80000000;
-  std::span<const Label> at(StringId id) const {
-    const std::size_t i = id - kFirst;
-    return {symbols_.data() + begins_[i], begins_[i + 1] - begins_[i]};
-  }
-  static std::uint64_t hash_of(std::span<const Label> labels) {
-    std::uint64_t hash = labels.size();
-    for (const Label label : labels) hash = mixed(hash ^ static_cast<std::uint32_t>(label)) + 0x9e3779b97f4a7c15ULL;
-    return mixed(hash);
-  }
+  std::span<const Label> at(StringId id) const { return longer_.of(id - kFirst); }
   void copy_to(StringId id, std::vector<Label>& to) const {
     to.clear();
     for (std::size_t i = 0; i < length(id); ++i) to.push_back(label(id, i));
   }
-  std::vector<Label> symbols_, scratch_;
-  std::vector<std::size_t> begins_ = {0};
-  HashIndex index_;
+  Sequences longer_;
+  std::vector<Label> scratch_;
 };
 
 }  // namespace sonant

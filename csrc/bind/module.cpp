@@ -10,6 +10,7 @@ void bind_files(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
+void bind_graphs_hmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
@@ -28,6 +29,7 @@ NB_MODULE(_native, m) {
   bind_feature_parts(m);
   bind_files(m);
   bind_gmm(m);
+  bind_graphs_hmm(m);
   bind_frames(m);
   bind_pitch(m);
   bind_fst(m);

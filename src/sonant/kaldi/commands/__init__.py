@@ -114,6 +114,15 @@ GROUPS = {
         "fsttopsort": ("openfst", "states in topological order"),
         "fstunion": ("openfst", "paths of both"),
     },
+    "Decoding graphs": {
+        "fstcomposecontext": ("graphs", "compose phones in context with a graph"),
+        "make-h-transducer": ("graphs", "HMMs of phones in context, without self-loops"),
+        "add-self-loops": ("graphs", "the self-loops of HMMs"),
+        "compile-train-graphs": ("graphs", "graphs of transcripts"),
+        "make-ilabel-transducer": ("graphs", "the first of phones in context with the same pdfs"),
+        "fstaddselfloops": ("graphs", "self-loops with disambiguation symbols"),
+        "fstaddsubsequentialloop": ("graphs", "a symbol that may be repeated at the end"),
+    },
     "Models and alignments": {
         "gmm-copy": ("models", "copy a model: the whole, or one of its parts"),
         "copy-gmm": ("models", "another name of gmm-copy"),

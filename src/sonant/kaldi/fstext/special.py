@@ -8,9 +8,12 @@ import numpy as np
 from sonant import _native
 from sonant.errors import FstError
 from sonant.fst import special as operations
-from sonant.kaldi.fstext.arcs import StdArc
 from sonant.kaldi.fstext.automata import MutableFstBase
 from sonant.kaldi.fstext.composition import check, combined, made, reducible
+from sonant.kaldi.fstext.context import StdInverseContextFst as StdInverseContextFst
+from sonant.kaldi.fstext.context import add_subsequential_loop as add_subsequential_loop
+from sonant.kaldi.fstext.context import compose_context as compose_context
+from sonant.kaldi.fstext.context import create_ilabel_info_symbol_table as create_ilabel_info_symbol_table
 from sonant.kaldi.fstext.enums import ComposeFilter, MatchType
 from sonant.kaldi.fstext.kinds import (
     VECTOR_TYPES,
@@ -32,7 +35,7 @@ from sonant.kaldi.fstext.on_demand import (
     compose_deterministic_on_demand_fst as compose_deterministic_on_demand_fst,
 )
 from sonant.kaldi.fstext.operations import push
-from sonant.kaldi.fstext.semirings import DELTA, TropicalWeight
+from sonant.kaldi.fstext.semirings import DELTA
 
 # Of a state of a lattice and an arc that leads to it, roughly.
 _STATE_BYTES = 44
@@ -69,18 +72,6 @@ def write_ilabel_info(os: _native.Output, binary: bool, info: list[list[int]]) -
     os.integer(binary, len(info))
     for phones in info:
         os.integers(binary, np.asarray(phones, np.int32))
-
-
-def add_subsequential_loop(subseq_symbol: int, fst: StdVectorFst) -> None:
-    """Adds a final state that loops with this input symbol, and arcs to it from the final ones, in
-    place."""
-    zero, one = TropicalWeight.zero(), TropicalWeight.one()
-    finals = [state for state in fst.states() if fst.final(state) != zero]
-    last = fst.add_state()
-    fst.set_final(last)
-    fst.add_arc(last, StdArc(subseq_symbol, 0, one, last))
-    for state in finals:
-        fst.add_arc(state, StdArc(subseq_symbol, 0, fst.final(state), last))
 
 
 # Determinization

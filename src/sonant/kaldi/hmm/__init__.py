@@ -1,14 +1,19 @@
-"""Topologies, transition models, alignments and posteriors (PyKaldi's `kaldi.hmm`).
+"""Topologies, transition models, alignments and posteriors, and HMMs in graphs (PyKaldi's `kaldi.hmm`)."""
 
-What makes or changes graphs (get_h_transducer, add_self_loops, add_transition_probs) is not here.
-"""
-
+from sonant.kaldi.fstext.kinds import StdVectorFst
 from sonant.kaldi.hmm.alignment import (
     convert_alignment,
     convert_alignment_with_phone_map,
     convert_phnx_to_prons,
     get_ilabel_mapping,
     split_to_phones,
+)
+from sonant.kaldi.hmm.graphs import (
+    HTransducerConfig,
+    add_self_loops,
+    add_transition_probs,
+    add_transition_probs_lat,
+    get_h_transducer,
 )
 from sonant.kaldi.hmm.posterior import (
     Posterior,
@@ -30,15 +35,21 @@ __all__ = [
     "NO_PDF",
     "AccumulateTreeStatsInfo",
     "AccumulateTreeStatsOptions",
+    "HTransducerConfig",
     "HmmTopology",
     "MapTransitionUpdateConfig",
     "MleTransitionUpdateConfig",
     "Posterior",
+    "StdVectorFst",
     "TransitionModel",
     "accumulate_tree_stats",
+    "add_self_loops",
+    "add_transition_probs",
+    "add_transition_probs_lat",
     "convert_alignment",
     "convert_alignment_with_phone_map",
     "convert_phnx_to_prons",
+    "get_h_transducer",
     "get_ilabel_mapping",
     "get_pdfs_for_phones",
     "get_phones_for_pdfs",

@@ -14,6 +14,7 @@ import numpy as np
 
 from sonant._native import Input, Output
 from sonant.errors import AcousticModelError
+from sonant.fst.graphs.hmm import TransitionTables
 from sonant.kaldi.hmm.topology import NO_PDF, HmmTopology, checked
 from sonant.kaldi.hmm.transition_update import (
     MapTransitionUpdateConfig,
@@ -75,6 +76,7 @@ class TransitionModel:
         self._num_pdfs = max((pdf + 1 for t in self._tuples for pdf in t[2:]), default=0)
 
     def _compute_derived_of_probs(self) -> None:
+        self._tables: TransitionTables | None = None
         self._non_self_loop = [0.0]
         for loop in self._self_loop_of[1:]:
             left = 1.0 - math.exp(self._log_probs[loop]) if loop else 1.0
@@ -240,6 +242,12 @@ class TransitionModel:
             )
         return self.get_transition_log_prob(trans_id) - self._non_self_loop[self._state_of[trans_id]]
 
+    def tables(self) -> TransitionTables:
+        """As arrays, from which `sonant.fst.graphs` makes graphs; kept until the probabilities change."""
+        if self._tables is None:
+            self._tables = _tables_of(self._topo, self._tuples, self._log_probs)
+        return self._tables
+
     # Estimation
 
     def init_stats(self, stats: Any = None) -> Any:
@@ -366,6 +374,25 @@ class TransitionModel:
                     line += f" count of pdf = {float(occs[self._pdf_of[trans_id]]):.7g}"
                 way = "self-loop" if destination == state else f"{state} -> {destination}"
                 os.write(f"{line} [{way}]\n".encode())
+
+
+def _tables_of(topo: HmmTopology, tuples: list[Tuple], log_probs: np.ndarray) -> TransitionTables:
+    states = [state for entry in topo._entries for state in entry]
+    transitions = [transition for state in states for transition in state.transitions]
+
+    def offsets(sizes: list[int]) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+
+    return TransitionTables(
+        np.array(topo._entry_of, np.int32),
+        offsets([len(entry) for entry in topo._entries]),
+        np.array([(s.forward_pdf_class, s.self_loop_pdf_class) for s in states], np.int32).reshape(-1, 2),
+        offsets([len(state.transitions) for state in states]),
+        np.array([destination for destination, _ in transitions], np.int32),
+        np.array([probability for _, probability in transitions], np.float32),
+        np.array(tuples, np.int32).reshape(-1, 4),
+        np.ascontiguousarray(log_probs, np.float32),
+    )
 
 
 def _tuples_of(ctx_dep: Any, topo: HmmTopology) -> list[Tuple]:

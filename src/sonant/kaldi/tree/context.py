@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from sonant._native import Input, Output
 from sonant.errors import AcousticModelError
 from sonant.kaldi.tree.event_map import (
@@ -71,6 +73,14 @@ class ContextDependency:
                 f"the tree has no pdf for the phones {list(phoneseq)} and pdf-class {pdf_class}"
             )
         return pdf
+
+    def compute_pdfs(self, windows: np.ndarray, pdf_class: int) -> np.ndarray:
+        """The pdf-id of each window, int32 (windows, width); -1 where the tree has no answer."""
+        if windows.ndim != 2 or windows.shape[1] != self._width:
+            raise AcousticModelError(f"windows of shape {windows.shape}; expected (windows, {self._width})")
+        columns = {place: windows[:, place] for place in range(self._width)}
+        columns[PDF_CLASS] = np.full(len(windows), pdf_class, np.int32)
+        return self.to_pdf_map()._answers(columns, len(windows))
 
     def get_pdf_info(
         self, phones: Sequence[int], num_pdf_classes: Sequence[int]

@@ -67,6 +67,26 @@ class EventMap(ABC):
             node = node._next(event)
         return None if node is None else node.answer
 
+    def _answers(self, columns: Mapping[int, np.ndarray], count: int) -> np.ndarray:
+        """The answers of `count` events, int32, -1 for none; `columns` has their values by key."""
+        answers = np.full(count, -1, np.int32)
+        waiting: list[tuple[EventMap, np.ndarray]] = [(self, np.arange(count))]
+        while waiting:
+            node, events = waiting.pop()
+            if isinstance(node, ConstantEventMap):
+                answers[events] = node.answer
+            elif isinstance(node, TableEventMap | SplitEventMap) and node.key in columns and len(events):
+                values = columns[node.key][events]
+                if isinstance(node, SplitEventMap):
+                    yes = np.isin(values, node.yes_set)
+                    waiting += [(node.yes, events[yes]), (node.no, events[~yes])]
+                    continue
+                for value in np.unique(values).tolist():
+                    child = node.table[value] if 0 <= value < len(node.table) else None
+                    if child is not None:
+                        waiting.append((child, events[values == value]))
+        return answers
+
     def multi_map(self, event: Event) -> list[int]:
         """The answers of all events that extend `event`, which may lack keys; in the order of the tree."""
         given, answers = dict(event), []
