@@ -15,6 +15,13 @@ namespace {
 // Whole pages of their own can be moved to other addresses without a copy (mremap).
 constexpr std::size_t kLeastPages = std::size_t(1) << 19;
 bool in_pages(std::size_t bytes) { return bytes >= kLeastPages; }
+// Larger pages come in fewer faults; in what is smaller than this they would be filled too little.
+constexpr std::size_t kLeastHuge = std::size_t(1) << 24;
+void* with_huge_pages(void* memory, std::size_t bytes) {
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  if (bytes >= kLeastHuge) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: without it all is well, too
+  return memory;
+}
 #else
 bool in_pages(std::size_t) { return false; }
 #endif
@@ -28,11 +35,9 @@ void* checked(void* memory) {
 
 void* resized_memory(void* old, std::size_t old_bytes, std::size_t new_bytes) {
 #ifdef __linux__
-  const auto mapped = [](void* memory) {
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    return memory;
-  };
-  if (in_pages(old_bytes) && in_pages(new_bytes)) return mapped(mremap(old, old_bytes, new_bytes, MREMAP_MAYMOVE));
+  if (in_pages(old_bytes) && in_pages(new_bytes)) {
+    return with_huge_pages(mremap(old, old_bytes, new_bytes, MREMAP_MAYMOVE), new_bytes);
+  }
   if (in_pages(old_bytes)) {
     void* memory = nullptr;
     if (new_bytes > 0) {
@@ -43,7 +48,8 @@ void* resized_memory(void* old, std::size_t old_bytes, std::size_t new_bytes) {
     return memory;
   }
   if (in_pages(new_bytes)) {
-    void* memory = mapped(mmap(nullptr, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    constexpr int kind = MAP_PRIVATE | MAP_ANONYMOUS;
+    void* memory = with_huge_pages(mmap(nullptr, new_bytes, PROT_READ | PROT_WRITE, kind, -1, 0), new_bytes);
     if (old_bytes > 0) std::memcpy(memory, old, old_bytes);
     std::free(old);
     return memory;

@@ -208,8 +208,8 @@ void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>
 
 template <class D, class W>
 void find_best_backward(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents,
-                        const char* operation) {
-  const Backward<W> back(fst);
+                        const char* operation, const std::vector<StateId>* among) {
+  const Backward<W> back(fst, among);
   BestSearch<D, W, Backward<W>>(fst, back, distance, parents, operation).run(false);
 }
 
@@ -222,20 +222,59 @@ void find_best_within(const View<W>& fst, std::vector<double>& distance, const s
 }
 
 template <class W>
-Backward<W>::Backward(const View<W>& fst) : begin(fst.num_states + 1, 0) {
-  for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
-    for (const Arc<W>& arc : fst.arcs_of(s)) ++begin[arc.nextstate];
-  }
+Backward<W>::Backward(const View<W>& fst, const std::vector<StateId>* among) : begin(fst.num_states + 1, 0) {
+  const auto each_arc = [&](StateId s, auto body) {
+    const auto arcs = fst.arcs_of(s);
+    for (std::size_t i = arcs.size(); i-- > 0;) body(arcs[i]);
+  };
+  const auto each_state = [&](auto body) {
+    for (std::size_t i = among ? among->size() : fst.num_states; i-- > 0;) body(among ? (*among)[i] : StateId(i));
+  };
+  each_state([&](StateId s) { each_arc(s, [&](const Arc<W>& arc) { ++begin[arc.nextstate]; }); });
   std::uint32_t at = 0;
   for (std::uint32_t& b : begin) at = b += at;  // where those of each state end
   edges.resize_for_overwrite(at);
-  for (auto s = static_cast<StateId>(fst.num_states); s-- > 0;) {
-    const auto arcs = fst.arcs_of(s);
-    for (std::size_t i = arcs.size(); i-- > 0;) {
-      if constexpr (has_strings<W>) edges[--begin[arcs[i].nextstate]] = {s, arcs[i].weight.weight};
-      else edges[--begin[arcs[i].nextstate]] = {s, arcs[i].weight};
+  each_state([&](StateId s) {
+    each_arc(s, [&](const Arc<W>& arc) {
+      if constexpr (has_strings<W>) edges[--begin[arc.nextstate]] = {s, arc.weight.weight};
+      else edges[--begin[arc.nextstate]] = {s, arc.weight};
+    });
+  });
+}
+
+template <class W>
+Nearest<W>::Nearest(const View<W>& fst, const char* operation)
+    : fst_(fst), work_(operation, fst), usable_(shape_of<double>(fst, work_).nonnegative),
+      cost_(fst.num_states, unreached<double>()) {
+  for (std::size_t s = 0; s < fst.num_states && usable_; ++s) usable_ = !(measure<double>(W(fst.states[s].final)) < 0);
+  cost_[fst.start] = 0;
+  heap_.push_back({0, fst.start});
+}
+
+template <class W>
+double Nearest<W>::take(std::size_t more) {
+  while (!heap_.empty()) {
+    const auto [cost, s] = heap_.front();
+    if (cost > cost_[s]) {  // an old entry
+      std::ranges::pop_heap(heap_, later);
+      heap_.pop_back();
+      continue;
+    }
+    if (more-- == 0) return cost;
+    std::ranges::pop_heap(heap_, later);
+    heap_.pop_back();
+    taken_.push_back(s);
+    const auto arcs = fst_.arcs_of(s);
+    work_.steps(arcs.size() + 1);
+    for (const Arc<W>& arc : arcs) {
+      const double through = cost + measure<double>(W(arc.weight));
+      if (!(through < cost_[arc.nextstate])) continue;
+      cost_[arc.nextstate] = through;
+      heap_.push_back({through, arc.nextstate});
+      std::ranges::push_heap(heap_, later);
     }
   }
+  return unreached<double>();
 }
 
 namespace {
@@ -473,7 +512,8 @@ std::vector<W> shortest_distance(const View<W>& fst, const DistanceOptions& opti
 
 #define SONANT_MEASURES(D, W)                                                                         \
   template void find_best(const View<W>&, std::vector<D>&, std::vector<Parent>*, bool, const char*);  \
-  template void find_best_backward(const View<W>&, std::vector<D>&, std::vector<Parent>*, const char*); \
+  template void find_best_backward(const View<W>&, std::vector<D>&, std::vector<Parent>*, const char*,       \
+                                   const std::vector<StateId>*);                                          \
   template std::vector<D> best_distances(const View<W>&, Direction, StateId, std::vector<Parent>*, const char*);
 SONANT_MEASURES(TropicalWeight, TropicalWeight)
 SONANT_MEASURES(LatticeWeight, LatticeWeight)
@@ -485,7 +525,8 @@ SONANT_MEASURES(double, CompactWeight)
 
 #define SONANT_WITHIN(W)                                                                                     \
   template void find_best_within(const View<W>&, std::vector<double>&, const std::vector<double>&, double, \
-                                 const char*);
+                                 const char*);                                                               \
+  template class Nearest<W>;
 SONANT_WITHIN(TropicalWeight)
 SONANT_WITHIN(LatticeWeight)
 SONANT_WITHIN(CompactWeight)

@@ -87,7 +87,7 @@ template <class W>
 using Natural = std::conditional_t<has_strings<W>, LatticeWeight, W>;
 template <class W>
 struct Backward {
-  explicit Backward(const View<W>& fst);
+  explicit Backward(const View<W>& fst, const std::vector<StateId>* among = nullptr);
   std::span<const Edge<Natural<W>>> arcs_of(StateId s) const {
     return {edges.data() + begin[s], edges.data() + begin[s + 1]};
   }
@@ -101,10 +101,11 @@ struct Backward {
 template <class D, class W>
 void find_best(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents, bool until_final,
                const char* operation = kShortestDistance);
-// The same against the arcs, from final costs; a parent is the state that comes next on the best path.
+// The same against the arcs, from final costs; a parent is the state that comes next on the best path. With
+// `among` these states alone are looked at.
 template <class D, class W>
 void find_best_backward(const View<W>& fst, std::vector<D>& distance, std::vector<Parent>* parents,
-                        const char* operation = kShortestDistance);
+                        const char* operation = kShortestDistance, const std::vector<StateId>* among = nullptr);
 // The same along the arcs, without what costs more than `limit` together with `to_go` from where it is.
 template <class W>
 void find_best_within(const View<W>& fst, std::vector<double>& distance, const std::vector<double>& to_go, double limit,
@@ -114,6 +115,31 @@ void find_best_within(const View<W>& fst, std::vector<double>& distance, const s
 // where the paths of a cycle have no finite sum.
 void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta,
                const char* operation = kShortestDistance);
+
+// States in the order of their costs from the start, as many as are asked for (Dijkstra): where no weight is negative, paths
+// that cost less than the next one go through those alone.
+template <class W>
+class Nearest {
+ public:
+  Nearest(const View<W>& fst, const char* operation);
+  bool usable() const { return usable_; }
+  // Takes so many more; what all others cost at least, infinity where there are none.
+  double take(std::size_t more);
+  const std::vector<StateId>& taken() const { return taken_; }
+
+ private:
+  struct Entry {
+    double cost;
+    StateId state;
+  };
+  static bool later(const Entry& a, const Entry& b) { return a.cost > b.cost; }
+  const View<W>& fst_;
+  Work work_;
+  bool usable_;
+  std::vector<double> cost_;
+  std::vector<StateId> taken_;
+  std::vector<Entry> heap_;
+};
 
 enum class Direction { kForward, kReverse };
 

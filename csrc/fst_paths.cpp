@@ -110,13 +110,18 @@ struct Ahead {
   std::vector<std::uint32_t> arcs;  // of that best path
 };
 
+// `among`, if any: these states alone.
 template <class W>
-Ahead look_ahead(const View<W>& fst) {
+Ahead look_ahead(const View<W>& fst, const std::vector<StateId>* among) {
   Ahead ahead;
   std::vector<Parent> parents(fst.num_states);
-  ahead.cost.resize(fst.num_states);
-  for (std::size_t s = 0; s < fst.num_states; ++s) ahead.cost[s] = measure<double>(W(fst.states[s].final));
-  find_best_backward(fst, ahead.cost, &parents, kShortestPath);
+  ahead.cost.assign(fst.num_states, unreached<double>());
+  const std::size_t count = among ? among->size() : fst.num_states;
+  for (std::size_t i = 0; i < count; ++i) {
+    const StateId s = among ? (*among)[i] : StateId(i);
+    ahead.cost[s] = measure<double>(W(fst.states[s].final));
+  }
+  find_best_backward(fst, ahead.cost, &parents, kShortestPath, among);
   constexpr std::uint32_t kUnknown = 0xffffffff;
   ahead.arcs.assign(fst.num_states, kUnknown);
   std::vector<StateId> path;
@@ -162,14 +167,13 @@ struct Candidate {
 double more(double cost, double best) { return std::max(0.0, cost - best); }
 
 template <class W>
-Fst<W> n_best_paths(const View<W>& fst, const PathOptions& options) {
+Fst<W> n_best_paths(const View<W>& fst, const Ahead& ahead, const PathOptions& options, bool& all) {
   struct Node {
     std::uint32_t parent;
     StateId from;
     std::uint32_t arc;
     StateId state;
   };
-  const Ahead ahead = look_ahead(fst);
   PathWriter<W> paths(fst, options);
   if (is_unreached(ahead.cost[fst.start])) return paths.finish();
   Bound bound(options.count, options.threshold);
@@ -190,7 +194,7 @@ Fst<W> n_best_paths(const View<W>& fst, const PathOptions& options) {
       for (std::uint32_t n = next.node; n != 0; n = nodes[n].parent) path.push_back({nodes[n].from, nodes[n].arc});
       std::ranges::reverse(path);
       if (!paths.add(path, fst.states[s].final)) break;
-      ++found;
+      all = ++found == options.count;
       continue;
     }
     if (times_taken[s]++ >= options.count) continue;  // there are enough better ways to here
@@ -224,11 +228,12 @@ Fst<W> n_best_paths(const View<W>& fst, const PathOptions& options) {
 template <class W>
 class StringSearch {
  public:
-  StringSearch(const View<W>& fst, const PathOptions& options)
-      : fst_(fst), options_(options), ahead_(look_ahead(fst)), bound_(options.count, options.threshold),
+  StringSearch(const View<W>& fst, const Ahead& ahead, const PathOptions& options)
+      : fst_(fst), options_(options), ahead_(ahead), bound_(options.count, options.threshold),
         place_(fst.num_states, 0), work_(kShortestPath, fst) {}
 
-  Fst<W> run() {
+  // `all`: whether there are as many as were asked for.
+  Fst<W> run(bool& all) {
     PathWriter<W> paths(fst_, options_);
     if (is_unreached(ahead_.cost[fst_.start])) return paths.finish();
     bound_.know(0);
@@ -249,7 +254,7 @@ class StringSearch {
       for (std::uint32_t w = last; ways_[w].step.state != kNoState; w = ways_[w].before) path.push_back(ways_[w].step);
       std::ranges::reverse(path);
       if (!paths.add(path, fst_.states[ways_[last].state].final)) break;
-      ++found;
+      all = ++found == options_.count;
     }
     return paths.finish();
   }
@@ -368,7 +373,7 @@ class StringSearch {
 
   const View<W>& fst_;
   const PathOptions& options_;
-  const Ahead ahead_;
+  const Ahead& ahead_;
   Bound bound_;
   std::vector<std::uint32_t> place_;  // one more than the last way to a state
   std::vector<Way> ways_;
@@ -385,7 +390,28 @@ template <class W>
 Fst<W> shortest_path(const View<W>& fst, const PathOptions& options) {
   if (fst.start == kNoState || options.count == 0) return Fst<W>();
   if (options.count == 1) return best_path(fst, options);
-  return options.unique ? StringSearch<W>(fst, options).run() : n_best_paths(fst, options);
+  const auto search = [&](const Ahead& ahead, const PathOptions& within, bool& all) {
+    all = false;
+    return options.unique ? StringSearch<W>(fst, ahead, within).run(all) : n_best_paths(fst, ahead, within, all);
+  };
+  bool all = false;
+  // Of a large automaton the best paths mostly lie near the start: twice as far each time that they do not.
+  constexpr std::size_t kLarge = 20000, kNear = 16;
+  if (fst.num_states >= kLarge) {
+    Nearest<W> nearest(fst, kShortestPath);
+    for (std::size_t more = fst.num_states / kNear; nearest.usable() && more < fst.num_states / 2; more *= 2) {
+      const double others = nearest.take(more);
+      if (is_unreached(others)) break;
+      const Ahead ahead = look_ahead(fst, &nearest.taken());
+      const double sure = (others - ahead.cost[fst.start]) * (1 - 1e-9);  // what costs less over the best is all here
+      if (!(sure > 0)) continue;
+      PathOptions within = options;
+      within.threshold = std::min(options.threshold, sure);
+      Fst<W> found = search(ahead, within, all);
+      if (all || within.threshold == options.threshold) return found;
+    }
+  }
+  return search(look_ahead(fst, nullptr), options, all);
 }
 
 #define SONANT_INSTANTIATE(W) template Fst<W> shortest_path(const View<W>&, const PathOptions&);

@@ -331,3 +331,38 @@ def test_n_best_are_the_first_of_all(a: Fst) -> None:
         if best.num_states and best.final(best.start) != math.inf:
             found.append(best.final(best.start))
         assert sorted(found) == pytest.approx(sorted(costs)[:count])
+
+
+def test_n_best_of_large_automata() -> None:
+    """They are looked for near the start first; what pruning leaves is small and searched as a whole."""
+    rng = np.random.default_rng(0)
+    states, arcs = 30_000, 90_000
+    for far in (0, 1):  # with ends everywhere, and with few
+        source = np.concatenate([np.arange(states), rng.integers(0, states, arcs - states)])
+        labels = rng.integers(0, 50, arcs)
+        finals = np.where(rng.random(states) < (0.001 if far else 0.1), rng.random(states), np.inf)
+        to = rng.integers(0, states, arcs)
+        a = Fst.from_arrays(0, finals, source, labels, labels, rng.random(arcs), to)
+        for unique in (False, True):
+            best = f.shortest_path(a, 40, unique)
+            margin = 3.0
+            small = f.prune(a, margin)
+            assert 0 < small.num_states < 20_000
+            expected = f.shortest_path(small, 40, unique)
+            costs = [sorted(chain_costs(x)) for x in (best, expected)]
+            assert len(costs[0]) == 40
+            assert costs[0] == pytest.approx(costs[1], abs=1e-4)
+            near = f.shortest_path(a, 40, unique, weight=0.5)
+            assert sorted(chain_costs(near)) == pytest.approx(
+                [c for c in costs[0] if c <= costs[0][0] + 0.5], abs=1e-4
+            )
+
+
+def chain_costs(fst: Fst) -> list[float]:
+    found, stack = [], [(fst.start, 0.0)] if fst.start >= 0 else []
+    while stack:
+        state, cost = stack.pop()
+        if (final := fst.final(state)) != math.inf:
+            found.append(cost + final)  # type: ignore[operator]
+        stack.extend((t, cost + w) for _, _, w, t in fst.arcs_of(state))  # type: ignore[operator]
+    return found
