@@ -1,5 +1,14 @@
-"""Graphs for recognition: the lexicon L, the grammar G, CTC topologies, and what is composed of them."""
+"""Graphs for recognition: the lexicon L, the grammar G, CTC topologies T, and what is composed of them.
 
+>>> lang = prepare_lang("data/local/dict", "<UNK>")  # Kaldi's lang directory
+>>> lg = compose_lg(lang.lexicon_disambig, read_grammar("lm.arpa.gz", lang.words))
+>>> tlg = compose_tlg(tokens, Lexicon.read("lexicon.txt"), "lm.arpa.gz")  # of a CTC network
+"""
+
+from sonant.fst.graphs.ctc import TOPOLOGIES as TOPOLOGIES
+from sonant.fst.graphs.ctc import Topology as Topology
+from sonant.fst.graphs.ctc import ctc_topology as ctc_topology
+from sonant.fst.graphs.ctc import read_tokens as read_tokens
 from sonant.fst.graphs.dictionary import Dictionary as Dictionary
 from sonant.fst.graphs.lang import Lang as Lang
 from sonant.fst.graphs.lang import Root as Root
@@ -8,4 +17,8 @@ from sonant.fst.graphs.lexicon import Pronunciation as Pronunciation
 from sonant.fst.graphs.lexicon import SilenceProbabilities as SilenceProbabilities
 from sonant.fst.graphs.lexicon import WordSilence as WordSilence
 from sonant.fst.graphs.lexicon_fst import lexicon_fst as lexicon_fst
+from sonant.fst.graphs.lg import compose_lg as compose_lg
+from sonant.fst.graphs.lg import read_grammar as read_grammar
 from sonant.fst.graphs.prepare import prepare_lang as prepare_lang
+from sonant.fst.graphs.tlg import compose_hlg as compose_hlg
+from sonant.fst.graphs.tlg import compose_tlg as compose_tlg

@@ -7,9 +7,8 @@ from typing import Self
 
 from sonant.errors import FstError
 from sonant.fst.files import Path
-from sonant.fst.graphs.lexicon import Form, Lexicon, decoded, encoded, lines_of, read_bytes
+from sonant.fst.graphs.lexicon import FORMS, Form, Lexicon, decoded, encoded, lines_of, read_bytes
 
-_FORMS: tuple[Form, ...] = ("lexiconp_silprob", "lexiconp", "lexicon")
 Phones = tuple[tuple[str, ...], ...]
 
 
@@ -43,8 +42,8 @@ class Dictionary:
         def name(file: str) -> str:
             return os.path.join(directory, file)
 
-        form = next((f for f in _FORMS if os.path.exists(name(f"{f}.txt"))), None)
-        if form is None:
+        forms: list[Form] = [f for f in reversed(FORMS) if os.path.exists(name(f"{f}.txt"))]
+        if not forms:
             raise FstError(
                 f"{directory}: is no dictionary directory; expected lexicon.txt or lexiconp.txt in it"
             )
@@ -69,7 +68,7 @@ class Dictionary:
         boundary = None
         if os.path.exists(name("word_boundary.txt")):
             boundary = read_word_boundary(name("word_boundary.txt"))
-        lexicon = Lexicon.read(name(f"{form}.txt"), form, phones=seen, variants=False)
+        lexicon = Lexicon.read(name(f"{forms[0]}.txt"), forms[0], phones=seen, variants=False)
         return cls(lexicon, silence, nonsilence, optional[0][0], tuple(questions), boundary)
 
     @classmethod

@@ -274,6 +274,6 @@ class _Reader:
             if most >= table.available_key:
                 raise FstError(
                     f"{self.name(file)}: has the {'input' if side == 'ilabel' else 'output'} label {most}, "
-                    f"and {table.name} keys up to {table.available_key - 1}; they are of different directories"
+                    f"and {table.name} keys up to {table.available_key - 1}; from different directories"
                 )
         return fst

@@ -5,14 +5,16 @@ import os
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from sonant.errors import FstError
 from sonant.fst.files import Path, reading, writing
+from sonant.fst.symbols import SymbolTable
 
 Form = Literal["lexicon", "lexiconp", "lexiconp_silprob"]
 
 EPSILON = "<eps>"
+FORMS: tuple[Form, ...] = get_args(Form)
 _NUMBERS: dict[Form, int] = {"lexicon": 0, "lexiconp": 1, "lexiconp_silprob": 4}
 _NAMES = ("probability", "probability of silence behind", "correction after silence", "correction after none")
 _VARIANT = re.compile(r"(.+)\(\d+\)")
@@ -26,6 +28,13 @@ def decoded(data: bytes) -> str:
 
 def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def word_table(words: Iterable[str], disambig: Sequence[str] = ()) -> SymbolTable:
+    """words.txt as Kaldi's prepare_lang.sh makes it: sorted by bytes, #0, <s> and </s> behind them."""
+    return SymbolTable(
+        [EPSILON, *sorted(set(words), key=encoded), "#0", "<s>", "</s>", *disambig], "words.txt"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class SilenceProbabilities:
                 raise FstError(f"{where}: expected a number behind one of <s>, </s>_s, </s>_n, overall")
             name = decoded(fields[0])
             most = 1.0 if name in ("<s>", "overall") else math.inf
-            found[name] = _number(fields[1], most, where, f"the value of {name}")
+            found[name] = _number(fields[1], most, where, f"value of {name}")
         missing = [name for name in ("<s>", "</s>_s", "</s>_n", "overall") if name not in found]
         if missing:
             raise FstError(f"{os.fspath(path)}: there is no line for {', '.join(missing)}")
@@ -136,7 +145,8 @@ class Lexicon:
         name = os.fspath(path)
         if form is None:
             stem = os.path.basename(name).partition(".")[0]
-            form = next((known for known in _NUMBERS if stem == known), "lexicon")
+            forms: dict[str, Form] = {known: known for known in FORMS}
+            form = forms.get(stem, "lexicon")
         silence = None
         if form == "lexiconp_silprob":
             silence = SilenceProbabilities.read(os.path.join(os.path.dirname(name), "silprob.txt"))

@@ -97,7 +97,7 @@ def _chains(lexicon: Lexicon, phones: SymbolTable, words: SymbolTable) -> "_Chai
             labels.append(0)
         lengths.append(len(entry.phones) or 1)
     probabilities = np.array([entry.probability for entry in lexicon.pronunciations])
-    return _Chains(np.array(word_labels), np.array(labels), np.array(lengths), -np.log(probabilities))
+    return _Chains(np.array(word_labels), np.array(labels), np.array(lengths), -np.log(probabilities) + 0.0)
 
 
 def _key(table: SymbolTable, symbol: str, what: str, where: str) -> int:
@@ -141,7 +141,7 @@ def _loop_arcs(chains: _Chains, loop: int, states: int) -> tuple[Arcs, np.ndarra
         chains.phones,
         np.where(first, chains.words[owner], 0),
         np.where(last, loop, inner),
-        np.where(first, chains.costs[owner], 0.0) + 0.0,  # no -0.0
+        np.where(first, chains.costs[owner], 0.0),
     )
     return arcs, last, states + len(owner) - len(chains.lengths)
 
@@ -203,7 +203,7 @@ def _silence_arcs(
 
     def costs(values: Iterable[float]) -> np.ndarray:
         with np.errstate(divide="ignore"):  # what has no probability has no arc
-            return -np.log(np.array(list(values), float))
+            return -np.log(np.array(list(values), float)) + 0.0
 
     both = [entry.silence or WordSilence(silence.overall, 1.0, 1.0) for entry in pronunciations]
     owner, place, last = chains.places()

@@ -7,7 +7,7 @@ from sonant.errors import FstError
 from sonant.fst.files import Path
 from sonant.fst.graphs.dictionary import Dictionary, Phones
 from sonant.fst.graphs.lang import BACKOFF, Lang, Root
-from sonant.fst.graphs.lexicon import EPSILON, Lexicon, encoded
+from sonant.fst.graphs.lexicon import EPSILON, Lexicon, encoded, word_table
 from sonant.fst.graphs.lexicon_fst import Style, lexicon_fst
 from sonant.fst.symbols import SymbolTable
 
@@ -53,7 +53,7 @@ def prepare_lang(
         if states < 1:
             raise FstError(f"{name}={states}; expected at least 1")
     lexicon = dictionary.lexicon
-    names = sorted(set(lexicon.words), key=encoded)
+    names = set(lexicon.words)
     if oov is not None and oov not in names:
         raise FstError(
             f"{lexicon.source}: oov={oov!r} is not in the lexicon; add a line for it, or name another word"
@@ -81,7 +81,7 @@ def prepare_lang(
     highest += extra_phone_disambig
     disambig = (*(f"#{n}" for n in range(highest + 1)), *word_disambig)
     phones = _phone_table([*silence_list, *nonsilence_list], disambig, phone_symbols)
-    words = SymbolTable([EPSILON, *names, BACKOFF, "<s>", "</s>", *word_disambig], "words.txt")
+    words = word_table(names, word_disambig)
 
     shared_silence = (silence_list,) if share_silence_phones else silence
     roots = [Root(share_state_roots, True, row) for row in (*shared_silence, *nonsilence)]
@@ -178,6 +178,8 @@ def topology_text(
 
     n = silence_states
     within = [state(k, range(n - 1) if k == 0 else range(1, n), lambda _: 1 / (n - 1)) for k in range(n - 1)]
+    if n < 3:  # there are no inner states; of two, the first would have no way out
+        within = [*map(bakis, range(n - 1))]
     speech = entry(
         nonsilence, [*map(bakis, range(nonsilence_states)), f"<State> {nonsilence_states} </State>"]
     )

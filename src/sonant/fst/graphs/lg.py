@@ -1,0 +1,149 @@
+"""Grammars for a lexicon, and L o G."""
+
+import gzip
+import logging
+import os
+from collections.abc import Callable, Container
+from typing import Literal
+
+import numpy as np
+
+from sonant.errors import FstError
+from sonant.fst.algorithms import arcsort
+from sonant.fst.automaton import Fst
+from sonant.fst.composition import compose, determinize_star, minimize_encoded
+from sonant.fst.files import Path
+from sonant.fst.graphs.lang import BACKOFF
+from sonant.fst.graphs.lexicon import EPSILON, decoded, read_bytes
+from sonant.fst.ngram import read_arpa
+from sonant.fst.symbols import SymbolTable
+
+Missing = Literal["warn", "error", "ignore"]
+Report = Callable[[str, Fst], None]  # told the name of each step, and what it made
+_FST_MAGIC = b"\xd6\xfd\xb2\x7e"
+_log = logging.getLogger("sonant.fst")
+
+
+def silent(step: str, fst: Fst) -> None:
+    """The report of who does not want one."""
+
+
+def read_grammar(
+    source: Path | Fst,
+    words: SymbolTable,
+    *,
+    vocabulary: Container[str] | None = None,
+    missing: Missing = "warn",
+) -> Fst:
+    """G over the words of a table, sorted by input label: of an ARPA model (gzip too), as Kaldi's arpa2fst
+    makes it, or of a G.fst, or an automaton, with the labels of that table.
+
+    Words of the model that are not in `words`, or not in the `vocabulary` (the words that have
+    pronunciations),
+    cannot be recognised: n-grams with them are left out, and a warning in the log counts and names them.
+    `missing="error"` makes that an FstError, "ignore" says nothing. <s>, </s> and #0 are no words. FstError
+    too where the table has no #0, or the grammar a label that the table has not, and where nothing is left.
+    """
+    if missing not in ("warn", "error", "ignore"):
+        raise FstError(f"missing={missing!r}; expected 'warn', 'error' or 'ignore'")
+    if words.find(BACKOFF) is None:
+        raise FstError(f"the table of words '{words.name}' lacks #0, the symbol of backoff arcs; add it")
+    name = "the grammar" if isinstance(source, Fst) else os.fspath(source)
+    own = ("<s>", "</s>", BACKOFF, EPSILON)
+
+    def known(word: str) -> bool:
+        return word in own or (word in words and (vocabulary is None or word in vocabulary))
+
+    unknown: list[str] = []
+    if not isinstance(source, Fst):
+        data = _head(name)
+        if not data.startswith(_FST_MAGIC):
+            listed = arpa_words(source)
+            unknown = [word for word in listed if not known(word)]
+            _tell(name, unknown, len(listed), missing)
+            grammar = read_arpa(source, words.copy(), backoff=BACKOFF, oov="skip")
+            grammar.input_symbols = grammar.output_symbols = None
+            return _checked(grammar, name)
+        grammar = Fst.read(source)
+    else:
+        grammar = source
+    labels = np.unique(grammar.arcs["ilabel"])
+    symbols = [(int(label), words.symbol(int(label))) for label in labels if label]
+    lost = [label for label, symbol in symbols if symbol is None]
+    if lost:
+        raise FstError(
+            f"{name}: has the labels {lost[:10]}, which are not in '{words.name}' of {len(words)} symbols; "
+            "the grammar was made with another table of words"
+        )
+    unknown = [symbol for _, symbol in symbols if symbol is not None and not known(symbol)]
+    _tell(name, unknown, len(symbols), missing)
+    return _checked(arcsort(grammar, "ilabel"), name)
+
+
+def _head(name: str) -> bytes:
+    with open(name, "rb") as file:
+        return file.read(4)
+
+
+def _checked(grammar: Fst, name: str) -> Fst:
+    if grammar.start < 0 or not np.isfinite(grammar.states["final"]).any():
+        raise FstError(f"{name}: accepts nothing; expected a grammar with a start state and a final state")
+    return grammar
+
+
+def _tell(name: str, unknown: list[str], total: int, missing: Missing) -> None:
+    if not unknown or missing == "ignore":
+        return
+    some = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+    text = f"{name}: {len(unknown)} of {total} words have no pronunciation in the lexicon: {some}"
+    if missing == "error":
+        raise FstError(f"{text}; add them to the lexicon, or leave out their n-grams (missing='warn')")
+    _log.warning("%s; their n-grams are left out", text)
+
+
+def arpa_words(source: Path) -> list[str]:
+    """The words of an ARPA model (gzip too): its unigrams."""
+    data = read_bytes(source)
+    if data.startswith(b"\x1f\x8b"):
+        data = gzip.decompress(data)
+    begin = data.find(b"\\1-grams:")
+    if begin < 0:
+        raise FstError(
+            f"{os.fspath(source)}: is neither an automaton nor an ARPA model, which has a line \\1-grams:"
+        )
+    found = []
+    for line in data[data.find(b"\n", begin) + 1 :].split(b"\n"):
+        if line.startswith(b"\\"):
+            break
+        fields = line.split()
+        if len(fields) > 1:
+            found.append(decoded(fields[1]))
+    return found
+
+
+def compose_lg(
+    lexicon_disambig: Fst,
+    grammar: Fst,
+    *,
+    max_states: int | None = None,
+    max_arcs: int | None = None,
+    report: Report = silent,
+) -> Fst:
+    """L o G, deterministic and minimal, sorted by input label, as Kaldi's mkgraph.sh makes it: composition,
+    determinization in the log semiring with epsilons removed, minimization as an acceptor.
+
+    The lexicon has disambiguation symbols, among them loops with #0. `max_states` and `max_arcs` bound each
+    step. Raises FstError where a bound is exceeded, and where nothing is left.
+    """
+    lg = compose(lexicon_disambig, grammar, max_states=max_states, max_arcs=max_arcs)
+    report("L o G", lg)
+    if lg.start < 0:
+        raise FstError(
+            "L o G accepts nothing: no sentence of the grammar has all its words in the lexicon, or the two "
+            "were made with different tables of words"
+        )
+    lg = determinize_star(lg, use_log=True, max_states=max_states)
+    report("determinized", lg)
+    lg = minimize_encoded(lg)
+    report("minimized", lg)
+    return arcsort(lg, "ilabel")
