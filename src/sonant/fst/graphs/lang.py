@@ -84,7 +84,7 @@ class Lang:
         Nothing is changed where that fails (SpecifierError)."""
         with whole_directory(path) as directory:
             os.mkdir(os.path.join(directory, "phones"))
-            for name, data in self._files().items():
+            for name, data in self.files().items():
                 with open(os.path.join(directory, name), "wb") as file:
                     file.write(data)
             for name, fst in (
@@ -95,7 +95,7 @@ class Lang:
                 if fst is not None:
                     fst.write(os.path.join(directory, name))
 
-    def _files(self) -> dict[str, bytes]:
+    def files(self) -> dict[str, bytes]:
         """The text files, by their names."""
         texts: dict[str, str] = {
             "words.txt": _table_text(self.words),

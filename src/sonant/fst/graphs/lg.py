@@ -42,7 +42,7 @@ def read_grammar(
     pronunciations),
     cannot be recognised: n-grams with them are left out, and a warning in the log counts and names them.
     `missing="error"` makes that an FstError, "ignore" says nothing. <s>, </s> and #0 are no words. FstError
-    too where the table has no #0, or the grammar a label that the table has not, and where nothing is left.
+    too where the table has no #0, or the grammar a label that the table has not, and where no word is known.
     """
     if missing not in ("warn", "error", "ignore"):
         raise FstError(f"missing={missing!r}; expected 'warn', 'error' or 'ignore'")
@@ -52,21 +52,21 @@ def read_grammar(
     own = ("<s>", "</s>", BACKOFF, EPSILON)
 
     def known(word: str) -> bool:
-        return word in own or (word in words and (vocabulary is None or word in vocabulary))
+        return word in words and (vocabulary is None or word in vocabulary)
 
-    unknown: list[str] = []
-    if not isinstance(source, Fst):
-        data = _head(name)
-        if not data.startswith(_FST_MAGIC):
-            listed = arpa_words(source)
-            unknown = [word for word in listed if not known(word)]
-            _tell(name, unknown, len(listed), missing)
-            grammar = read_arpa(source, words.copy(), backoff=BACKOFF, oov="skip")
-            grammar.input_symbols = grammar.output_symbols = None
-            return _checked(grammar, name)
+    if isinstance(source, Fst):
+        grammar = source
+    elif _head(name).startswith(_FST_MAGIC):
         grammar = Fst.read(source)
     else:
-        grammar = source
+        listed = [word for word in arpa_words(source) if word not in own]
+        unknown = [word for word in listed if not known(word)]
+        _tell(name, unknown, len(listed), missing)
+        # What was told is not told again for each n-gram.
+        warnings = 0 if unknown else 30
+        grammar = read_arpa(source, words.copy(), backoff=BACKOFF, oov="skip", max_warnings=warnings)
+        grammar.input_symbols = grammar.output_symbols = None
+        return _checked(grammar, name)
     labels = np.unique(grammar.arcs["ilabel"])
     symbols = [(int(label), words.symbol(int(label))) for label in labels if label]
     lost = [label for label, symbol in symbols if symbol is None]
@@ -75,8 +75,8 @@ def read_grammar(
             f"{name}: has the labels {lost[:10]}, which are not in '{words.name}' of {len(words)} symbols; "
             "the grammar was made with another table of words"
         )
-    unknown = [symbol for _, symbol in symbols if symbol is not None and not known(symbol)]
-    _tell(name, unknown, len(symbols), missing)
+    listed = [symbol for _, symbol in symbols if symbol is not None and symbol not in own]
+    _tell(name, [word for word in listed if not known(word)], len(listed), missing)
     return _checked(arcsort(grammar, "ilabel"), name)
 
 
@@ -92,13 +92,14 @@ def _checked(grammar: Fst, name: str) -> Fst:
 
 
 def _tell(name: str, unknown: list[str], total: int, missing: Missing) -> None:
-    if not unknown or missing == "ignore":
+    if not unknown:
         return
     some = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
     text = f"{name}: {len(unknown)} of {total} words have no pronunciation in the lexicon: {some}"
-    if missing == "error":
+    if missing == "error" or len(unknown) == total:
         raise FstError(f"{text}; add them to the lexicon, or leave out their n-grams (missing='warn')")
-    _log.warning("%s; their n-grams are left out", text)
+    if missing == "warn":
+        _log.warning("%s; their n-grams are left out", text)
 
 
 def arpa_words(source: Path) -> list[str]:
