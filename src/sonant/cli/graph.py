@@ -233,7 +233,7 @@ def _same_phones(options: Graph, lang: SymbolTable, model: SymbolTable) -> None:
         odd = sorted(s for s in ours.keys() | theirs.keys() if ours.get(s) != theirs.get(s))
         raise FstError(
             f"{options.source / 'phones.txt'} and {options.model}/phones.txt differ in {len(odd)} phones: "
-            f"{', '.join(odd[:10])}; expected the lang directory that the model was trained with, or one that "
+            f"{', '.join(odd[:10])}; expected the lang directory of the model's training, or one that "
             "was made with its phones.txt"
         )
 

@@ -147,4 +147,4 @@ def compose_lg(
     report("determinized", lg)
     lg = minimize_encoded(lg)
     report("minimized", lg)
-    return arcsort(lg, "ilabel")
+    return lg.arc_sort("ilabel")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from sonant.errors import FstError
-from sonant.fst.algorithms import arcsort, relabel, remove_eps_local
+from sonant.fst.algorithms import relabel, remove_eps_local
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import compose, minimize_encoded
 from sonant.fst.files import Path
@@ -33,14 +33,13 @@ def compose_hlg(
     """
     lg = compose_lg(lexicon_disambig, grammar, max_states=max_states, max_arcs=max_arcs, report=report)
     lg = remove_eps_local(relabel(lg, dict.fromkeys(disambig, 0)))
-    lg = arcsort(minimize_encoded(lg), "ilabel")
+    lg = minimize_encoded(lg).arc_sort("ilabel")
     report("LG", lg)
     hlg = compose(h, lg, max_states=max_states, max_arcs=max_arcs)
     if hlg.start < 0:
         raise FstError("H o L o G accepts nothing: H writes no label that the lexicon reads")
-    hlg = arcsort(remove_eps_local(hlg), "ilabel")
     report("HLG", hlg)
-    return hlg
+    return hlg.arc_sort("ilabel")
 
 
 def compose_tlg(
