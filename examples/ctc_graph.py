@@ -2,8 +2,8 @@
 
     python examples/ctc_graph.py
 
-The lexicon spells words in letters; a bigram of the text is the grammar. Instead of a network's scores, frames
-are made up: clear ones, and some that two letters share.
+The lexicon spells words in letters; a bigram of the text is the grammar. Frames are made up in place of a
+network's: clear ones, and some that two letters share.
 """
 
 import math
@@ -14,13 +14,15 @@ from pathlib import Path
 from sonant.fst import Fst, NgramLm, compose, shortest_path
 from sonant.fst.graphs import Lexicon, compose_tlg
 
-TEXT = """
-the cat sat on the mat
-the cat ate the rat
-the rat sat on the hat
-a cat on a mat is a fat cat
-that rat is at the hat
-""".split("\n")[1:-1]
+TEXT = [
+    "",
+    "the cat sat on the mat",
+    "the cat ate the rat",
+    "the rat sat on the hat",
+    "a cat on a mat is a fat cat",
+    "that rat is at the hat",
+    "",
+][1:-1]
 
 
 def frames(sentence: str, tokens: tuple[str, ...], seed: int) -> list[dict[int, float]]:

@@ -15,6 +15,7 @@ void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
+void bind_graphs_lexicon(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -31,6 +32,7 @@ NB_MODULE(_native, m) {
   bind_lm(m);
   bind_fst_composition(m);
   bind_fst_algorithms(m);
+  bind_graphs_lexicon(m);
   bind_search(m);
   bind_tables(m);
 }

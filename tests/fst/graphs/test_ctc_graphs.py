@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sonant.fst import Fst, SymbolTable, compose, shortest_distance
 from sonant.fst.graphs import (
     TOPOLOGIES,
     Lexicon,
+    compose_ctc,
     compose_hlg,
     compose_tlg,
     ctc_topology,
@@ -188,6 +191,62 @@ def test_hlg_of_another_h():
     assert paths((7, 8), hlg) == {}
     with pytest.raises(FstError, match="accepts nothing"):
         compose_hlg(Fst.from_text("0 1 7 9\n1\n").arc_sort("olabel"), l_disambig, grammar)
+
+
+@pytest.mark.parametrize("self_loops", [True, False])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_composed_without_t_is_the_same(topology, self_loops):
+    """As composed with T: but for T's own dead ends the same automaton, on random ones with epsilons."""
+    rng = random.Random(f"{topology} {self_loops}")
+    for _ in range(150):
+        n = rng.randint(1, 6)
+        lg = Fst()
+        lg.add_states(n)
+        lg.set_start(rng.randrange(n))
+        for state in range(n):
+            for _ in range(rng.randint(0, 4)):
+                label = rng.choice([0, 2, 3, 4, 7])  # 7 is no token
+                lg.add_arc(state, label, rng.randint(0, 3), float(rng.randint(0, 8)), rng.randrange(n))
+            if rng.random() < 0.4:
+                lg.set_final(state, float(rng.randint(0, 8)))
+        lg.arc_sort("ilabel")
+        direct = compose_ctc(lg, [1, 2, 3, 4], topology, self_loops=self_loops)
+        wanted = compose(ctc_topology([1, 2, 3, 4], topology, self_loops=self_loops), lg)
+        for frames in rng.sample(list(all_frames(4, 4)), 12):
+            assert counted(frames, direct) == counted(frames, wanted)
+        assert direct.num_states <= wanted.num_states and direct.num_arcs <= wanted.num_arcs
+
+
+def counted(frames: tuple[int, ...], fst: Fst) -> list[tuple[float, int]]:
+    """Costs of all paths with up to three epsilons of LG, and of how many."""
+    chain = Fst.from_text(
+        "".join(f"{t} {t + 1} {x} {x}\n" for t, x in enumerate(frames)) + f"{len(frames)}\n"
+    )
+    chain = Fst.from_text("0\n") if not frames else chain
+    both = compose(chain, fst)
+    found: Counter[float] = Counter()
+
+    def follow(state: int, cost: float, longest: int) -> None:
+        final = float(both.final(state))  # type: ignore[arg-type]
+        if math.isfinite(final):
+            found[cost + final] += 1
+        for _, _, weight, target in both.arcs_of(state) if longest else ():
+            follow(target, cost + float(weight), longest - 1)  # type: ignore[arg-type]
+
+    if both.start >= 0:
+        follow(both.start, 0.0, len(frames) + 3)
+    return sorted(found.items())
+
+
+def test_thousands_of_tokens():
+    grammar = Fst.from_text("".join(f"0 {k} {k} {k} 1\n{k} 0 {k} 0\n" for k in range(2, 5001, 7)) + "0\n")
+    graph = compose_ctc(grammar.arc_sort("ilabel"), range(1, 5001))
+    assert graph.num_states < 6000 and graph.num_arcs < 2_000_000
+    with pytest.raises(FstError, match="more than 100 states"):
+        compose_ctc(grammar, range(1, 5001), max_states=100)
+    with pytest.raises(FstError, match="expected standard"):
+        compose_ctc(Fst("log"), [1, 2])
+    assert compose_ctc(Fst(), [1, 2]).num_states == 0
 
 
 def test_bad_topologies():

@@ -7,6 +7,7 @@
 
 from sonant.fst.graphs.ctc import TOPOLOGIES as TOPOLOGIES
 from sonant.fst.graphs.ctc import Topology as Topology
+from sonant.fst.graphs.ctc import compose_ctc as compose_ctc
 from sonant.fst.graphs.ctc import ctc_topology as ctc_topology
 from sonant.fst.graphs.ctc import read_tokens as read_tokens
 from sonant.fst.graphs.dictionary import Dictionary as Dictionary

@@ -25,14 +25,29 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.automaton import Fst
+from sonant.fst.composition import _check_limits
 from sonant.fst.files import Path
 from sonant.fst.graphs.lexicon import EPSILON, decoded, lines_of, read_bytes
 
 Topology = Literal["standard", "compact", "minimal"]
 TOPOLOGIES: tuple[Topology, ...] = get_args(Topology)
 BLANK = "<blk>"
+
+
+def _checked(labels: Sequence[int], topology: str) -> np.ndarray:
+    names = np.array(list(labels), np.int64)
+    if topology not in TOPOLOGIES:
+        raise FstError(f"topology={topology!r}; expected {', '.join(TOPOLOGIES)}")
+    if names.ndim != 1 or len(names) < 2:
+        raise FstError(f"{names.size} labels; expected the blank and at least one token")
+    if names.min() < 1 or names.max() > 1 << 30 or len(np.unique(names)) != len(names):
+        raise FstError(
+            f"labels {names.min()} to {names.max()}; expected different ones from 1 on: 0 is epsilon"
+        )
+    return names
 
 
 def ctc_topology(
@@ -47,15 +62,7 @@ def ctc_topology(
     A token has the same label on both sides; it must not be 0, which is epsilon: a network's token k is
     usually label k + 1. Sorted by output label. Raises FstError for labels that are 0, negative or come
     twice, and beyond `max_arcs`."""
-    names = np.array(list(labels), np.int64)
-    if topology not in TOPOLOGIES:
-        raise FstError(f"topology={topology!r}; expected {', '.join(TOPOLOGIES)}")
-    if names.ndim != 1 or len(names) < 2:
-        raise FstError(f"{names.size} labels; expected the blank and at least one token")
-    if names.min() < 1 or len(np.unique(names)) != len(names):
-        raise FstError(
-            f"labels {names.min()} to {names.max()}; expected different ones from 1 on: 0 is epsilon"
-        )
+    names = _checked(labels, topology)
     n = len(names)
     arcs = n * n if topology == "standard" else 3 * n
     if arcs > max_arcs:
@@ -88,6 +95,32 @@ def ctc_topology(
     if topology == "compact":
         finals[1:] = np.inf
     return Fst.from_arrays(0, finals, source, ilabel, olabel, costs, target).arc_sort("olabel")
+
+
+def compose_ctc(
+    lg: Fst,
+    labels: Sequence[int],
+    topology: Topology = "standard",
+    *,
+    self_loops: bool = True,
+    max_states: int | None = None,
+    max_arcs: int | None = None,
+) -> Fst:
+    """T o LG, as `compose(ctc_topology(labels, topology), lg)` gives it but for the numbers of states,
+    without making T: of many tokens, such as thousands of pieces, the standard T is far bigger than what it
+    is for.
+
+    LG is tropical. Sorted by input label. Raises FstError as `ctc_topology` and `compose` do.
+    """
+    names = _checked(labels, topology).astype(np.int32)
+    if lg.arc_type != "standard":
+        raise FstError(f"compose_ctc of arcs of type {lg.arc_type}; expected standard")
+    limits = _check_limits(max_states=max_states, max_arcs=max_arcs)
+    made = Fst.of_native(
+        _native.compose_ctc(lg.native, names, TOPOLOGIES.index(topology), self_loops, *limits)
+    )
+    made.output_symbols = lg.output_symbols
+    return made
 
 
 def read_tokens(path: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from sonant.fst.algorithms import relabel, remove_eps_local
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import compose, minimize_encoded
 from sonant.fst.files import Path
-from sonant.fst.graphs.ctc import Topology, ctc_topology
+from sonant.fst.graphs.ctc import Topology, compose_ctc
 from sonant.fst.graphs.lang import BACKOFF
 from sonant.fst.graphs.lexicon import EPSILON, Lexicon, word_table
 from sonant.fst.graphs.lexicon_fst import lexicon_fst
@@ -31,15 +31,28 @@ def compose_hlg(
     they become epsilons, and H is composed with it, so that H needs no arcs for them and each path of H has
     one path for each of L o G. The result is sorted by input label. Raises FstError as `compose_lg` does.
     """
-    lg = compose_lg(lexicon_disambig, grammar, max_states=max_states, max_arcs=max_arcs, report=report)
-    lg = remove_eps_local(relabel(lg, dict.fromkeys(disambig, 0)))
-    lg = minimize_encoded(lg).arc_sort("ilabel")
-    report("LG", lg)
+    lg = _erased(lexicon_disambig, grammar, disambig, max_states, max_arcs, report)
     hlg = compose(h, lg, max_states=max_states, max_arcs=max_arcs)
     if hlg.start < 0:
         raise FstError("H o L o G accepts nothing: H writes no label that the lexicon reads")
     report("HLG", hlg)
     return hlg.arc_sort("ilabel")
+
+
+def _erased(
+    l_disambig: Fst,
+    grammar: Fst,
+    disambig: Iterable[int],
+    max_states: int | None,
+    max_arcs: int | None,
+    report: Report,
+) -> Fst:
+    """LG whose disambiguation symbols have done their work: gone, or epsilons where that would cost arcs."""
+    lg = compose_lg(l_disambig, grammar, max_states=max_states, max_arcs=max_arcs, report=report)
+    lg = remove_eps_local(relabel(lg, dict.fromkeys(disambig, 0)))
+    lg = minimize_encoded(lg).arc_sort("ilabel")
+    report("LG", lg)
+    return lg
 
 
 def compose_tlg(
@@ -81,16 +94,19 @@ def compose_tlg(
     l_disambig = lexicon_fst(
         disambiguated, table, words, pass_through=[(len(tokens) + 1, backoff)] if backoff else ()
     )
-    t = ctc_topology(range(1, len(tokens) + 1), topology, self_loops=self_loops)
-    tlg = compose_hlg(
-        t,
-        l_disambig,
-        g,
-        disambig=range(len(tokens) + 1, len(table)),
+    labels = range(len(tokens) + 1, len(table))
+    lg = _erased(l_disambig, g, labels, max_states, max_arcs, report)
+    tlg = compose_ctc(
+        lg,
+        range(1, len(tokens) + 1),
+        topology,
+        self_loops=self_loops,
         max_states=max_states,
         max_arcs=max_arcs,
-        report=report,
     )
+    if tlg.start < 0:
+        raise FstError("T o L o G accepts nothing: the lexicon has no word of the grammar")
+    report("TLG", tlg)
     tlg.input_symbols = SymbolTable([EPSILON, *tokens], "tokens.txt")
     tlg.output_symbols = words.copy()
     return tlg
