@@ -1,12 +1,17 @@
 """CTC topologies and graphs beside their definitions: every frame sequence is tried."""
 
+import contextlib
 import itertools
 import math
 import random
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sonant.errors import FstError
 from sonant.fst import Fst, SymbolTable, compose, shortest_distance
@@ -286,6 +291,7 @@ def test_tokens_of_a_network(tmp_path):
         "a 0\nb x\n": ":2: 'b x'; expected a token and its id",
         "a 0\nb 0\n": ":2: 'b' has the id 0, as 'a' in line 1",
         "a 0\nb 2\n": "none with the id 1",
+        f"a 0\nb {'9' * 5000}\n": "expected a token and its id",
         "a 0\n": "expected the blank, with the id 0, and at least one more",
         "a 0\nb 1\nb 2\n": ":3: 'b' comes twice, and is in line 2 too",
         "a 0\n<blk> 1\n": ":2: '<blk>' is not the id 0",
@@ -301,3 +307,14 @@ def test_topologies_have_no_costs():
         t = ctc_topology(range(1, 30), topology)
         assert not t.arcs["weight"].any()
         assert np.isfinite(shortest_distance(t, reverse=True)).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "<blk>", "<eps>", "#0", "0", "1", "2", "\n", "\t", "\0", "-1"])))
+def test_any_tokens_are_read_or_an_error(parts):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokens.txt"
+        path.write_text(" ".join(parts))
+        with contextlib.suppress(FstError):
+            tokens = read_tokens(path)
+            assert tokens[0] == "<blk>" and len(set(tokens)) == len(tokens) > 1

@@ -1,13 +1,14 @@
 """Lang directories: Kaldi's own comes out byte for byte, what is written is read, errors name the line."""
 
 import math
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 
 from sonant._native import Input
-from sonant.errors import FstError, SpecifierError
+from sonant.errors import FstError, SonantError, SpecifierError
 from sonant.fst import Fst, SymbolTable
 from sonant.fst.graphs import Dictionary, Lang, Lexicon, prepare_lang
 from sonant.fst.graphs.prepare import topology_text
@@ -229,6 +230,10 @@ def test_what_a_lang_directory_may_lack(tmp_path):
     (lang / "phones/disambig.int").write_text("4\n9\n")
     with pytest.raises(FstError, match=r"disambig\.int:2: '9' is no key"):
         Lang.read(lang)
+    for key in ("²", "9" * 5000):
+        (lang / "phones/disambig.int").write_text(f"{key}\n")
+        with pytest.raises(FstError, match="is no key"):
+            Lang.read(lang)
     (lang / "phones/disambig.int").write_text("4\n")
     (lang / "L_disambig.fst").unlink()
     with pytest.raises(FstError, match="has neither L_disambig"):
@@ -258,3 +263,28 @@ def test_nothing_is_half_written(tmp_path):
     lang.write(target)
     assert (target / "G.fst").read_text() == "kept" and (target / "topo").read_text() == lang.topology
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lang"]
+
+
+def test_damaged_files_are_errors_or_harmless(tmp_path):
+    """Cuts and random changes of every file: a lang directory, or an error of ours that names the file."""
+    rng = random.Random(4)
+    lang = tmp_path / "lang"
+    shutil.copytree(YESNO / "lang", lang)
+    failed = 0
+    for path in sorted(p for p in lang.rglob("*") if p.is_file() and p.suffix != ".csl"):
+        whole = path.read_bytes()
+        damaged = [whole[:cut] for cut in rng.sample(range(len(whole)), min(6, len(whole)))]
+        for _ in range(6 if whole else 0):
+            changed = bytearray(whole)
+            for _ in range(rng.randint(1, 3)):
+                changed[rng.randrange(len(whole))] = rng.choice(b"\0\n #0aS\xff<")
+            damaged.append(bytes(changed))
+        for data in damaged:
+            path.write_bytes(data)
+            try:
+                Lang.read(lang)
+            except SonantError as error:
+                failed += 1
+                assert str(lang) in str(error) or "table" in str(error)
+        path.write_bytes(whole)
+    assert failed > 30

@@ -135,7 +135,7 @@ def read_tokens(path: Path) -> tuple[str, ...]:
         token = decoded(fields[0])
         if token.startswith("#") and token[1:].isdigit():
             continue
-        if len(fields) > 2 or (len(fields) == 2 and not fields[1].isdigit()):
+        if len(fields) > 2 or (len(fields) == 2 and not (fields[1].isdigit() and len(fields[1]) < 10)):
             raise FstError(f"{name}:{number}: {decoded(b' '.join(fields))!r}; expected a token and its id")
         key = int(fields[1]) if len(fields) == 2 else row
         if key in found:

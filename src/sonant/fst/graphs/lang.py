@@ -256,7 +256,7 @@ class _Reader:
         found = []
         for number, row in self.rows(f"phones/{name}.int"):
             for key in row:
-                symbol = self.phones.symbol(int(key)) if key.isdigit() else None
+                symbol = self.phones.symbol(int(key)) if key.isdecimal() and len(key) < 10 else None
                 if symbol is None:
                     raise FstError(
                         f"{self.name(f'phones/{name}.int')}:{number}: {key!r} is no key of {self.phones.name}"
