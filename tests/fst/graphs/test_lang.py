@@ -263,6 +263,10 @@ def test_nothing_is_half_written(tmp_path):
     lang.write(target)
     assert (target / "G.fst").read_text() == "kept" and (target / "topo").read_text() == lang.topology
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lang"]
+    assert (target / "oov.int").exists()
+    (target / "G.fst").unlink()
+    prepare_lang(YESNO / "dict", position_dependent=False).write(target)
+    assert not (target / "oov.int").exists() and Lang.read(target).oov is None
 
 
 def test_damaged_files_are_errors_or_harmless(tmp_path):

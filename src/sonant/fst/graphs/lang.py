@@ -1,5 +1,6 @@
 """Kaldi's lang directories: words, phones, what kinds of phones there are, L, and topologies."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _LISTS = {
     "optional_silence": "optional_silence",
     "context_indep": "context_independent",
 }
+_OPTIONAL = ("oov.txt", "oov.int", "phones/word_boundary.txt", "phones/word_boundary.int")
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ class Lang:
     def write(self, path: Path) -> None:
         """Writes the files of Kaldi's lang directory. A directory that is there keeps what it has besides.
         Nothing is changed where that fails (SpecifierError)."""
+        texts = self.files()
         with whole_directory(path) as directory:
             os.mkdir(os.path.join(directory, "phones"))
-            for name, data in self.files().items():
+            for name, data in texts.items():
                 with open(os.path.join(directory, name), "wb") as file:
                     file.write(data)
             for name, fst in (
@@ -94,6 +97,10 @@ class Lang:
             ):
                 if fst is not None:
                     fst.write(os.path.join(directory, name))
+        for name in _OPTIONAL:  # of an older directory
+            if name not in texts:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(path, name))
 
     def files(self) -> dict[str, bytes]:
         """The text files, by their names."""
