@@ -157,3 +157,25 @@ def test_a_lexicon_that_was_not_disambiguated():
     lexicon = Fst.from_text("0 0 1 1\n0 0 1 2\n0\n").arc_sort("olabel")
     with pytest.raises(FstError):
         compose_lg(lexicon, Fst.from_text("0 0 1 1 1\n0 0 2 2 2\n0\n"))
+
+
+def test_the_chain_is_kaldis():
+    """Of tests/oracle/make_graphs_lg_golden.py: L arc for arc, LG state for state."""
+    golden = Path(__file__).parent / "golden"
+    lexicon = Lexicon.read(golden / "lexiconp.txt")
+    lang = prepare_lang(Dictionary.of_lexicon(lexicon))
+    assert lang.files()["phones.txt"] == (golden / "phones.txt").read_bytes()
+    assert lang.files()["words.txt"] == (golden / "words.txt").read_bytes()
+    marked, _ = lexicon.with_positions().disambiguated()
+    assert marked.text() == (golden / "lexiconp_disambig.txt").read_text()
+    assert lang.lexicon_disambig is not None
+    # OpenFst's sorting leaves arcs with the same label in any order.
+    l_lines, kaldi_lines = (
+        sorted(fst.text(symbols=False).splitlines())
+        for fst in (lang.lexicon_disambig, Fst.read(golden / "L_disambig.fst"))
+    )
+    assert l_lines == kaldi_lines
+    lg = compose_lg(lang.lexicon_disambig, read_grammar(golden / "lm.arpa", lang.words, missing="ignore"))
+    kaldi = Fst.read(golden / "LG.fst")
+    assert isomorphic(lg, kaldi, delta=3e-3)
+    assert lg.num_states > 100
