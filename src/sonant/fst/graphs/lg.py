@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from sonant.errors import FstError
-from sonant.fst.algorithms import arcsort
+from sonant.fst.algorithms import arcmap, arcsort
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import compose, determinize_star, minimize_encoded
 from sonant.fst.files import Path, reading
@@ -135,14 +135,17 @@ def compose_lg(
     The lexicon has disambiguation symbols, among them loops with #0. `max_states` and `max_arcs` bound each
     step. Raises FstError where a bound is exceeded, and where nothing is left.
     """
-    lg = compose(lexicon_disambig, grammar, max_states=max_states, max_arcs=max_arcs)
+    # In the log semiring from the start: a copy of L and G, not of what is made of them.
+    l_log, g_log = (arcmap(fst, map_type="to_log") for fst in (lexicon_disambig, grammar))
+    lg = compose(l_log, g_log, max_states=max_states, max_arcs=max_arcs)
     report("L o G", lg)
     if lg.start < 0:
         raise FstError(
             "L o G accepts nothing: no sentence of the grammar has all its words in the lexicon, or the two "
             "were made with different tables of words"
         )
-    lg = determinize_star(lg, use_log=True, max_states=max_states)
+    lg = determinize_star(lg, max_states=max_states)
+    lg = arcmap(lg, map_type="to_std")
     report("determinized", lg)
     lg = minimize_encoded(lg)
     report("minimized", lg)
