@@ -62,7 +62,7 @@ def test_lg_of_a_lang_directory(tmp_path, arpa, capsys, caplog):
     assert [line.split()[0] for line in told.err.splitlines()][:2] == ["L", "G"]
     assert "1 of 3 words have no pronunciation in the lexicon: MAYBE" in caplog.text
     expected = {"words.txt", "phones.txt", "LG.fst", "phones/silence.csl"}
-    expected |= {f"phones/{n}" for n in ("disambig.txt", "disambig.int", "disambig.csl", "align_lexicon.txt")}
+    expected |= {f"phones/{n}" for n in ("disambig.txt", "disambig.int", "align_lexicon.txt")}
     expected |= {f"phones/optional_silence.{end}" for end in ("txt", "int", "csl")}
     assert files(tmp_path / "graph") == expected | {"phones/align_lexicon.int"}
     graph = Fst.read(tmp_path / "graph" / "LG.fst")

@@ -188,8 +188,8 @@ def _phone_graph(options: Graph, report: _Report) -> tuple[str, dict[str, bytes]
     report("G", grammar)
     lg = compose_lg(lang.lexicon_disambig, grammar, max_states=options.max_states, report=report)
     files = lang.files()
-    kept = {"words.txt", "phones.txt", "phones/silence.csl"}
-    kept |= {f"phones/{name}.{end}" for name in _COPIED for end in ("txt", "int", "csl")}
+    kept = {"words.txt", "phones.txt", "phones/silence.csl", "phones/optional_silence.csl"}
+    kept |= {f"phones/{name}.{end}" for name in _COPIED for end in ("txt", "int")}
     files = {name: data for name, data in files.items() if name in kept}
     if options.model is None:
         return "LG.fst", files, lg
