@@ -118,6 +118,21 @@ def test_shared_silence_and_further_symbols(dictionary, tmp_path):
     assert Lang.read(tmp_path / "lang").word_disambig == ("#0", "#nonterm")
 
 
+def test_silence_beside_words(dictionary):
+    """lexiconp_silprob.txt is taken before lexicon.txt: L has a loop state after silence, and another."""
+    (dictionary / "lexiconp_silprob.txt").write_text("<UNK> 1 0.5 1 1 SPN\nread 1 0.25 1.5 0.5 R IY0 D\n")
+    (dictionary / "silprob.txt").write_text("<s> 0.9\n</s>_s 1.5\n</s>_n 0.25\noverall 0.2\n")
+    lang = prepare_lang(dictionary, "<UNK>")
+    fst, words, phones = lang.lexicon_disambig, lang.words, lang.phones
+    assert fst is not None and "red" not in words
+    mark = phones["#1"]  # no pronunciation needs one, so that it is that of silence
+    assert [(i, o, to) for i, o, _, to in fst.arcs_of(0)] == [(mark, 0, 1), (phones["SIL"], 0, 2)]
+    for state, correction in ((1, 0.5), (2, 1.5)):
+        costs = {words.symbol(o): weight for i, o, weight, _ in fst.arcs_of(state)}
+        assert costs == {"<UNK>": 0, "read": pytest.approx(-math.log(correction)), "#0": 0}
+    assert fst.final(2) == pytest.approx(-math.log(1.5)) and fst.final(1) == pytest.approx(-math.log(0.25))
+
+
 def test_the_phones_of_a_model_keep_their_keys(dictionary):
     given = SymbolTable(
         [

@@ -171,9 +171,7 @@ def _optional_silence_arcs(
         ]
     if disambiguated:
         rows.append((behind, disambig, 0, loop, 0.0))
-    (source, ilabel, olabel, target, cost), last, states = _loop_arcs(
-        chains, loop, len(rows) if disambiguated else 3
-    )
+    (source, ilabel, olabel, target, cost), last, states = _loop_arcs(chains, loop, 4 if disambiguated else 3)
     twice = last & (ilabel != sil) if style == "older" else last
     pick = np.repeat(np.arange(len(last)), np.where(twice, 2, 1))
     to_silence = np.zeros(len(pick), bool)

@@ -38,8 +38,7 @@ def read_grammar(
     """G over the words of a table, sorted by input label: of an ARPA model (gzip too), as Kaldi's arpa2fst
     makes it, or of a G.fst, or an automaton, with the labels of that table.
 
-    Words of the model that are not in `words`, or not in the `vocabulary` (the words that have
-    pronunciations),
+    Words of the model that are not in `words`, or not in the `vocabulary` (those that have pronunciations),
     cannot be recognised: n-grams with them are left out, and a warning in the log counts and names them.
     `missing="error"` makes that an FstError, "ignore" says nothing. <s>, </s> and #0 are no words. FstError
     too where the table has no #0, or the grammar a label that the table has not, and where no word is known.
