@@ -102,21 +102,21 @@ def _tell(name: str, unknown: list[str], total: int, missing: Missing) -> None:
 
 
 def arpa_words(source: Path) -> list[str]:
-    """The words of an ARPA model (gzip too): its unigrams."""
+    """The words of an ARPA model (gzip too): its unigrams; what is behind them is not read."""
+    found: list[str] | None = None
     with reading_text(source) as stream:
-        data = stream.read()
-    begin = data.find(b"\\1-grams:")
-    if begin < 0:
+        while line := stream.readline():
+            if line.lstrip().startswith(b"\\"):
+                if found is not None:
+                    break
+                if line.split()[0] == b"\\1-grams:":
+                    found = []
+            elif found is not None and len(fields := line.split()) > 1:
+                found.append(decoded(fields[1]))
+    if found is None:
         raise FstError(
             f"{os.fspath(source)}: is neither an automaton nor an ARPA model, which has a line \\1-grams:"
         )
-    found = []
-    for line in data[data.find(b"\n", begin) + 1 :].split(b"\n"):
-        if line.startswith(b"\\"):
-            break
-        fields = line.split()
-        if len(fields) > 1:
-            found.append(decoded(fields[1]))
     return found
 
 
