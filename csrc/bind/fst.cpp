@@ -129,8 +129,23 @@ Fst<W> of_arrays(StateId start, const Rows& finals, const Integers& source, cons
       arc.nextstate = nextstate.data()[i];
       std::memcpy(&arc.weight, weights.data() + i * W::floats, sizeof(W));
     }
+    // What is known of an automaton that is built arc by arc: files carry the bits that fstcompile would write.
+    properties::Bits bits = properties::kNull | properties::kExpanded | properties::kMutable;
+    if (n) bits = properties::after_add_state(bits);
+    std::size_t begin = 0;
+    for (std::size_t s = 0; s < n; ++s) {
+      properties::ArcFacts previous{};
+      for (std::size_t i = begin; i < begin + states[s].arcs; ++i) {
+        const properties::ArcFacts facts{arcs[i].ilabel, arcs[i].olabel, is_plain(arcs[i].weight)};
+        bits = properties::after_add_arc(bits, static_cast<std::int32_t>(s), facts, arcs[i].nextstate,
+                                         i == begin ? nullptr : &previous);
+        previous = facts;
+      }
+      begin += states[s].arcs;
+      bits = properties::after_set_final(bits, true, is_plain(states[s].final));
+    }
     Fst<W> fst;
-    fst.adopt(std::move(states), std::move(arcs), {}, kNoState, properties::kExpanded | properties::kMutable);
+    fst.adopt(std::move(states), std::move(arcs), {}, kNoState, bits);
     fst.check();
     if (start != kNoState) fst.set_start(start);
     return fst;

@@ -50,6 +50,8 @@ def test_cuts_and_changes_raise_our_errors(name):
             elif rng.random() < 0.5:
                 changed[at : at + 4] = rng.choice([b"\xff\xff\xff\x7f", b"\xff" * 4, b"\0" * 4, b"\0\0\1\0"])
             else:
-                changed[at:at] = rng.choice([b" -1 ", b" 99999999999999999999 ", b" nan ", b"\0", b" 3000000 "])
+                changed[at:at] = rng.choice(
+                    [b" -1 ", b" 99999999999999999999 ", b" nan ", b"\0", b" 3000000 "]
+                )
         with contextlib.suppress(SonantError):
             read(bytes(changed), classes)

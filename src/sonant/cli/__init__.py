@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "write the bundle of a training checkpoint (needs the extra `train`)",
     "kaldi": "Kaldi's executables by their own names: sonant kaldi compute-mfcc-feats ...",
     "lm": "n-gram language models: train, prune, ppl, mix, convert",
+    "graph": "graphs for recognition (HCLG, TLG, LG) from a lexicon and a grammar",
     "info": "versions, what is active and what is missing",
 }
 

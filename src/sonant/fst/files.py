@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 
@@ -71,3 +72,38 @@ def writing(path: Path) -> Iterator[_native.Output]:
         if isinstance(error, OSError) and not isinstance(error, SpecifierError):
             raise _failed(name, "written", error) from None
         raise
+
+
+@contextlib.contextmanager
+def whole_directory(path: Path) -> Iterator[str]:
+    """A new directory to write into, which becomes `path` when the block ends well, and else goes away.
+
+    Of a directory that is there the files of the same names are replaced, and the others stay. Raises
+    SpecifierError (an OSError) where that cannot be.
+    """
+    target = os.path.realpath(path)
+    name = os.fspath(path)
+    if os.path.lexists(name) and not os.path.isdir(name):
+        raise SpecifierError(f"{name}: cannot be written: it is there, and no directory")
+    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.urandom(6).hex()}")
+    try:
+        os.mkdir(temporary)
+    except (OSError, ValueError) as error:
+        raise _failed(name, "written", error) from None
+    try:
+        yield temporary
+        if not os.path.isdir(target):
+            os.rename(temporary, target)
+            return
+        for folder, folders, files in os.walk(temporary):
+            at = os.path.normpath(os.path.join(target, os.path.relpath(folder, temporary)))
+            for entry in folders:
+                os.makedirs(os.path.join(at, entry), exist_ok=True)
+            for entry in files:
+                os.replace(os.path.join(folder, entry), os.path.join(at, entry))
+    except OSError as error:
+        if isinstance(error, SpecifierError):
+            raise
+        raise _failed(name, "written", error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

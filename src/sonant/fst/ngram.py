@@ -121,7 +121,8 @@ def read_arpa(
     sorts arcs by input label.
 
     Raises FstError, which names the line. n-grams whose first words are no n-gram of the model, and those
-    with <s> or </s> in an odd place, are left out with a warning in the log, as Kaldi does.
+    with <s> or </s> in an odd place, are left out with a warning in the log, as Kaldi does; at most
+    `max_warnings` are told one by one, and with 0 none.
     """
     words = ArpaSymbols(symbols, bos, eos, unk, oov, backoff)
     with reading_text(source) as stream:
@@ -129,7 +130,8 @@ def read_arpa(
             stream, words.native, *words.arguments, max_warnings, words.backoff
         )
     words.finish()
-    tell_warnings(warnings)
+    if max_warnings:
+        tell_warnings(warnings)
     fst = Fst.of_native(native)
     fst.input_symbols = fst.output_symbols = words.symbols
     return fst.arc_sort() if sort else fst
