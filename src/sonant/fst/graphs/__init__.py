@@ -1,5 +1,5 @@
-"""Graphs for recognition: the lexicon L, the grammar G, context dependency C, HMMs H, CTC topologies T, and what
-is composed of them.
+"""Graphs for recognition: the lexicon L, the grammar G, context dependency C, HMMs H, CTC topologies T, and
+what is composed of them.
 
 >>> lang = prepare_lang("data/local/dict", "<UNK>")  # Kaldi's lang directory
 >>> lg = compose_lg(lang.lexicon_disambig, read_grammar("lm.arpa.gz", lang.words))

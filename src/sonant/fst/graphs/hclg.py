@@ -34,9 +34,8 @@ def compose_hclg(
     `minimize_encoded`); at the end self-loops come in, unless `self_loops` is false (HCLGa, for training or
     as a part of other graphs).
 
-    `disambig` are the disambiguation symbols among the phones of LG. `max_states` and `max_arcs` bound every stage that
-    adds some. LG should be deterministic, minimal and stochastic before
-    (`determinize_star`, `minimize_encoded`, `push`). Raises FstError where LG is empty or not tropical,
+    `disambig` are the disambiguation symbols among the phones of LG. `max_states` and `max_arcs` bound every
+    stage that adds some. LG should be deterministic, minimal and stochastic before (`compose_lg`). Raises FstError where LG is empty or not tropical,
     where phones of LG are not known to the topology or the tree, where it cannot be determinized (for
     instance as disambiguation symbols are missing), and where a stage becomes too big."""
     if not isinstance(lg.native, _native.StdFst):

@@ -130,8 +130,8 @@ def compose_lg(
     report: Report = silent,
 ) -> Fst:
     """L o G, deterministic and minimal, sorted by input label, as Kaldi's mkgraph.sh makes it: composition,
-    determinization in the log semiring with epsilons removed, minimization as an acceptor, and costs moved so that
-    all states sum to the same (`push_special`).
+    determinization in the log semiring with epsilons removed, minimization as an acceptor, and costs moved
+    so that all states sum to the same (`push_special`).
 
     The lexicon has disambiguation symbols, among them loops with #0. `max_states` and `max_arcs` bound each
     step. Raises FstError where a bound is exceeded, and where nothing is left.
