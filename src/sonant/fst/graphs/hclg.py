@@ -35,9 +35,10 @@ def compose_hclg(
     as a part of other graphs).
 
     `disambig` are the disambiguation symbols among the phones of LG. `max_states` and `max_arcs` bound every
-    stage that adds some. LG should be deterministic, minimal and stochastic before (`compose_lg`). Raises FstError where LG is empty or not tropical,
-    where phones of LG are not known to the topology or the tree, where it cannot be determinized (for
-    instance as disambiguation symbols are missing), and where a stage becomes too big."""
+    stage that adds some. LG should be deterministic, minimal and stochastic before (`compose_lg`). Raises
+    FstError where LG is empty or not tropical, where phones of LG are not known to the topology or the tree,
+    where it cannot be determinized (for instance as disambiguation symbols are missing), and where a stage
+    becomes too big."""
     if not isinstance(lg.native, _native.StdFst):
         raise FstError(f"compose_hclg of arcs of type {lg.arc_type}; expected standard")
     limits: dict[str, Any] = {"max_states": max_states, "max_arcs": max_arcs}
