@@ -11,6 +11,7 @@ void bind_frames(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_gmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
+void bind_fsa(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
@@ -27,6 +28,7 @@ NB_MODULE(_native, m) {
   bind_gmm(m);
   bind_frames(m);
   bind_pitch(m);
+  bind_fsa(m);
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);
