@@ -24,8 +24,15 @@ struct FsaBatch {
   void end_state() { state_splits.push_back(std::int32_t(map_a.size())); }
 };
 
+// A batch whose arcs stand for any number of arcs of the input each, whose scores add up.
+struct FsaRagged {
+  FsaBatch batch;
+  std::vector<std::int32_t> map_splits{0}, map_values;
+};
+
 // Automata made apart, one after the other. Throws FstError where they have more arcs or states than 2^31 - 1.
 FsaBatch joined(std::vector<FsaBatch> parts, const char* operation);
+FsaRagged joined(std::vector<FsaRagged> parts, const char* operation);
 
 // States in an order, counted over all automata, and where each automaton's begin.
 struct FsaOrder {
@@ -44,6 +51,14 @@ FsaOrder fsa_topological_order(const FsaGraphs& graphs);
 // found twice). States are numbered as they are met, breadth first; those that lead nowhere stay.
 FsaBatch fsa_intersect(const FsaGraphs& a, const FsaGraphs& b, std::span<const std::int32_t> a_of,
                        std::span<const std::int32_t> b_of, bool epsilons, int threads);
+
+// Each label once at each state, epsilon being a label like others; of the paths of a sequence the best one. Stops with
+// FstError at max_states (0: what half of the memory holds), as one that cannot be determinized grows without end.
+FsaRagged fsa_determinize(const FsaGraphs& graphs, const float* scores, std::uint64_t max_states, int threads);
+
+// The same sequences and best scores without label 0. States that lead nowhere may stay. Throws FstError where epsilons
+// go round and gain.
+FsaRagged fsa_remove_epsilons(const FsaGraphs& graphs, const float* scores);
 
 // The frames of a batch of recordings: rows of scores, column label + 1; each recording's last row is for label -1.
 template <class T>

@@ -78,6 +78,25 @@ FsaBatch joined(std::vector<FsaBatch> parts, const char* operation) {
   return all;
 }
 
+FsaRagged joined(std::vector<FsaRagged> parts, const char* operation) {
+  FsaRagged all;
+  std::size_t values = 0;
+  for (const FsaRagged& part : parts) values += part.map_values.size();
+  if (values > kMost) {
+    fst_error(operation, ": the arcs of the batch stand for ", values, " arcs, at most ", kMost, " can be numbered; split it");
+  }
+  std::vector<FsaBatch> batches;
+  for (FsaRagged& part : parts) {
+    const std::int32_t value = all.map_splits.back();
+    for (std::size_t i = 1; i < part.map_splits.size(); ++i) all.map_splits.push_back(value + part.map_splits[i]);
+    all.map_values.insert(all.map_values.end(), part.map_values.begin(), part.map_values.end());
+    batches.push_back(std::move(part.batch));
+    part = {};
+  }
+  all.batch = joined(std::move(batches), operation);
+  return all;
+}
+
 FsaOrder fsa_useful_states(const FsaGraphs& graphs) {
   FsaOrder order;
   for (std::size_t i = 0; i < graphs.fsas(); ++i) {

@@ -100,6 +100,22 @@ void bind_scores(nb::module_& m) {
       "out"_a.noconvert(), "num_threads"_a = 0, "The gradient of each arc's score, from the slopes of all states.");
 }
 
+template <class Make>
+nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
+                 const char* operation, Make make) {
+  const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+  check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+  sonant::FsaRagged made;
+  {
+    nb::gil_scoped_release no_gil;
+    graphs.check(operation);
+    made = make(graphs);
+  }
+  return nb::make_tuple(array_of(std::move(made.batch.arcs), 4), array_of(std::move(made.batch.state_splits)),
+                        array_of(std::move(made.batch.fsa_splits)), array_of(std::move(made.map_splits)),
+                        array_of(std::move(made.map_values)));
+}
+
 void check_pairs(const Ints& a_of, std::size_t a, const Ints& b_of, std::size_t b) {
   const auto within = [](const Ints& values, std::size_t end) {
     for (const std::int32_t i : span_of(values)) {
@@ -158,6 +174,24 @@ void bind_fsa(nb::module_& m) {
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "topological"_a,
       "(states in topological order, or those on paths from start to end; where each automaton's begin)");
+  m.def(
+      "fsa_determinize",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
+         std::uint64_t max_states, int num_threads) {
+        return ragged(arcs, state_splits, fsa_splits, scores, "determinize", [&](const auto& graphs) {
+          return sonant::fsa_determinize(graphs, scores.data(), max_states, num_threads);
+        });
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "max_states"_a, "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
+  m.def(
+      "fsa_remove_epsilons",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores) {
+        return ragged(arcs, state_splits, fsa_splits, scores, "remove_epsilon",
+                      [&](const auto& graphs) { return sonant::fsa_remove_epsilons(graphs, scores.data()); });
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
   m.def(
       "fsa_intersect",
       [](const Ints& a_arcs, const Ints& a_states, const Ints& a_fsas, const Ints& b_arcs, const Ints& b_states,

@@ -340,6 +340,25 @@ def operation_cases():
         ]
 
 
+def determinize_cases():
+    text = "0 1 2 .1\\n0 2 2 .2\\n1 2 3 1\\n1 3 -1 0.5\\n2 3 -1 .4\\n3"
+    yield "", [f"k2.determinize(k2.Fsa.from_str('{text}'))"]
+    yield "r = k2.levenshtein_graph([[1, 2, 3], [2, 2]]); h = k2.levenshtein_graph([[1, 3, 3], [2], [4, 2, 2, 5]])", [
+        f"k2.levenshtein_alignment(r, h, {int32([0, 1, 1])})",
+    ]
+    for seed in range(12):
+        generator = random.Random(seed)
+        texts = [random_lines(generator, generator.randint(2, 6), 3, epsilon=0) for _ in range(3)]
+        epsilons = [random_lines(generator, generator.randint(2, 6), 3, epsilon=0.5) for _ in range(3)]
+        yield f"f = k2.create_fsa_vec([k2.Fsa.from_str(t) for t in {texts}])", [
+            "[sorted(k2.determinize(k2.connect(f[i])).scores.tolist()) for i in range(3)]",
+            "[k2.arc_sort(k2.determinize(k2.connect(f[i]))).arcs.values()[:, :3] for i in range(3)]",
+        ]
+        yield f"f = k2.create_fsa_vec([k2.Fsa.from_str(t) for t in {epsilons}]).requires_grad_(True)", [
+            "[t := k2.remove_epsilon(f).get_tot_scores(True, False), t[t > -1e9].sum().backward(), f.grad]",
+        ]
+
+
 def dense_cases():
     for seed in range(5):
         generator = random.Random(seed)
@@ -373,4 +392,5 @@ if __name__ == "__main__":
     write(sys.argv[1], "fsa", fsa_cases())
     write(sys.argv[1], "fsa_scores", score_cases())
     write(sys.argv[1], "operations", operation_cases())
+    write(sys.argv[1], "determinize", determinize_cases())
     write(sys.argv[1], "intersect_dense", dense_cases())

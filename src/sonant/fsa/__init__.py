@@ -11,6 +11,7 @@ import torch
 
 from sonant.fsa import fsa_properties as fsa_properties
 from sonant.fsa import ragged as ragged
+from sonant.fsa.alignment import levenshtein_alignment as levenshtein_alignment
 from sonant.fsa.arc_maps import compose_arc_maps as compose_arc_maps
 from sonant.fsa.arc_maps import index_add as index_add
 from sonant.fsa.arc_maps import index_select as index_select
@@ -23,6 +24,10 @@ from sonant.fsa.chains import linear_fsa_with_self_loops as linear_fsa_with_self
 from sonant.fsa.chains import linear_fst_with_self_loops as linear_fst_with_self_loops
 from sonant.fsa.dense_fsa_vec import DenseFsaVec as DenseFsaVec
 from sonant.fsa.dense_fsa_vec import convert_dense_to_fsa_vec as convert_dense_to_fsa_vec
+from sonant.fsa.determinization import DeterminizeWeightPushingType as DeterminizeWeightPushingType
+from sonant.fsa.determinization import determinize as determinize
+from sonant.fsa.determinization import remove_epsilon as remove_epsilon
+from sonant.fsa.determinization import remove_epsilon_and_add_self_loops as remove_epsilon_and_add_self_loops
 from sonant.fsa.drawing import to_dot as to_dot
 from sonant.fsa.fsa import Fsa as Fsa
 from sonant.fsa.fsa_properties import to_str as properties_to_str  # noqa: F401
@@ -52,6 +57,10 @@ from sonant.fsa.operations import top_sort as top_sort
 from sonant.fsa.operations import union as union
 from sonant.fsa.ragged import RaggedShape as RaggedShape
 from sonant.fsa.ragged import RaggedTensor as RaggedTensor
+from sonant.fsa.sampling import is_rand_equivalent as is_rand_equivalent
+from sonant.fsa.sampling import random_fsa as random_fsa
+from sonant.fsa.sampling import random_fsa_vec as random_fsa_vec
+from sonant.fsa.sampling import random_paths as random_paths
 from sonant.fsa.symbol_table import SymbolTable as SymbolTable
 
 # So that torch.load takes files of `as_dict` as they are.

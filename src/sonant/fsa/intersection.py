@@ -22,7 +22,7 @@ _core: Any = _native
 WithMaps = tuple[Fsa, Tensor, Tensor]
 
 
-def _pairs(a: Fsa, b: Fsa, a_of: Tensor, b_of: Tensor, epsilons: bool, one: bool) -> WithMaps:
+def intersect_pairs(a: Fsa, b: Fsa, a_of: Tensor, b_of: Tensor, epsilons: bool, one: bool) -> WithMaps:
     devices = {str(a.device), str(b.device)}
     if len(devices) > 1:
         raise FstError(f"intersect: automata on {sorted(devices)}, expected one device")
@@ -64,7 +64,7 @@ def intersect(
     a_of, b_of = (
         torch.arange(count) if batch else torch.zeros(count, dtype=torch.int64) for batch in batches
     )
-    found = _pairs(a_fsa, b_fsa, a_of, b_of, treat_epsilons_specially, not any(batches))
+    found = intersect_pairs(a_fsa, b_fsa, a_of, b_of, treat_epsilons_specially, not any(batches))
     return found if ret_arc_maps else found[0]
 
 
@@ -91,7 +91,7 @@ def intersect_device(
         if len(fsa.shape) != 3:
             raise FstError(f"intersect_device: {name} of shape {fsa.shape}, expected a batch")
     _check_map("intersect_device", "b_to_a_map", b_to_a_map, b_fsas.arcs.dim0(), a_fsas.arcs.dim0())
-    found = _pairs(a_fsas, b_fsas, b_to_a_map, torch.arange(len(b_to_a_map)), False, False)
+    found = intersect_pairs(a_fsas, b_fsas, b_to_a_map, torch.arange(len(b_to_a_map)), False, False)
     return found if ret_arc_maps else found[0]
 
 
