@@ -17,7 +17,8 @@ struct FsaBatch {
 
   std::size_t num_arcs() const { return map_a.size(); }
   void add_arc(std::int32_t from, std::int32_t to, std::int32_t label, std::int32_t a, std::int32_t b) {
-    arcs.insert(arcs.end(), {from, to, label, 0});
+    const std::int32_t arc[] = {from, to, label, 0};
+    arcs.insert(arcs.end(), arc, arc + 4);
     map_a.push_back(a);
     map_b.push_back(b);
   }

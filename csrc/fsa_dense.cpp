@@ -33,6 +33,7 @@ class Intersection {
   FsaBatch operator()(const DenseLimits& limits) {
     FsaBatch result;
     if (states_ > 1) {
+      find_entering();
       forward();
       // A beam of nothing keeps the best paths alone, which is as few as there can be.
       double beam = limits.beam;
@@ -67,28 +68,62 @@ class Intersection {
     ends_.assign(1, 0);
     if (best_ == kNone) return true;
     std::vector<double> after(states_, kNone), before(states_);
+    std::vector<std::int32_t> alive, next;  // states with a way on, of the frame after and of this one
     std::int64_t states = 0;
+    const std::size_t arcs = into_arcs_.size();
     for (std::int32_t t = rows_ - 1; t >= 0; --t) {
       std::fill(before.begin(), before.end(), kNone);
-      std::int32_t last_state = -1;
-      each_arc(t, [&](std::int32_t from, std::int32_t to, double score, std::int32_t arc) {
-        const double rest = t == rows_ - 1 ? 0 : after[to];
-        if (score + rest < best_ - beam) return;  // also where nothing leads on
-        if (rest == kNone) return;
+      next.clear();
+      const bool last = t == rows_ - 1;
+      const auto look_at = [&](std::int32_t from, std::int32_t to, double score, std::int32_t arc) {
+        const double rest = last ? 0 : after[to];
+        if (rest == kNone || score + rest < best_ - beam) return;
+        if (before[from] == kNone) next.push_back(from);
         before[from] = std::max(before[from], rest + weight(t, arc));
         kept_.push_back(arc);
-        states += std::exchange(last_state, from) != from;
-      });
+      };
+      std::size_t leading = 0;
+      for (const std::int32_t s : alive) leading += std::size_t(into_begin_[s + 1] - into_begin_[s]);
+      if (last || leading > arcs / 16) {
+        each_arc(t, look_at);
+      } else {  // few states have a way on: only what leads to them is looked at
+        const double* alpha = alpha_.data() + std::size_t(t) * states_;
+        for (const std::int32_t s : alive) {
+          for (std::int32_t i = into_begin_[s]; i < into_begin_[s + 1]; ++i) {
+            const std::int32_t arc = into_arcs_[i], from = source(arc);
+            if (label(arc) == -1 || alpha[from] == kNone) continue;
+            const double score = alpha[from] + weight(t, arc);
+            if (score > kNone) look_at(from, s, score, arc);
+          }
+          work_.step();
+        }
+        std::sort(kept_.begin() + std::ptrdiff_t(ends_.back()), kept_.end());
+      }
+      states += std::int64_t(next.size());
       after.swap(before);
+      alive.swap(next);
       ends_.push_back(kept_.size());
       if (states >= limits.max_states || std::int64_t(kept_.size()) > limits.max_arcs) return false;
     }
     return true;
   }
 
+  // The arcs that lead to each state.
+  void find_entering() {
+    const std::int32_t begin = a_.state_splits[first_], end = a_.state_splits[first_ + states_];
+    into_begin_.assign(states_ + 2, 0);
+    for (std::int32_t arc = begin; arc < end; ++arc) ++into_begin_[dest(arc) + 2];
+    for (std::size_t s = 2; s < into_begin_.size(); ++s) into_begin_[s] += into_begin_[s - 1];
+    into_arcs_.resize(end - begin);
+    for (std::int32_t arc = begin; arc < end; ++arc) into_arcs_[into_begin_[dest(arc) + 1]++] = arc;
+  }
+
   // Follows the arcs that were kept from the start on, which numbers the states.
   void collect(FsaBatch& result) {
     if (kept_.empty()) return;
+    result.arcs.reserve(4 * kept_.size());
+    result.map_a.reserve(kept_.size());
+    result.map_b.reserve(kept_.size());
     std::vector<std::int32_t> here(states_, -1), there(states_, -1), met{0};
     std::int32_t count = 0;
     here[0] = count++;
@@ -161,6 +196,7 @@ class Intersection {
   double best_ = kNone;
   std::vector<std::int32_t> kept_;  // arcs of `a`, of the last frame first
   std::vector<std::size_t> ends_;
+  std::vector<std::int32_t> into_begin_, into_arcs_;
 };
 
 }  // namespace

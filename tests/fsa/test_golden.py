@@ -36,7 +36,7 @@ def same(found, expected) -> bool:
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.jsonl")), ids=lambda file: file.stem)
 def test_k2_code_gives_what_k2_gives(file):
     lines = file.read_text().splitlines()
-    assert len(lines) > 20
+    assert len(lines) > 10
     for line in lines:
         statements, expression, expected = json.loads(line)
         names = {"k2": k2, "torch": torch, "inf": float("inf")}

@@ -1,13 +1,40 @@
 """DenseFsaVec: the output of a network as a batch of automata, one state a frame (k2's)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sonant.errors import FstError, FstIndexError
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.ragged_shape import RaggedShape, create_ragged_shape2, splits_of_sizes
 from sonant.fsa.ragged_text import number
+
+
+class _Rows(torch.autograd.Function):
+    """Each value is copied once there and once back; indexing by torch would take several passes over all."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, pieces: list[tuple[int, int, int, int]], rows: int) -> Tensor:
+        """pieces: sequence, first frame, frames and first row of each segment."""
+        ctx.shape, ctx.pieces = log_probs.shape, pieces
+        scores = log_probs.new_empty(rows, log_probs.shape[2] + 1)
+        scores[:, 0] = -torch.inf
+        for sequence, start, frames, row in pieces:
+            scores[row : row + frames, 1:] = log_probs[sequence, start : start + frames]
+            scores[row + frames, 0] = 0
+            scores[row + frames, 1:] = -torch.inf
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        gradient = slopes[0].new_zeros(ctx.shape)
+        for sequence, start, frames, row in ctx.pieces:
+            gradient[sequence, start : start + frames] += slopes[0][row : row + frames, 1:]
+        return gradient, None, None
 
 
 class DenseFsaVec:
@@ -38,7 +65,7 @@ class DenseFsaVec:
             )
         if allow_truncate < 0:
             raise FstError(f"DenseFsaVec: allow_truncate={allow_truncate}, expected 0 or more")
-        sequences, frames, classes = log_probs.shape
+        sequences, frames, _ = log_probs.shape
         sequence, start, wanted = table.unbind(1)
         wrong = (sequence < 0) | (sequence >= sequences) | (start < 0) | (start >= frames) | (wanted <= 0)
         wrong |= start.long() + wanted > frames + allow_truncate
@@ -52,14 +79,10 @@ class DenseFsaVec:
         self._duration = torch.minimum(wanted, frames - start)
         splits = splits_of_sizes(self._duration + 1)
         self._shape = create_ragged_shape2(splits).to(log_probs.device)
-        ids = create_ragged_shape2(splits).row_ids(1).long()
-        place = torch.arange(len(ids)) - splits[ids]
-        last = place == self._duration[ids]
-        rows = torch.where(last, 0, sequence[ids].long() * frames + start[ids] + place).to(log_probs.device)
-        last = last.to(log_probs.device)
-        chosen = log_probs.reshape(-1, classes)[rows].masked_fill(last[:, None], -torch.inf)
-        ending = torch.where(last, 0.0, -torch.inf).to(log_probs.dtype)
-        self.scores = torch.cat([ending[:, None], chosen], 1)
+        pieces = zip(
+            sequence.tolist(), start.tolist(), self._duration.tolist(), splits.tolist(), strict=False
+        )
+        self.scores = _Rows.apply(log_probs, list(pieces), int(splits[-1]))
 
     @property
     def duration(self) -> Tensor:

@@ -31,10 +31,11 @@ class Graphs:
     """Whose name errors bear."""
 
     def states_of_arcs(self) -> tuple[Tensor, Tensor]:
-        """Source and destination of each arc, counted over all automata: int64 (num_arcs,) each."""
-        places = torch.arange(len(self.state_splits) - 1, device=self.arcs.device)
-        source = places.repeat_interleave(self.state_splits.diff().long())
-        return source, self.fsa_splits[self.fsas_of_arcs()].long() + self.arcs[:, 1]
+        """Source and destination of each arc, counted over all automata: int32 (num_arcs,) each."""
+        states = torch.arange(len(self.state_splits) - 1, dtype=torch.int32, device=self.arcs.device)
+        source = states.repeat_interleave(self.state_splits.diff())
+        first = self.fsa_splits[:-1].repeat_interleave(self.fsa_splits.diff())
+        return source, first.index_select(0, source) + self.arcs[:, 1]
 
     def fsas_of_arcs(self) -> Tensor:
         counts = self.state_splits[self.fsa_splits.long()].diff().long()
@@ -57,6 +58,9 @@ def backward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend 
 
 def total_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
     """All paths of each automaton, (automata,); -inf where it has none."""
+    if not log and backend is None and scores.device.type == "cpu":
+        _check_scores(graphs, scores)
+        return native.best_totals(graphs, scores)
     return _of_states(graphs, forward_scores(graphs, scores, log, backend), graphs.fsa_splits[1:] - 1)
 
 
@@ -66,12 +70,13 @@ def arc_posteriors(graphs: Graphs, scores: Tensor, log: bool, backend: Backend =
     """
     forward = forward_scores(graphs, scores, log, backend)
     backward = backward_scores(graphs, scores, log, backend)
-    source, dest = graphs.states_of_arcs()
     # Found from both ends, and their mean as in k2, so that rounding and ties favour neither.
     total = _of_states(graphs, forward, graphs.fsa_splits[1:] - 1) / 2
-    total = (total + _of_states(graphs, backward, graphs.fsa_splits[:-1]) / 2)[graphs.fsas_of_arcs()]
-    through = forward[source] + scores + backward[dest]
-    return torch.where(total == -torch.inf, -torch.inf, through - total)
+    total = total + _of_states(graphs, backward, graphs.fsa_splits[:-1]) / 2
+    total = total.repeat_interleave(graphs.fsa_splits.diff())
+    before = torch.where(total == -torch.inf, -torch.inf, forward - total)
+    source, dest = graphs.states_of_arcs()
+    return before.index_select(0, source) + scores + backward.index_select(0, dest)
 
 
 def _of_states(graphs: Graphs, found: Tensor, states: Tensor) -> Tensor:
@@ -82,12 +87,16 @@ def _of_states(graphs: Graphs, found: Tensor, states: Tensor) -> Tensor:
     return torch.where(empty, -torch.inf, found.index_select(0, torch.where(empty, 0, states)))
 
 
-def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend) -> Tensor:
+def _check_scores(graphs: Graphs, scores: Tensor) -> None:
     if scores.shape != graphs.arcs.shape[:1] or scores.dtype not in (torch.float32, torch.float64):
         raise FstError(
             f"{graphs.operation}: scores of {tuple(scores.shape)} and {scores.dtype}, expected "
             f"({graphs.arcs.shape[0]},) of torch.float32 or float64"
         )
+
+
+def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend) -> Tensor:
+    _check_scores(graphs, scores)
     if backend == "reference" or scores.device.type != "cpu":
         return reference.state_scores(graphs, scores, log, forward)
     return native.state_scores(graphs, scores, log, forward)

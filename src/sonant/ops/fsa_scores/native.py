@@ -39,6 +39,35 @@ class _StateScores(torch.autograd.Function):
         return gradient, None, None, None
 
 
+class _BestTotals(torch.autograd.Function):
+    """The tropical total by the best paths alone, which are what its gradient is made of."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, graphs: "Graphs") -> Tensor:
+        paths, sizes = best_paths(graphs, scores)
+        ctx.arcs = len(scores)
+        ids = torch.arange(len(sizes)).repeat_interleave(sizes)
+        ctx.save_for_backward(paths, ids)
+        total = scores.new_zeros(len(sizes)).index_add(0, ids, scores.detach()[paths])
+        # A path of no arcs is one where the start is the final state.
+        none = (sizes == 0) & (graphs.fsa_splits.diff() != 1)
+        return total.masked_fill(none, -torch.inf)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        paths, ids = ctx.saved_tensors
+        gradient = slopes[0].new_zeros(ctx.arcs)
+        gradient[paths] = slopes[0][ids]
+        return gradient, None
+
+
+def best_totals(graphs: "Graphs", scores: Tensor) -> Tensor:
+    found = _BestTotals.apply(scores, graphs)
+    assert isinstance(found, Tensor)
+    return found
+
+
 def best_paths(graphs: "Graphs", scores: Tensor) -> tuple[Tensor, Tensor]:
     """The arcs of one best path of each automaton, one path after the other, and how many each has: int32.
 

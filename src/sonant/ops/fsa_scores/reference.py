@@ -26,7 +26,7 @@ def _levels(come: Tensor, go: Tensor, states: int) -> Tensor:
 
 
 def state_scores(graphs: "Graphs", scores: Tensor, log: bool, forward: bool) -> Tensor:
-    source, dest = graphs.states_of_arcs()
+    source, dest = (states.long() for states in graphs.states_of_arcs())
     first = graphs.fsa_splits[graphs.fsas_of_arcs()]
     src, to = source - first, graphs.arcs[:, 1]
     states = len(graphs.state_splits) - 1
