@@ -1,0 +1,215 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <vector>
+
+#include "fsa_algorithms.h"
+#include "fsa_scores.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Ints = nb::ndarray<const std::int32_t, nb::c_contig, nb::device::cpu>;
+using IntsOut = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+sonant::FsaGraphs graphs_of(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits) {
+  if (arcs.ndim() != 2 || arcs.shape(1) != 4) throw std::invalid_argument("arcs are (num_arcs, 4)");
+  return {{arcs.data(), arcs.size()}, {state_splits.data(), state_splits.size()}, {fsa_splits.data(), fsa_splits.size()}};
+}
+
+using Array = nb::ndarray<nb::numpy, std::int32_t>;
+
+Array array_of(std::vector<std::int32_t> values, std::size_t columns = 0) {
+  auto* kept = new std::vector<std::int32_t>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
+  if (columns == 0) return Array(kept->data(), {kept->size()}, owner);
+  return Array(kept->data(), {kept->size() / columns, columns}, owner);
+}
+
+// (arcs, state_splits, fsa_splits, map_a, map_b)
+nb::tuple tuple_of(sonant::FsaBatch batch) {
+  return nb::make_tuple(array_of(std::move(batch.arcs), 4), array_of(std::move(batch.state_splits)),
+                        array_of(std::move(batch.fsa_splits)), array_of(std::move(batch.map_a)),
+                        array_of(std::move(batch.map_b)));
+}
+
+std::span<const std::int32_t> span_of(const Ints& values) { return {values.data(), values.size()}; }
+
+void check_sizes(const sonant::FsaGraphs& graphs, std::size_t per_arc, std::size_t per_state, std::size_t best) {
+  if (per_arc != graphs.arcs.size() / 4 || per_state != graphs.states() || best != graphs.states()) {
+    throw std::invalid_argument("an array has not one element for each arc or state");
+  }
+}
+
+// The two directions differ in which function computes, and that is all.
+template <class T>
+void bind_scores(nb::module_& m) {
+  m.def(
+      "fsa_scores",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const char* operation,
+         const In<T>& scores, bool forward, bool log, const Out<T>& out, const IntsOut& best, int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), out.size(), best.size());
+        nb::gil_scoped_release no_gil;
+        graphs.check_acyclic(operation);
+        (forward ? sonant::fsa_forward<T> : sonant::fsa_backward<T>)(graphs, scores.data(), log, out.data(),
+                                                                     best.data(), num_threads);
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "operation"_a,
+      "scores"_a.noconvert(), "forward"_a, "log"_a, "out"_a.noconvert(), "best"_a.noconvert(), "num_threads"_a = 0,
+      "Forward or backward scores of all states, and in the tropical semiring the arc that each is from.");
+  m.def(
+      "fsa_best_paths",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const char* operation,
+         const In<T>& scores) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+        sonant::FsaPaths paths;
+        {
+          nb::gil_scoped_release no_gil;
+          graphs.check_acyclic(operation);
+          std::vector<T> forward(graphs.states());
+          std::vector<std::int32_t> best(graphs.states());
+          sonant::fsa_forward<T>(graphs, scores.data(), false, forward.data(), best.data(), 0);
+          paths = sonant::fsa_best_paths(graphs, best.data());
+        }
+        return nb::make_tuple(array_of(std::move(paths.arcs)), array_of(std::move(paths.sizes)));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "operation"_a,
+      "scores"_a.noconvert(), "(arcs of one best path of each automaton, how many each has)");
+  m.def(
+      "fsa_scores_gradient",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, bool forward,
+         bool log, const In<T>& found, const Ints& best, const In<T>& slopes, const Out<T>& out, int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), found.size(), best.size());
+        check_sizes(graphs, out.size(), slopes.size(), best.size());
+        nb::gil_scoped_release no_gil;
+        graphs.check_acyclic("fsa_scores_gradient");
+        (forward ? sonant::fsa_forward_gradient<T> : sonant::fsa_backward_gradient<T>)(
+            graphs, scores.data(), log, found.data(), best.data(), slopes.data(), out.data(), num_threads);
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "forward"_a, "log"_a, "found"_a.noconvert(), "best"_a.noconvert(), "slopes"_a.noconvert(),
+      "out"_a.noconvert(), "num_threads"_a = 0, "The gradient of each arc's score, from the slopes of all states.");
+}
+
+template <class Make>
+nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
+                 const char* operation, Make make) {
+  const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+  check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+  sonant::FsaRagged made;
+  {
+    nb::gil_scoped_release no_gil;
+    graphs.check(operation);
+    made = make(graphs);
+  }
+  return nb::make_tuple(array_of(std::move(made.batch.arcs), 4), array_of(std::move(made.batch.state_splits)),
+                        array_of(std::move(made.batch.fsa_splits)), array_of(std::move(made.map_splits)),
+                        array_of(std::move(made.map_values)));
+}
+
+void check_pairs(const Ints& a_of, std::size_t a, const Ints& b_of, std::size_t b) {
+  const auto within = [](const Ints& values, std::size_t end) {
+    for (const std::int32_t i : span_of(values)) {
+      if (i < 0 || std::size_t(i) >= end) return false;
+    }
+    return true;
+  };
+  if (a_of.size() != b_of.size() || !within(a_of, a) || !within(b_of, b)) {
+    throw std::invalid_argument("a_of and b_of are no pairs of what is there");
+  }
+}
+
+template <class T>
+void bind_dense(nb::module_& m) {
+  using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+  m.def(
+      "fsa_intersect_dense",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, const Matrix& dense,
+         const Ints& row_splits, const Ints& a_of, const Ints& b_of, double beam, std::int64_t max_states, std::int64_t max_arcs,
+         int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+        check_pairs(a_of, graphs.fsas(), b_of, row_splits.size() - 1);
+        sonant::FsaBatch batch;
+        {
+          nb::gil_scoped_release no_gil;
+          graphs.check("intersect_dense");
+          batch = sonant::fsa_intersect_dense(graphs, scores.data(),
+                                              sonant::DenseFsas<T>{dense.data(), dense.shape(1), span_of(row_splits)},
+                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs}, num_threads);
+        }
+        return tuple_of(std::move(batch));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "dense"_a.noconvert(), "row_splits"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "beam"_a, "max_states"_a,
+      "max_arcs"_a,
+      "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into the automata, into dense)");
+}
+
+}  // namespace
+
+void bind_fsa(nb::module_& m) {
+  bind_dense<float>(m);
+  bind_dense<double>(m);
+  m.def(
+      "fsa_order",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, bool topological) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        sonant::FsaOrder order;
+        {
+          nb::gil_scoped_release no_gil;
+          graphs.check(topological ? "top_sort" : "connect");
+          order = (topological ? sonant::fsa_topological_order : sonant::fsa_useful_states)(graphs);
+        }
+        return nb::make_tuple(array_of(std::move(order.states)), array_of(std::move(order.fsa_splits)));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "topological"_a,
+      "(states in topological order, or those on paths from start to end; where each automaton's begin)");
+  m.def(
+      "fsa_determinize",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
+         std::uint64_t max_states, int num_threads) {
+        return ragged(arcs, state_splits, fsa_splits, scores, "determinize", [&](const auto& graphs) {
+          return sonant::fsa_determinize(graphs, scores.data(), max_states, num_threads);
+        });
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "max_states"_a, "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
+  m.def(
+      "fsa_remove_epsilons",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores) {
+        return ragged(arcs, state_splits, fsa_splits, scores, "remove_epsilon",
+                      [&](const auto& graphs) { return sonant::fsa_remove_epsilons(graphs, scores.data()); });
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
+  m.def(
+      "fsa_intersect",
+      [](const Ints& a_arcs, const Ints& a_states, const Ints& a_fsas, const Ints& b_arcs, const Ints& b_states,
+         const Ints& b_fsas, const Ints& a_of, const Ints& b_of, bool epsilons, int num_threads) {
+        const auto a = graphs_of(a_arcs, a_states, a_fsas), b = graphs_of(b_arcs, b_states, b_fsas);
+        check_pairs(a_of, a.fsas(), b_of, b.fsas());
+        sonant::FsaBatch batch;
+        {
+          nb::gil_scoped_release no_gil;
+          a.check("intersect");
+          b.check("intersect");
+          batch = sonant::fsa_intersect(a, b, span_of(a_of), span_of(b_of), epsilons, num_threads);
+        }
+        return tuple_of(std::move(batch));
+      },
+      "a_arcs"_a.noconvert(), "a_states"_a.noconvert(), "a_fsas"_a.noconvert(), "b_arcs"_a.noconvert(),
+      "b_states"_a.noconvert(), "b_fsas"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "epsilons"_a,
+      "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into a, into b) of the pairs a_of, b_of");
+  bind_scores<float>(m);
+  bind_scores<double>(m);
+}

@@ -1,0 +1,188 @@
+"""Intersection and composition (k2's): of two automata, and of automata with the output of a network.
+
+Scores add up, with their gradients, and attributes of both sides are carried along.
+"""
+
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from sonant import _native
+from sonant.errors import FstError, FstIndexError
+from sonant.fsa.arc_maps import from_arc_map, from_two_arc_maps
+from sonant.fsa.arcs import RaggedArc
+from sonant.fsa.dense_fsa_vec import DenseFsaVec
+from sonant.fsa.fsa import Fsa
+from sonant.fsa.operations import flat
+from sonant.fsa.ragged_shape import RaggedShape
+
+# Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
+_core: Any = _native
+WithMaps = tuple[Fsa, Tensor, Tensor]
+
+
+def intersect_pairs(a: Fsa, b: Fsa, a_of: Tensor, b_of: Tensor, epsilons: bool, one: bool) -> WithMaps:
+    devices = {str(a.device), str(b.device)}
+    if len(devices) > 1:
+        raise FstError(f"intersect: automata on {sorted(devices)}, expected one device")
+    indexes = [index.to(torch.int32).cpu().contiguous().numpy() for index in (a_of, b_of)]
+    found = _core.fsa_intersect(*flat(a.arcs), *flat(b.arcs), *indexes, epsilons)
+    arcs, state_splits, fsa_splits, map_a, map_b = (torch.from_numpy(array).to(a.device) for array in found)
+    if one:
+        made = RaggedArc(RaggedShape.of(state_splits), arcs)
+    else:
+        made = RaggedArc.of_batch(fsa_splits, state_splits, arcs)
+    return from_two_arc_maps(a, b, made, map_a, map_b), map_a, map_b
+
+
+@overload
+def intersect(
+    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, ret_arc_maps: Literal[False] = False
+) -> Fsa: ...
+@overload
+def intersect(
+    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, *, ret_arc_maps: Literal[True]
+) -> WithMaps: ...
+def intersect(
+    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, ret_arc_maps: bool = False
+) -> Fsa | WithMaps:
+    """What both take: of two automata, or of each of a batch with the one or with its number in the other
+    batch.
+
+    With treat_epsilons_specially label 0 is epsilon, which each side may follow alone, and paths through
+    epsilons of both are found once (k2 finds each order of them); without, 0 is a label like others.
+    States are numbered breadth first, and those that lead nowhere stay: connect. Arcs need not be sorted.
+    ret_arc_maps: also the arc of each side that each arc comes from, int32, -1 for none. Raises FstError
+    where batches are of different sizes.
+    """
+    sizes = [fsa.shape[0] if len(fsa.shape) == 3 else 1 for fsa in (a_fsa, b_fsa)]
+    batches = [len(fsa.shape) == 3 for fsa in (a_fsa, b_fsa)]
+    if all(batches) and sizes[0] != sizes[1]:
+        raise FstError(f"intersect: batches of {sizes[0]} and {sizes[1]} automata, expected as many of both")
+    count = next((int(size or 0) for size, batch in zip(sizes, batches, strict=True) if batch), 1)
+    a_of, b_of = (
+        torch.arange(count) if batch else torch.zeros(count, dtype=torch.int64) for batch in batches
+    )
+    found = intersect_pairs(a_fsa, b_fsa, a_of, b_of, treat_epsilons_specially, not any(batches))
+    return found if ret_arc_maps else found[0]
+
+
+@overload
+def intersect_device(
+    a_fsas: Fsa,
+    b_fsas: Fsa,
+    b_to_a_map: Tensor,
+    sorted_match_a: bool = False,
+    ret_arc_maps: Literal[False] = False,
+) -> Fsa: ...
+@overload
+def intersect_device(
+    a_fsas: Fsa, b_fsas: Fsa, b_to_a_map: Tensor, sorted_match_a: bool = False, *, ret_arc_maps: Literal[True]
+) -> WithMaps: ...
+def intersect_device(
+    a_fsas: Fsa, b_fsas: Fsa, b_to_a_map: Tensor, sorted_match_a: bool = False, ret_arc_maps: bool = False
+) -> Fsa | WithMaps:
+    """Each automaton b of a batch with automaton b_to_a_map[b] (int32) of another; 0 is a label like others.
+
+    sorted_match_a is k2's promise that a_fsas are arc-sorted, which nothing here needs.
+    """
+    for name, fsa in (("a_fsas", a_fsas), ("b_fsas", b_fsas)):
+        if len(fsa.shape) != 3:
+            raise FstError(f"intersect_device: {name} of shape {fsa.shape}, expected a batch")
+    _check_map("intersect_device", "b_to_a_map", b_to_a_map, b_fsas.arcs.dim0(), a_fsas.arcs.dim0())
+    found = intersect_pairs(a_fsas, b_fsas, b_to_a_map, torch.arange(len(b_to_a_map)), False, False)
+    return found if ret_arc_maps else found[0]
+
+
+def _check_map(operation: str, name: str, index: Tensor, count: int, end: int) -> None:
+    if index.shape != (count,) or index.dtype != torch.int32:
+        raise FstError(
+            f"{operation}: {name} of {tuple(index.shape)} and {index.dtype}, expected ({count},) of "
+            "torch.int32"
+        )
+    if count and (int(index.min()) < 0 or int(index.max()) >= end):
+        raise FstIndexError(f"{operation}: {name} {index.tolist()[:10]}, expected 0 to {end - 1}")
+
+
+def compose(
+    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, inner_labels: str | None = None
+) -> Fsa:
+    """What a makes of its labels and b of a's aux_labels: labels of a, aux_labels of b (or, where b has
+    none, the labels that met), which inner_labels names an attribute for. As intersect, else.
+
+    Raises FstError unless a has aux_labels in a tensor, and where inner_labels is given and b has no
+    aux_labels.
+    """
+    if not isinstance(dict(a_fsa.named_tensor_attr()).get("aux_labels"), Tensor):
+        raise FstError("compose: a_fsa has no aux_labels in a tensor; ragged ones: expand_ragged_attributes")
+    transducer = "aux_labels" in dict(b_fsa.named_tensor_attr())
+    if inner_labels is not None and not transducer:
+        raise FstError(f"compose: inner_labels={inner_labels!r}, but b_fsa has no aux_labels")
+    inverted = a_fsa.invert().rename_tensor_attribute_("aux_labels", "left_labels")
+    found = intersect(inverted, b_fsa, treat_epsilons_specially)
+    if inner_labels is not None:
+        found.rename_tensor_attribute_("labels", inner_labels)
+    elif not transducer:
+        found.rename_tensor_attribute_("labels", "aux_labels")
+    return found.rename_tensor_attribute_("left_labels", "labels")
+
+
+def intersect_dense(
+    a_fsas: Fsa,
+    b_fsas: DenseFsaVec,
+    output_beam: float,
+    max_states: int = 15000000,
+    max_arcs: int = 1 << 30,
+    a_to_b_map: Tensor | None = None,
+    seqframe_idx_name: str | None = None,
+    frame_idx_name: str | None = None,
+) -> Fsa:
+    """Automata with the output of a network: a batch of all paths, less the arcs on none within
+    output_beam of the best one, exactly.
+
+    a_fsas is a batch with an automaton for each segment of b_fsas, in any order of lengths, or with one
+    for segment a_to_b_map[i] (int32) each; or one automaton for all segments. Scores are sums of both,
+    and differentiable in both. The names ask for attributes (int32): the row of b_fsas.scores that each
+    arc is from, and the frame of its segment. Where an automaton would have more than max_states or
+    max_arcs its beam is made smaller.
+
+    Raises FstError for labels that the network has no class for, for maps and beams that do not fit, and
+    for scores that are no numbers.
+    """
+    single = len(a_fsas.shape) == 2
+    segments = b_fsas.dim0()
+    count = 1 if single else a_fsas.arcs.dim0()
+    if not output_beam > 0:
+        raise FstError(f"intersect_dense: output_beam={output_beam}, expected more than 0")
+    if a_fsas.device != b_fsas.device or a_fsas.scores.dtype != b_fsas.scores.dtype:
+        raise FstError(
+            f"intersect_dense: automata on {a_fsas.device} in {a_fsas.scores.dtype}, network output on "
+            f"{b_fsas.device} in {b_fsas.scores.dtype}; move one: .to"
+        )
+    if b_fsas.scores.numel() >= 2**31:
+        raise FstError(f"intersect_dense: {b_fsas.scores.numel()} scores, 2^31 at most; split the batch")
+    if a_to_b_map is not None:
+        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments)
+        b_of = a_to_b_map
+    elif single or count == segments:
+        b_of = torch.arange(segments, dtype=torch.int32)
+    else:
+        raise FstError(f"intersect_dense: {count} automata and {segments} segments; give a_to_b_map")
+    a_of = torch.zeros_like(b_of) if single else torch.arange(count, dtype=torch.int32)
+    scores, dense = (t.detach().cpu().contiguous().numpy() for t in (a_fsas.scores, b_fsas.scores))
+    rows, a_of, b_of = (t.cpu().contiguous().numpy() for t in (b_fsas.shape().row_splits(1), a_of, b_of))
+    found = _core.fsa_intersect_dense(
+        *flat(a_fsas.arcs), scores, dense, rows, a_of, b_of, float(output_beam), max_states, max_arcs
+    )
+    values, state_splits, fsa_splits, map_a, map_b = (torch.from_numpy(x).to(a_fsas.device) for x in found)
+    result = from_arc_map(a_fsas, RaggedArc.of_batch(fsa_splits, state_splits, values), map_a)
+    result.scores = result.scores + b_fsas.scores.reshape(-1).index_select(0, map_b)
+    row = torch.div(map_b, b_fsas.scores.shape[1], rounding_mode="floor")
+    if frame_idx_name is not None:
+        shape = b_fsas.shape()
+        first = shape.row_splits(1)[shape.row_ids(1)[row.long()].long()]
+        setattr(result, frame_idx_name, row - first)
+    if seqframe_idx_name is not None:
+        setattr(result, seqframe_idx_name, row)
+    return result

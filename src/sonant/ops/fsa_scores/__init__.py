@@ -1,0 +1,105 @@
+"""Scores of states, paths and arcs in batches of acyclic automata, in the log and the tropical semiring.
+
+The score of a path is the sum of its arcs' scores. In the log semiring paths are combined by the log of the
+sum of their exponentials, in the tropical one by the best of them, whose gradient goes to one path (of equal
+arcs into a state the last). Arcs lead to higher states: the batch is top-sorted and has no cycles.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sonant.errors import FstError
+from sonant.ops.fsa_scores import native, reference
+
+Backend = Literal["reference"] | None
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Automata as flat arrays, in k2's layout: state 0 of each is its start, its last state is final."""
+
+    arcs: Tensor
+    """int32 (num_arcs, 4): source, destination (both counted within the automaton), label, score bits."""
+    state_splits: Tensor
+    """int32 (states + 1,): where the arcs of each state begin, of all automata."""
+    fsa_splits: Tensor
+    """int32 (automata + 1,): where the states of each automaton begin."""
+    operation: str = "fsa_scores"
+    """Whose name errors bear."""
+
+    def states_of_arcs(self) -> tuple[Tensor, Tensor]:
+        """Source and destination of each arc, counted over all automata: int32 (num_arcs,) each."""
+        states = torch.arange(len(self.state_splits) - 1, dtype=torch.int32, device=self.arcs.device)
+        source = states.repeat_interleave(self.state_splits.diff())
+        first = self.fsa_splits[:-1].repeat_interleave(self.fsa_splits.diff())
+        return source, first.index_select(0, source) + self.arcs[:, 1]
+
+    def fsas_of_arcs(self) -> Tensor:
+        counts = self.state_splits[self.fsa_splits.long()].diff().long()
+        return torch.arange(len(counts), device=self.arcs.device).repeat_interleave(counts)
+
+
+def forward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+    """All paths from the start to each state: scores (num_arcs,), float32 or float64, to (states,).
+
+    Differentiable in scores. -inf where no path leads. Raises FstError for arrays that do not fit, and for
+    cycles and arcs to lower states, which it names.
+    """
+    return _states(graphs, scores, log, True, backend)
+
+
+def backward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+    """All paths from each state to the final one of its automaton, as forward_scores."""
+    return _states(graphs, scores, log, False, backend)
+
+
+def total_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+    """All paths of each automaton, (automata,); -inf where it has none."""
+    if not log and backend is None and scores.device.type == "cpu":
+        _check_scores(graphs, scores)
+        return native.best_totals(graphs, scores)
+    return _of_states(graphs, forward_scores(graphs, scores, log, backend), graphs.fsa_splits[1:] - 1)
+
+
+def arc_posteriors(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+    """All paths through each arc, less the total score of its automaton, (num_arcs,); -inf where there are
+    none.
+    """
+    forward = forward_scores(graphs, scores, log, backend)
+    backward = backward_scores(graphs, scores, log, backend)
+    # Found from both ends, and their mean as in k2, so that rounding and ties favour neither.
+    total = _of_states(graphs, forward, graphs.fsa_splits[1:] - 1) / 2
+    total = total + _of_states(graphs, backward, graphs.fsa_splits[:-1]) / 2
+    total = total.repeat_interleave(graphs.fsa_splits.diff())
+    before = torch.where(total == -torch.inf, -torch.inf, forward - total)
+    source, dest = graphs.states_of_arcs()
+    return before.index_select(0, source) + scores + backward.index_select(0, dest)
+
+
+def _of_states(graphs: Graphs, found: Tensor, states: Tensor) -> Tensor:
+    """What was found for one state of each automaton, (automata,); -inf where it has none."""
+    empty = graphs.fsa_splits.diff() == 0
+    if found.numel() == 0:
+        return found.new_full(empty.shape, -torch.inf) + found.sum()  # which keeps the way to the gradient
+    return torch.where(empty, -torch.inf, found.index_select(0, torch.where(empty, 0, states)))
+
+
+def _check_scores(graphs: Graphs, scores: Tensor) -> None:
+    if scores.shape != graphs.arcs.shape[:1] or scores.dtype not in (torch.float32, torch.float64):
+        raise FstError(
+            f"{graphs.operation}: scores of {tuple(scores.shape)} and {scores.dtype}, expected "
+            f"({graphs.arcs.shape[0]},) of torch.float32 or float64"
+        )
+
+
+def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend) -> Tensor:
+    _check_scores(graphs, scores)
+    if backend == "reference" or scores.device.type != "cpu":
+        return reference.state_scores(graphs, scores, log, forward)
+    return native.state_scores(graphs, scores, log, forward)
+
+
+__all__ = ["Graphs", "arc_posteriors", "backward_scores", "forward_scores", "total_scores"]
