@@ -132,7 +132,7 @@ def test_errors_are_lines_and_nothing_is_written(tmp_path, arpa, capsys):
     assert "is a lang directory" in said(YESNO / "lang", arpa, "--tokens", tokens)
     assert "name one" in said(YESNO / "lang", arpa, "--tokens", tokens, "--model", tmp_path)
     assert "neither an automaton nor an ARPA model" in said(YESNO / "lang", YESNO / "words.txt")
-    assert "more than 2 states" in said(YESNO / "lang", arpa, "--max-states", 2)
+    assert "more than max_states=2" in said(YESNO / "lang", arpa, "--max-states", 2)
     model = tmp_path / "model"
     model.mkdir()
     shutil.copy(YESNO / "phones.txt", model)

@@ -4,14 +4,14 @@
 
 Reads lexiconp_disambig.txt, words.txt, phones.txt and lm.arpa of tests/fst/graphs/golden, prints L as Kaldi's
 make_lexicon_fst.py does (silence with probability 0.5), compiles it, makes G of the ARPA model, and writes
-L_disambig.fst and LG.fst: composed, determinized in the log semiring, minimized, as mkgraph.sh does.
+L_disambig.fst and LG.fst: composed, determinized in the log semiring, minimized, pushed, as mkgraph.sh does.
 """
 
 import math
 import os
 
 from kaldi.fstext import StdFstCompiler, StdVectorFst, SymbolTable
-from kaldi.fstext.special import determinize_star_in_log, table_compose
+from kaldi.fstext.special import determinize_star_in_log, push_special, table_compose
 from kaldi.fstext.utils import minimize_encoded_std_fst
 from kaldi.lm import ArpaLmCompiler, ArpaParseOptions
 from kaldi.util.io import xopen
@@ -66,6 +66,7 @@ def main():
     table_compose(lexicon, grammar, lg)
     determinize_star_in_log(lg)
     minimize_encoded_std_fst(lg)
+    push_special(lg)
     lg.arcsort("ilabel")
     lg.write(path("LG.fst"))
     print(lg.num_states(), "states")
