@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sonant.cli import main
-from sonant.fst import Fst, SymbolTable, compose, shortest_path
+from sonant.fst import Fst, isomorphic, SymbolTable, compose, shortest_path
 from sonant.text import Tokens
 
 YESNO = Path(__file__).parents[1] / "data" / "kaldi-yesno"
@@ -153,5 +153,5 @@ def test_hclg_of_a_kaldi_model(tmp_path):
     assert run(YESNO / "lang", YESNO / "G.fst", "--model", model, "--out", out) == 0
     assert {"HCLG.fst", "num_pdfs", "disambig_tid.int"} <= files(out)
     assert (out / "num_pdfs").read_text() == "11\n" and (out / "disambig_tid.int").read_text() == "31\n"
-    ours, theirs = Fst.read(out / "HCLG.fst"), Fst.read(YESNO / "HCLG.fst")
-    assert (ours.num_states, ours.num_arcs) == (theirs.num_states, theirs.num_arcs)
+    # That of the real run, states numbered as they may be.
+    assert isomorphic(Fst.read(out / "HCLG.fst"), Fst.read(YESNO / "HCLG.fst"), delta=1e-4)
