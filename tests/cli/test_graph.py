@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sonant.cli import main
-from sonant.fst import Fst, isomorphic, SymbolTable, compose, shortest_path
+from sonant.fst import Fst, SymbolTable, compose, isomorphic, shortest_path
 from sonant.text import Tokens
 
 YESNO = Path(__file__).parents[1] / "data" / "kaldi-yesno"

@@ -130,14 +130,16 @@ def test_what_cannot_be_determinized(tree, model):
 
 @pytest.mark.parametrize("limits", [{"max_states": 3}, {"max_arcs": 3}])
 def test_graphs_that_become_too_big(tree, model, limits):
-    with pytest.raises(FstError, match="more than max_(states|arcs)=3 "):
+    with pytest.raises(FstError, match=r"more than max_(states|arcs)=3 "):
         graph(chain(1, 2, 3, 1, 2, 3), tree, model, **limits)
     with pytest.raises(FstError, match="expected a positive number"):
         graph(chain(1), tree, model, max_states=0)
     with pytest.raises(FstError, match=r"H of 4 labels.* more than max_(states|arcs)=3 "):
         h_transducer([[], [1], [2], [3]], tree, model, **limits)
     h, _ = h_transducer([[], [1], [2], [3]], tree, model)
-    with pytest.raises(FstError, match=r"adding self-loops of a graph of 7 states.* more than max_(states|arcs)=3 "):
+    with pytest.raises(
+        FstError, match=r"adding self-loops of a graph of 7 states.* more than max_(states|arcs)=3 "
+    ):
         add_self_loops(h, model, **limits)
 
 
