@@ -3,7 +3,7 @@ what is composed of them.
 
 >>> lang = prepare_lang("data/local/dict", "<UNK>")  # Kaldi's lang directory
 >>> lg = compose_lg(lang.lexicon_disambig, read_grammar("lm.arpa.gz", lang.words))
->>> hclg = compose_hclg(lg, tree, transition_model, disambig=lang.disambiguation)  # of a Kaldi model
+>>> hclg = compose_hclg(lg, tree, transition_model, disambig=lang.disambig_labels)  # of a Kaldi model
 >>> tlg = compose_tlg(tokens, Lexicon.read("lexicon.txt"), "lm.arpa.gz")  # of a CTC network
 """
 
