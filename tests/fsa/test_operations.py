@@ -383,3 +383,41 @@ def test_arcs_that_were_spoilt_kill_nothing():
 def test_what_is_not_there_is_an_index_error():
     with pytest.raises(FstIndexError):
         k2.intersect_device(GRAPH, GRAPH, int32(-1))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_the_arcs_are_the_result_is_an_automaton_or_an_error(seed):
+    generator = random.Random(seed)
+    random.seed(seed)
+    fsas = k2.random_fsa_vec(1, 3, seed % 2 == 0, 3, 0, 14)
+    if seed % 3 == 0:
+        fsas.scores = torch.where(torch.arange(fsas.num_arcs) % 3 == 0, -torch.inf, fsas.scores)
+    if seed % 4 == 0 and fsas.num_arcs:  # somebody changes arcs in place
+        row = generator.randrange(fsas.num_arcs)
+        fsas.arcs.values()[row, generator.randrange(3)] = generator.choice([-5, 77, 2**31 - 1, -1, 0])
+    log_probs = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(seed))
+    dense = k2.DenseFsaVec(log_probs, torch.tensor([[0, 0, 4], [1, 1, 2]], dtype=torch.int32))
+    for operation in (
+        k2.connect,
+        k2.top_sort,
+        k2.arc_sort,
+        k2.reverse,
+        k2.union,
+        k2.remove_epsilon,
+        k2.add_epsilon_self_loops,
+        lambda f: k2.closure(f[0]),
+        lambda f: k2.determinize(f, max_states=200),
+        lambda f: k2.intersect(f, k2.linear_fsa([1, 2])),
+        lambda f: k2.intersect(f, f, treat_epsilons_specially=False),
+        lambda f: k2.intersect_dense(f[0], dense, 5.0),
+        lambda f: k2.intersect_dense_pruned(f[0], dense, 5.0, 5.0, 0, 3, allow_partial=True),
+        lambda f: k2.shortest_path(f, True),
+        lambda f: k2.prune_on_arc_post(f, 0.1, True),
+        lambda f: k2.Fsa.from_fst(f[0].to_fst()),
+        lambda f: k2.Fsa.from_dict(f.as_dict()),
+    ):
+        try:
+            found = operation(fsas)
+        except FstError:
+            continue
+        k2.Fsa(found.arcs)  # which checks
