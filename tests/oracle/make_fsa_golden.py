@@ -375,7 +375,7 @@ def operation_cases():
     )
     filled = f"f = k2.Fsa.from_str({a!r}); f.x = torch.tensor([5, 6, 7, 8], dtype=torch.int32); f.x_filler = -2; f.y = torch.tensor([1., 2, 3, 4])"
     yield filled, ["k2.add_epsilon_self_loops(f)", "k2.reverse(f)"]
-    for seed in range(5):
+    for seed in range(3):
         generator = random.Random(seed)
         texts = [random_lines(generator, generator.randint(2, 6), 3) for _ in range(3)]
         loops = [random_lines(generator, generator.randint(2, 5), 3, top_sorted=False) for _ in range(3)]
@@ -416,7 +416,7 @@ def determinize_cases():
             f"k2.levenshtein_alignment(r, h, {int32([0, 1, 1])})",
         ],
     )
-    for seed in range(12):
+    for seed in range(5):
         generator = random.Random(seed)
         texts = [random_lines(generator, generator.randint(2, 6), 3, epsilon=0) for _ in range(3)]
         epsilons = [random_lines(generator, generator.randint(2, 6), 3, epsilon=0.5) for _ in range(3)]

@@ -392,7 +392,7 @@ class Fsa:
         lines = fsa_text.parse(s, len(names), len(ragged_label_names), openfst)
         fsa = cls(lines.arcs)
         for name, values in zip(names, lines.aux, strict=True):
-            setattr(fsa, name, torch.tensor(values, dtype=torch.int32))
+            setattr(fsa, name, values)
         for name, rows in zip(ragged_label_names, lines.ragged, strict=True):
             setattr(fsa, name, RaggedTensor(rows, dtype=torch.int32))
         return fsa
