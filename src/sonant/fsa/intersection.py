@@ -233,6 +233,8 @@ def _dense(
     values, state_splits, fsa_splits, map_a, map_b = (torch.from_numpy(x).to(a_fsas.device) for x in found)
     result = from_arc_map(a_fsas, RaggedArc.of_batch(fsa_splits, state_splits, values), map_a)
     result.scores = result.scores + b_fsas.scores.reshape(-1).index_select(0, map_b)
+    if frame_idx_name is None and seqframe_idx_name is None:
+        return result
     row = torch.div(map_b, b_fsas.scores.shape[1], rounding_mode="floor")
     if frame_idx_name is not None:
         shape = b_fsas.shape()
