@@ -76,8 +76,8 @@ def test_gradients_pass_through_copies_and_batches():
 
 def test_an_optimiser_trains_the_scores():
     graph = k2.Fsa.from_str("0 1 1 0\n0 1 2 0\n1 2 -1 0\n2").requires_grad_(True)
-    optimiser = torch.optim.SGD([graph.scores], lr=1.0)
-    for _ in range(50):
+    optimiser = torch.optim.SGD([graph.scores], lr=2.0)
+    for _ in range(25):
         optimiser.zero_grad()
         loss = -k2.create_fsa_vec([graph]).get_arc_post(True, True)[1]
         loss.backward()

@@ -62,7 +62,7 @@ def every_path(machines, scores):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_equals_the_paths_one_by_one(seed, backend):
     machines = random_machines(seed)
     graphs = graphs_of(machines)
@@ -86,7 +86,7 @@ def test_equals_the_paths_one_by_one(seed, backend):
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_all_implementations_agree(name, log, dtype):
-    for seed in range(15):
+    for seed in range(0, 15, 2):
         graphs = graphs_of(random_machines(seed, count=6, states=9))
         results = []
         for backend in BACKENDS:

@@ -24,7 +24,8 @@ def index_select(src: Tensor, index: Tensor, default_value: float = 0) -> Tensor
 
     Where i is -1: default_value if src has one axis, zeros if it has more.
     """
-    check_indexes("index_select", index, src.shape[0], least=-1)
+    if check_indexes("index_select", index, src.shape[0], least=-1) >= 0 and src.shape[0]:
+        return src.index_select(0, index)
     filler = src.new_tensor(default_value if src.ndim == 1 else 0)
     if src.shape[0] == 0:
         return filler.expand(index.shape[0], *src.shape[1:]).clone()

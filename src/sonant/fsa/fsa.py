@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _HIDDEN = ("_arcs", "_tensor_attr", "_non_tensor_attr", "_properties")
 
 
+def _version(arcs: RaggedArc) -> int | None:
+    """Counts the changes in place of the arcs, by which properties that were found before are known to be
+    stale.
+    """
+    values = arcs.values()
+    return None if values.is_inference() else values._version
+
+
 class Fsa:
     """One automaton, of shape (num_states, None), or a batch of any number, of shape (num_fsas, None, None).
 
@@ -48,7 +56,8 @@ class Fsa:
         if isinstance(arcs, Tensor):
             arcs = RaggedArc.from_tensor(arcs)
         self._start(arcs, arcs.scores())
-        self.__dict__["_properties"] = properties
+        if properties is not None:
+            self.__dict__["_properties"] = (properties, _version(arcs))
         if aux_labels is not None:
             self.aux_labels = aux_labels.to(torch.int32)
         _ = self.properties
@@ -71,7 +80,11 @@ class Fsa:
         """The arcs, with the scores as they are now in the last column."""
         scores, column = self.scores, self._arcs.scores()
         if scores.dtype != torch.float32 or scores.data_ptr() != column.data_ptr():
+            version = _version(self._arcs)
             column.copy_(scores.detach())
+            known = self.__dict__["_properties"]
+            if known is not None and known[1] == version:  # no change of what the properties are about
+                self.__dict__["_properties"] = (known[0], _version(self._arcs))
         return self._arcs
 
     @property
@@ -111,10 +124,12 @@ class Fsa:
     @property
     def properties(self) -> int:
         """Bits of `sonant.fsa.fsa_properties`. Raises FstError where this is no valid automaton."""
-        if self._properties is None:
+        version = _version(self._arcs)
+        known = self.__dict__["_properties"]
+        if known is None or known[1] != version:
             fsa_properties.check_valid(self._arcs, "Fsa")
-            self.__dict__["_properties"] = fsa_properties.find(self._arcs)
-        return self.__dict__["_properties"]
+            known = self.__dict__["_properties"] = (fsa_properties.find(self._arcs), version)
+        return known[0]
 
     @property
     def properties_str(self) -> str:
@@ -291,7 +306,9 @@ class Fsa:
 
     def _copy(self, arcs: RaggedArc, scores: Tensor, change: Any) -> "Fsa":
         fsa = Fsa.made(arcs, scores)
-        fsa.__dict__["_properties"] = self._properties
+        known = self.__dict__["_properties"]
+        if known is not None and known[1] == _version(self._arcs):
+            fsa.__dict__["_properties"] = (known[0], _version(arcs))
         for name, value in self.named_tensor_attr(include_scores=False):
             setattr(fsa, name, change(value))
         for name, value in self.named_non_tensor_attr():
@@ -375,7 +392,7 @@ class Fsa:
         lines = fsa_text.parse(s, len(names), len(ragged_label_names), openfst)
         fsa = cls(lines.arcs)
         for name, values in zip(names, lines.aux, strict=True):
-            setattr(fsa, name, torch.tensor(values, dtype=torch.int32))
+            setattr(fsa, name, values)
         for name, rows in zip(ragged_label_names, lines.ragged, strict=True):
             setattr(fsa, name, RaggedTensor(rows, dtype=torch.int32))
         return fsa

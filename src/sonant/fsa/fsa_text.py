@@ -22,20 +22,21 @@ _MOST_STATES = 2**31 - 2
 
 
 @dataclass
-class _Arc:
-    src: int
-    dest: int
-    label: int
-    aux: list[int]
-    ragged: list[list[int]]
-    score: float
+class _Read:
+    """What lines say."""
+
+    columns: Tensor  # int32 (arcs, 3 + aux labels): source, destination, label, aux labels
+    scores: Tensor  # float32 (arcs,)
+    finals: list[tuple[int, float]]  # states and scores
+    first: int = 0  # the state of the first line
+    ragged: list[list[list[int]]] = field(default_factory=list)  # of each arc
 
 
 @dataclass
 class Lines:
     arcs: RaggedArc
-    aux: list[list[int]] = field(default_factory=list)
-    ragged: list[list[list[int]]] = field(default_factory=list)
+    aux: list[Tensor]
+    ragged: list[list[list[int]]]
 
 
 def aux_names(acceptor: bool | None, count: int | None, names: Sequence[str] | None) -> list[str]:
@@ -53,9 +54,50 @@ def aux_names(acceptor: bool | None, count: int | None, names: Sequence[str] | N
 
 def parse(text: str, num_aux: int, num_ragged: int, openfst: bool) -> Lines:
     """Raises FstError, which names the line."""
-    arcs: list[_Arc] = []
+    read = _read_columns(text, num_aux, openfst) if num_ragged == 0 else None
+    if read is None:
+        read = _read_lines(text, num_aux, num_ragged, openfst)
+    if len(read.columns) and not read.finals:
+        raise FstError("no valid Fsa: no line names a final state")
+    if not openfst:
+        return _lines(read, read.finals[0][0] + 1 if read.finals else 0, num_ragged)
+    return _lines(_with_final_arcs(read, num_aux, num_ragged), *_size(read), num_ragged)
+
+
+def _read_columns(text: str, num_aux: int, openfst: bool) -> _Read | None:
+    """The usual case in which nothing is wrong, a column at a time; None in every other case."""
+    rows = [row for row in map(str.split, text.splitlines()) if row]
+    most, width = 2 if openfst else 1, 3 + num_aux
+    finals = [row for row in rows if len(row) <= most]
+    arcs = [row for row in rows if len(row) > most]
+    if not finals or not arcs or {len(row) for row in arcs} - {width, width + 1}:
+        return None
+    if not openfst and (len(finals) > 1 or rows[-1] is not finals[0]):
+        return None
+    for row in arcs:
+        if len(row) == width:
+            row.append("0")
+    columns = list(zip(*arcs, strict=True))
+    try:
+        numbers = torch.tensor([list(map(int, column)) for column in columns[:width]])
+        scores = torch.tensor(list(map(float, columns[width])), dtype=torch.float32)
+        ends = [(int(row[0]), -float(row[1]) if len(row) == 2 else 0.0) for row in finals]
+    except (ValueError, RuntimeError):  # no number, or one that needs more than 64 bits
+        return None
+    states = [state for state, _ in ends]
+    if min(int(numbers.min()), *states) < -1 or max(int(numbers.max()), *states) > _MOST_STATES:
+        return None
+    if (openfst and bool((numbers[2] == -1).any())) or (not openfst and bool((numbers[0].diff() < 0).any())):
+        return None
+    return _Read(numbers.T.to(torch.int32), -scores if openfst else scores, ends, int(rows[0][0]))
+
+
+def _read_lines(text: str, num_aux: int, num_ragged: int, openfst: bool) -> _Read:
+    rows: list[list[int]] = []
+    scores: list[float] = []
+    ragged: list[list[list[int]]] = []
     finals: list[tuple[int, float]] = []
-    first: int | None = None  # state of the first line
+    first: int | None = None
     for place, line in enumerate(text.splitlines(), 1):
         fields = _FIELD.findall(line)
         if not fields:
@@ -67,21 +109,19 @@ def parse(text: str, num_aux: int, num_ragged: int, openfst: bool) -> Lines:
                 cost = _real(fields[1]) if len(fields) == 2 else 0.0
                 finals.append((_integer(fields[0]), -cost))
             else:
-                arcs.append(_arc(fields, num_aux, num_ragged, openfst))
-                if not openfst and len(arcs) > 1 and arcs[-1].src < arcs[-2].src:
-                    raise FstError(f"source {arcs[-1].src} after {arcs[-2].src}; they never decrease")
+                row, lists, score = _arc(fields, num_aux, num_ragged, openfst)
+                if not openfst and rows and row[0] < rows[-1][0]:
+                    raise FstError(f"source {row[0]} after {rows[-1][0]}; they never decrease")
+                rows.append(row)
+                ragged.append(lists)
+                scores.append(score)
             if first is None:
-                first = finals[0][0] if finals else arcs[0].src
+                first = finals[0][0] if finals else rows[0][0]
         except FstError as e:
             kind = " in OpenFst's format" if openfst else ""
             raise FstError(f"no valid Fsa{kind} of {num_aux} aux labels: line {place}, {line!r}: {e}") from e
-    if arcs and not finals:
-        raise FstError("no valid Fsa: no line names a final state")
-    return (
-        _of_openfst(arcs, finals, first or 0, num_aux, num_ragged)
-        if openfst
-        else _of_k2(arcs, finals, num_aux, num_ragged)
-    )
+    columns = torch.tensor(rows, dtype=torch.int32).reshape(-1, 3 + num_aux)
+    return _Read(columns, torch.tensor(scores, dtype=torch.float32), finals, first or 0, ragged)
 
 
 def _integer(word: str) -> int:
@@ -101,58 +141,59 @@ def _real(word: str) -> float:
         raise FstError(f"{word!r} is no number") from None
 
 
-def _arc(fields: list[str], num_aux: int, num_ragged: int, openfst: bool) -> _Arc:
+def _arc(
+    fields: list[str], num_aux: int, num_ragged: int, openfst: bool
+) -> tuple[list[int], list[list[int]], float]:
     width = 3 + num_aux + num_ragged
     if len(fields) not in (width, width + 1):
         raise FstError(f"{len(fields)} fields, expected {width}, and a {'cost' if openfst else 'score'}")
-    src, dest, label, *aux = (_integer(word) for word in fields[: 3 + num_aux])
+    row = [_integer(word) for word in fields[: 3 + num_aux]]
     lists = fields[3 + num_aux : width]
     wrong = [word for word in lists if word[0] != "["]
     if wrong:
         raise FstError(f"{wrong[0]!r}, where a list in brackets was expected")
     ragged = [[_integer(word) for word in text[1:-1].replace(",", " ").split()] for text in lists]
     score = _real(fields[width]) if len(fields) > width else 0.0
-    if openfst and label == -1:
+    if openfst and row[2] == -1:
         raise FstError("label -1 is for k2's final arcs; OpenFst's final states have lines of their own")
-    return _Arc(src, dest, label, aux, ragged, -score if openfst else score)
+    return row, ragged, -score if openfst else score
 
 
-def _of_k2(arcs: list[_Arc], finals: list[tuple[int, float]], num_aux: int, num_ragged: int) -> Lines:
-    return _lines(arcs, finals[0][0] + 1 if finals else 0, num_aux, num_ragged)
+def _size(read: _Read) -> tuple[int]:
+    """States of an automaton in OpenFst's format, with the one that its final arcs lead to."""
+    states = [state for state, _ in read.finals]
+    if not states:
+        return (0,)
+    highest = int(read.columns[:, :2].max()) if len(read.columns) else 0
+    return (max(highest, *states) + 2,)
 
 
-def _of_openfst(
-    arcs: list[_Arc], finals: list[tuple[int, float]], start: int, num_aux: int, num_ragged: int
-) -> Lines:
-    if not arcs and not finals:
-        return _lines([], 0, num_aux, num_ragged)
-    swap = {start: 0, 0: start}  # the start becomes 0, and what was 0 takes its place
-    last = max([state for state, _ in finals] + [max(arc.src, arc.dest) for arc in arcs]) + 1
-    for arc in arcs:
-        arc.src, arc.dest = swap.get(arc.src, arc.src), swap.get(arc.dest, arc.dest)
-    for state, score in finals:
-        arcs.append(
-            _Arc(swap.get(state, state), last, -1, [-1] * num_aux, [[] for _ in range(num_ragged)], score)
-        )
-    return _lines(sorted(arcs, key=lambda arc: arc.src), last + 1, num_aux, num_ragged)
+def _with_final_arcs(read: _Read, num_aux: int, num_ragged: int) -> _Read:
+    """Arcs in the order of their sources, with those to the final state; the start becomes 0, and what
+    was 0 takes its place.
+    """
+    (states,) = _size(read)
+    ends = torch.tensor([[s, states - 1, *[-1] * (1 + num_aux)] for s, _ in read.finals], dtype=torch.int32)
+    columns = torch.cat([read.columns, ends.reshape(-1, 3 + num_aux)])
+    place = columns[:, :2]
+    columns[:, :2] = torch.where(place == read.first, 0, torch.where(place == 0, read.first, place))
+    order = columns[:, 0].argsort(stable=True)
+    scores = torch.cat([read.scores, torch.tensor([score for _, score in read.finals], dtype=torch.float32)])
+    rows = [*read.ragged, *[[[] for _ in range(num_ragged)] for _ in read.finals]] if num_ragged else []
+    ragged = [rows[i] for i in order.tolist()] if num_ragged else []
+    return _Read(columns[order], scores[order], read.finals, 0, ragged)
 
 
-def _lines(arcs: list[_Arc], states: int, num_aux: int, num_ragged: int) -> Lines:
-    rows = [(arc.src, arc.dest, arc.label) for arc in arcs]
-    src, dest, label = torch.tensor(rows, dtype=torch.int32).reshape(-1, 3).unbind(1)
-    low, high = (int(src.min()), int(src.max())) if arcs else (0, -1)
+def _lines(read: _Read, states: int, num_ragged: int) -> Lines:
+    src, dest, label, *aux = (column.contiguous() for column in read.columns.unbind(1))
+    low, high = (int(src.min()), int(src.max())) if len(src) else (0, -1)
     if low < 0 or high >= states:
         raise FstError(
             f"no valid Fsa: an arc leaves state {low if low < 0 else high}, and there are {states} states"
         )
     splits = splits_of_sizes(torch.bincount(src, minlength=states))
-    scores = torch.tensor([arc.score for arc in arcs], dtype=torch.float32)
-    made = RaggedArc.of_columns(RaggedShape.of(splits), src, dest, label, scores)
-    return Lines(
-        made,
-        [[arc.aux[i] for arc in arcs] for i in range(num_aux)],
-        [[arc.ragged[i] for arc in arcs] for i in range(num_ragged)],
-    )
+    made = RaggedArc.of_columns(RaggedShape.of(splits), src, dest, label, read.scores)
+    return Lines(made, aux, [[row[i] for row in read.ragged] for i in range(num_ragged)])
 
 
 # ---- Writing

@@ -31,6 +31,13 @@ def _identity(fsa: Fsa) -> Tensor:
     return torch.arange(fsa.num_arcs, dtype=torch.int32, device=fsa.device)
 
 
+def _checked(fsa: Fsa, operation: str) -> RaggedArc:
+    """Its arcs, which somebody may have changed in place since they were looked at."""
+    arcs = fsa.arcs
+    fsa_properties.check_valid(arcs, operation)
+    return arcs
+
+
 def _renumbered(fsa: Fsa, topological: bool) -> Fsa:
     """The states that the native core lists, in its order, with the arcs between them."""
     arcs = fsa.arcs
@@ -80,7 +87,7 @@ def arc_sort(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap:
     """Each state's arcs by label (-1 last) and then by destination; of equal ones the first stays first."""
     if fsa.properties & fsa_properties.ARC_SORTED:
         return (fsa, _identity(fsa)) if ret_arc_map else fsa
-    arcs = fsa.arcs
+    arcs = _checked(fsa, "arc_sort")
     values = arcs.values()
     order = fsa_properties.sort_keys(values[:, 2], values[:, 1]).argsort(stable=True)
     order = order[arcs.places()[0][order].argsort(stable=True)].to(torch.int32)
@@ -105,7 +112,7 @@ def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: Literal[False] = False) -> Fsa
 def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: Literal[True]) -> WithMap: ...
 def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap:
     """With a loop of label 0 and score 0 before the arcs of each state but the final one."""
-    arcs = fsa.arcs
+    arcs = _checked(fsa, "add_epsilon_self_loops")
     splits = arcs.fsa_splits()
     state = torch.arange(arcs.num_states(), dtype=torch.int32, device=fsa.device)
     first = splits[:-1].repeat_interleave(splits.diff().long())
@@ -126,7 +133,7 @@ def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap
 
 def remove_epsilon_self_loops(fsa: Fsa) -> Fsa:
     """Without the arcs of label 0 that lead to where they came from."""
-    arcs = fsa.arcs
+    arcs = _checked(fsa, "remove_epsilon_self_loops")
     src, dest, label, _ = arcs.values().unbind(1)
     return _with_arcs(fsa, (label != 0) | (src != dest))
 
@@ -169,7 +176,7 @@ def reverse(fsa: Fsa) -> Fsa:
     """The automaton of the sequences backwards. The start and the final state change places, old final
     arcs have label 0, and an arc of score 0 leads from the old start to one more state, which is final.
     """
-    arcs = fsa.arcs
+    arcs = _checked(fsa, "reverse")
     splits = arcs.fsa_splits()
     counts = splits.diff()
     states = arcs.places()[2]
@@ -188,11 +195,11 @@ def reverse(fsa: Fsa) -> Fsa:
     values, arc_map = torch.cat([rows, ends]), torch.cat([_identity(fsa), torch.full_like(ends[:, 0], -1)])
     order = torch.arange(len(place), device=fsa.device)
     found = _rearranged(fsa, place, order, values, arc_map, int(new_splits[-1]), new_splits)
-    _mend_final(found)
+    mend_final(found)
     return found
 
 
-def _mend_final(fsa: Fsa, names: tuple[str, ...] = ("aux_labels",)) -> None:
+def mend_final(fsa: Fsa, names: tuple[str, ...] = ("aux_labels",)) -> None:
     """aux_labels -1 on final arcs and only there, as the labels are now."""
     for name in names:
         value = dict(fsa.named_tensor_attr()).get(name)
@@ -208,7 +215,7 @@ def closure(fsa: Fsa) -> Fsa:
     """
     if len(fsa.shape) != 2:
         raise FstError(f"closure: a batch of shape {fsa.shape}, expected one automaton")
-    arcs = fsa.arcs
+    arcs = _checked(fsa, "closure")
     states = arcs.dim0()
     if states < 2:
         raise FstError(f"closure: an automaton of {states} states, expected a start and a final state")
@@ -219,7 +226,7 @@ def closure(fsa: Fsa) -> Fsa:
     values, arc_map = torch.cat([rows, end]), torch.cat([_identity(fsa), _identity(fsa).new_tensor([-1])])
     order = torch.arange(len(values), device=fsa.device)
     found = _rearranged(fsa, values[:, 0], order, values, arc_map, states, arcs.fsa_splits())
-    _mend_final(found)
+    mend_final(found)
     return found
 
 
@@ -230,7 +237,7 @@ def union(fsas: Fsa) -> Fsa:
     """
     if len(fsas.shape) != 3:
         raise FstError(f"union: one automaton of shape {fsas.shape}, expected a batch")
-    arcs = fsas.arcs
+    arcs = _checked(fsas, "union")
     splits = arcs.fsa_splits()
     counts = splits.diff()
     if bool((counts < 2).any()):
@@ -277,7 +284,7 @@ def expand_ragged_attributes(
             raise FstError(f"expand_ragged_attributes: {name!r} is {value!r}, expected 2 axes of torch.int32")
     if not names:
         return (fsas, _identity(fsas)) if ret_arc_map else fsas
-    arcs = fsas.arcs
+    arcs = _checked(fsas, "expand_ragged_attributes")
     src, dest, label, bits = arcs.values().unbind(1)
     final = label == -1
     sizes = torch.ones_like(src)

@@ -239,17 +239,21 @@ def check_row(i: int, rows: int) -> int:
     return i % rows
 
 
-def check_indexes(operation: str, indexes: Tensor, size: int, *, least: int) -> None:
-    """Raises FstError unless `indexes` are int32 in one row, FstIndexError unless least <= each < size."""
+def check_indexes(operation: str, indexes: Tensor, size: int, *, least: int) -> int:
+    """The lowest index, or 0. Raises FstError unless `indexes` are int32 in one row, FstIndexError unless
+    least <= each < size.
+    """
     if indexes.ndim != 1 or indexes.dtype != torch.int32:
         raise FstError(
             f"{operation}: indexes of {tuple(indexes.shape)} and {indexes.dtype}, expected one row of "
             "torch.int32"
         )
-    if indexes.numel():
-        low, high = (int(x) for x in indexes.aminmax())
-        if low < least or high >= size:
-            raise FstIndexError(f"{operation}: indexes from {low} to {high}, expected {least} to {size - 1}")
+    if indexes.numel() == 0:
+        return 0
+    low, high = (int(x) for x in indexes.aminmax())
+    if low < least or high >= size:
+        raise FstIndexError(f"{operation}: indexes from {low} to {high}, expected {least} to {size - 1}")
+    return low
 
 
 def create_ragged_shape2(
