@@ -18,6 +18,7 @@ void bind_fst_lazy(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
 void bind_fst_special(nb::module_& m);
 void bind_search(nb::module_& m);
+void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "The native core of sonant: flat arrays in, flat arrays out; every call drops the GIL.";
@@ -36,5 +37,6 @@ NB_MODULE(_native, m) {
   bind_fst_algorithms(m);
   bind_fst_special(m);
   bind_search(m);
+  bind_graph_search(m);
   bind_tables(m);
 }
