@@ -4,6 +4,23 @@
 
 namespace sonant {
 
+namespace {
+
+// Several at a time, for a chain of comparisons would wait for each.
+float least_of(std::span<const float> costs) {
+  constexpr std::size_t kLanes = 16;
+  float least[kLanes];
+  std::fill_n(least, kLanes, kInfinity);
+  std::size_t i = 0;
+  for (; i + kLanes <= costs.size(); i += kLanes) {
+    for (std::size_t k = 0; k < kLanes; ++k) least[k] = costs[i + k] < least[k] ? costs[i + k] : least[k];
+  }
+  for (; i < costs.size(); ++i) least[0] = std::min(least[0], costs[i]);
+  return *std::min_element(least, least + kLanes);
+}
+
+}  // namespace
+
 float CutoffFinder::select(std::span<const float> costs, std::size_t rank, float best, float upper) {
   constexpr std::size_t kBins = 1024;
   const float scale = float(kBins) / (upper - best);
@@ -28,7 +45,7 @@ float CutoffFinder::select(std::span<const float> costs, std::size_t rank, float
 
 FrameCutoff CutoffFinder::operator()(std::span<const float> costs, const GraphSearchOptions& options) {
   FrameCutoff found;
-  for (const float cost : costs) found.best = cost < found.best ? cost : found.best;
+  found.best = least_of(costs);
   const float beam = found.best + options.beam;
   found.cutoff = beam;
   found.adaptive_beam = options.beam;

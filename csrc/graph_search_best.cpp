@@ -34,7 +34,7 @@ BestPathSearch<Graph>::BestPathSearch(std::shared_ptr<const Graph> graph, const 
   queued_ = graph_->epsilons(start).empty() ? 0 : 1;
   queue_[0] = 0;
   next_ = std::move(tokens_);
-  follow_epsilons(options_.beam);
+  follow_epsilons(kInfinity);  // as Kaldi does here, and the beam in its lattice search
   tokens_ = std::move(next_);
   next_ = {};
 }
@@ -81,9 +81,9 @@ void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < tokens_.count; ++i) {
     followed_[count] = static_cast<std::uint32_t>(i);
-    count += costs[i] <= cutoff.cutoff;
+    count += costs[i] < cutoff.cutoff;
   }
-  const float offset = count ? -cutoff.best : 0.0f;
+  const float offset = std::isfinite(cutoff.best) ? -cutoff.best : 0.0f;
   costs_.set(scores, columns, scale_, offset);
   float limit = kInfinity;
   for (std::size_t i = 0; i < count; ++i) {  // the best token gives a first idea of the next cutoff

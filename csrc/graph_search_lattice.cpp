@@ -58,6 +58,7 @@ LatticeSearch<Graph>::LatticeSearch(std::shared_ptr<const Graph> graph, const Gr
   make_room(queue_, 1);
   queued_ = graph_->epsilons(start).empty() ? 0 : 1;
   queue_[0] = 0;
+  num_tokens_ = 1;
   follow_epsilons(first, options_.beam);
 }
 

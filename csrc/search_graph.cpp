@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "prefetch.h"
 #include "scores.h"
 
 namespace sonant {
@@ -39,9 +38,6 @@ std::int32_t column_of(Label label, std::span<const std::int32_t> columns, std::
 }
 
 }  // namespace
-
-void SearchGraph::prefetch_state(StateId s) const { prefetch(&states_[s]); }
-void SearchGraph::prefetch_arcs(StateId s) const { prefetch(arcs_.data() + states_[s].emitting); }
 
 SearchGraph::SearchGraph(const View<TropicalWeight>& fst, std::span<const std::int32_t> columns, Work& work)
     : start_(fst.start) {

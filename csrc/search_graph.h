@@ -12,6 +12,7 @@
 #include "array.h"
 #include "fst.h"
 #include "fst_work.h"
+#include "prefetch.h"
 
 namespace sonant {
 
@@ -50,8 +51,8 @@ class SearchGraph {
   std::span<const SearchArc> emitting(StateId s) const {
     return {arcs_.data() + states_[s].emitting, arcs_.data() + states_[s + 1].begin};
   }
-  void prefetch_state(StateId s) const;
-  void prefetch_arcs(StateId s) const;
+  void prefetch_state(StateId s) const { prefetch(&states_[s]); }
+  void prefetch_arcs(StateId s) const { prefetch(arcs_.data() + states_[s].emitting); }
   // The number of an arc is its distance from here.
   const SearchArc* first_arc() const { return arcs_.data(); }
   Label input_label(std::size_t arc) const { return labels_[arc].input; }

@@ -1,9 +1,10 @@
 """What Kaldi's decoders find in small random graphs: raw lattices state by state and arc by arc.
 
 PyKaldi's Python, in the root of the repository:
-python tests/oracle/make_search_golden.py tests/search/golden/graph_search.npz
+python tests/oracle/make_search_golden.py tests/search/golden
 """
 
+import json
 import sys
 
 import numpy as np
@@ -21,17 +22,24 @@ from kaldi.matrix import Matrix
 # states, arcs, labels, frames, part of arcs that are epsilon, part of states that are final
 GRAPHS = [
     (12, 40, 6, 12, 0.2, 0.4),
-    (60, 260, 12, 30, 0.0, 0.2),
-    (60, 300, 12, 60, 0.25, 0.1),
-    (400, 2400, 20, 27, 0.3, 0.1),
-    (3000, 16000, 40, 20, 0.15, 0.05),
+    (60, 240, 12, 20, 0.0, 0.2),
+    (60, 240, 12, 52, 0.1, 0.1),
+    (200, 1000, 20, 27, 0.2, 0.1),
+    (1000, 5000, 40, 16, 0.15, 0.05),
     (40, 50, 8, 40, 0.1, 0.1),  # dead ends
 ]
 OPTIONS = [
     {"beam": 6, "lattice_beam": 3},
     {"beam": 8, "lattice_beam": 2, "max_active": 25, "min_active": 5},
     {"beam": 1, "lattice_beam": 2, "min_active": 12, "prune_interval": 1},
-    {"beam": 5, "lattice_beam": 4, "max_active": 300, "prune_interval": 3, "hash_ratio": 1.0},
+    {
+        "beam": 5,
+        "lattice_beam": 2.5,
+        "max_active": 100,
+        "min_active": 20,
+        "prune_interval": 3,
+        "hash_ratio": 1.0,
+    },
     {"beam": 7, "lattice_beam": 1, "beam_delta": 0.1, "prune_scale": 0.5, "max_active": 40, "min_active": 0},
 ]
 
@@ -80,8 +88,7 @@ def put(out, name, decoder, method, *args):
     except RuntimeError:
         out[name + "/none"] = np.array(1)
         return
-    for part, array in zip(("arcs", "costs", "finals"), lattice_arrays(fst)):
-        out[name + "/" + part] = array
+    out[name + "/arcs"], out[name + "/costs"], out[name + "/finals"] = lattice_arrays(fst)
 
 
 def set_options(kind, options):
@@ -92,18 +99,17 @@ def set_options(kind, options):
     return opts
 
 
-def main(path):
+def main(folder):
     r = np.random.RandomState(1)
-    out = {}
     for g, (states, arcs, labels, frames, epsilons, finals) in enumerate(GRAPHS):
+        out = {}
         fst = graph_of(r, states, arcs, labels, epsilons, finals)
         scores = np.log(r.dirichlet(np.full(labels, 0.3), frames) + 1e-5).astype(np.float32)
-        for part, array in zip(("finals", "arcs", "costs"), graph_arrays(fst)):
-            out["graph%d/%s" % (g, part)] = array
-        out["graph%d/scores" % g] = scores
+        out["finals"], out["arcs"], out["costs"] = graph_arrays(fst)
+        out["scores"], out["options"] = scores, np.array(json.dumps(OPTIONS))
         matrix = Matrix(scores)  # decodables do not keep it
         for o, options in enumerate(OPTIONS):
-            name = "graph%d/options%d" % (g, o)
+            name = f"options{o}"
             opts = set_options(LatticeFasterDecoderOptions, options)
             decoder = LatticeFasterDecoder(fst, opts)
             decoder.decode(DecodableMatrixScaled(matrix, 0.7))
@@ -115,7 +121,10 @@ def main(path):
             online.advance_decoding(decodable, frames // 2)
             put(out, name + "/half", online, "get_best_path", False)
             out[name + "/half_relative"] = np.array(online.final_relative_cost(), np.float32)
-            put(out, name + "/half_lattice", online, "get_raw_lattice_pruned", options["lattice_beam"] / 2)
+            if o % 2 == 0:
+                put(
+                    out, name + "/half_lattice", online, "get_raw_lattice_pruned", options["lattice_beam"] / 4
+                )
             online.advance_decoding(decodable)
             online.finalize_decoding()
             put(out, name + "/path", online, "get_best_path")
@@ -123,7 +132,7 @@ def main(path):
             faster.decode(DecodableMatrixScaled(matrix, 0.7))
             put(out, name + "/faster", faster, "get_best_path")
             out[name + "/faster_final"] = np.array(faster.reached_final())
-    np.savez_compressed(path, **out)
+        np.savez_compressed(f"{folder}/graph{g}.npz", **out)
 
 
 if __name__ == "__main__":
