@@ -1,0 +1,14 @@
+"""Decoders and what they take scores from, by PyKaldi's names (`kaldi.decoder`)."""
+
+from sonant.kaldi.decoder.decodables import DecodableMapped as DecodableMapped
+from sonant.kaldi.decoder.decodables import DecodableMatrixMapped as DecodableMatrixMapped
+from sonant.kaldi.decoder.decodables import DecodableMatrixMappedOffset as DecodableMatrixMappedOffset
+from sonant.kaldi.decoder.decodables import DecodableMatrixScaled as DecodableMatrixScaled
+from sonant.kaldi.decoder.decodables import DecodableMatrixScaledMapped as DecodableMatrixScaledMapped
+from sonant.kaldi.decoder.decodables import DecodableSum as DecodableSum
+from sonant.kaldi.decoder.decodables import DecodableSumScaled as DecodableSumScaled
+from sonant.kaldi.decoder.faster import FasterDecoder as FasterDecoder
+from sonant.kaldi.decoder.faster import LatticeFasterDecoder as LatticeFasterDecoder
+from sonant.kaldi.decoder.faster import LatticeFasterOnlineDecoder as LatticeFasterOnlineDecoder
+from sonant.kaldi.decoder.options import FasterDecoderOptions as FasterDecoderOptions
+from sonant.kaldi.decoder.options import LatticeFasterDecoderOptions as LatticeFasterDecoderOptions
