@@ -148,7 +148,9 @@ def test_scores_of_a_matrix_say_the_same(features: dict[str, Matrix]):
     plain = asr.FasterRecognizer.from_files("HCLG.fst", "words.txt", decoder_opts=opts)
     assert plain.decode(Matrix(by_id))["alignment"] == expected["alignment"]
     for kind in (asr.LatticeFasterRecognizer, asr.MappedLatticeFasterRecognizer):
-        files = ["HCLG.fst", "words.txt"] if kind is asr.LatticeFasterRecognizer else ["40.mdl", "HCLG.fst"]
+        files: Any = (
+            ["HCLG.fst", "words.txt"] if kind is asr.LatticeFasterRecognizer else ["40.mdl", "HCLG.fst"]
+        )
         one = kind.from_files(*files, decoder_opts=options(LatticeFasterDecoderOptions))
         found = one.decode(by_id if kind is asr.LatticeFasterRecognizer else likes)
         assert found["words"] == expected["words"]
@@ -317,7 +319,14 @@ def test_options_of_command_lines():
     parser = ParseOptions("usage")
     opts = LatticeFasterDecoderOptions()
     opts.register(parser)
-    given = ["--beam=9", "--max-active=70", "--determinize-lattice=false", "--minimize=true"]
+    given = [
+        "decode",
+        "--print-args=false",
+        "--beam=9",
+        "--max-active=70",
+        "--determinize-lattice=false",
+        "--minimize=true",
+    ]
     parser.parse_args(given)
     assert (opts.beam, opts.max_active, opts.determinize_lattice) == (9.0, 70, False)
     assert (opts.beam_delta, opts.min_active, opts.det_opts.minimize) == (0.5, 200, True)
