@@ -112,9 +112,9 @@ def search(kind):
     return dict(seconds=seconds, cost=result.cost, size=size, kb=memory() - before)
 
 def batch(count, threads):
-    started = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     searches["lattice"].search([scores] * count, num_threads=threads)
-    return time.perf_counter() - started
+    return time.perf_counter() - started[0], time.process_time() - started[1]
 
 print("ready", flush=True)
 for line in sys.stdin:
@@ -141,9 +141,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         decoding.write(f"{folder}/graph.fst")
         np.save(f"{folder}/scores.npy", scores(text, words, options.frames, options.noise, 1))
-        programs = {"sonant": (sys.executable, SONANT, ("path", "lattice"))}
+        both = "path", "lattice"
+        programs: dict[str, tuple[str, str, tuple[str, ...]]] = {"sonant": (sys.executable, SONANT, both)}
         if options.kaldi:
-            programs["Kaldi"] = (options.kaldi, KALDI, ("path", "lattice"))
+            programs["Kaldi"] = (options.kaldi, KALDI, both)
         if has_kaldi_decoder(options.kaldi_decoder):
             programs["kaldi-decoder"] = (options.kaldi_decoder, KALDI_DECODER, ("path",))
         answers: dict[str, dict[str, list[dict[str, float]]]] = {"path": {}, "lattice": {}}
@@ -165,13 +166,14 @@ def main() -> None:
                     f"  ratio {seconds / ours:5.2f}  cost {last['cost']:.3f}"
                     f"  lattice {last['size']}  memory {last['kb'] / 1024:.0f} MB"
                 )
-        one, two = (
-            statistics.median(
-                peers["sonant", "lattice"].ask(f"batch 8 {threads}") for _ in range(options.turns)
-            )
-            for threads in (1, 2)
+        (one, one_cpu), (two, two_cpu) = (
+            np.median([peers["sonant", "lattice"].ask(f"batch 8 {n}") for _ in range(options.turns)], axis=0)
+            for n in (1, 2)
         )
-        print(f"8 utterances with lattices: one thread {one:.2f} s, two {two:.2f} s, ratio {one / two:.2f}")
+        print(
+            f"8 utterances with lattices: one thread {one:.2f} s, two {two:.2f} s, ratio {one / two:.2f} "
+            f"(CPU {one_cpu:.2f} and {two_cpu:.2f} s)"
+        )
         for peer in peers.values():
             peer.close()
 

@@ -7,7 +7,7 @@ namespace sonant {
 
 namespace {
 
-constexpr std::size_t kFirstSweep = std::size_t(1) << 18;  // traces
+constexpr std::size_t kFirstSweep = std::size_t(1) << 16;  // traces
 
 }  // namespace
 

@@ -168,6 +168,8 @@ class DecodableMapped(_Derived):
             raise SearchError(f"there is no index {index}; the map has {len(self._map)}")
         return self._parts[0][0].log_likelihood(frame, self._map[index])
 
+    loglikelihood = log_likelihood  # PyKaldi has both
+
     def num_indices(self) -> int:
         return len(self._map)
 
