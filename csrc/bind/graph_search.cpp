@@ -4,6 +4,8 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -64,11 +66,16 @@ struct Outcome {
   std::exception_ptr error;
 };
 
+// In blocks of frames, so that all threads end soon after one of them has been interrupted.
 template <class Search>
 void search_one(const Graph& graph, const GraphSearchOptions& options, float scale, const Scores& scores,
-                Outcome& outcome) {
+                const std::atomic<bool>& stopped, Outcome& outcome) {
+  constexpr std::int64_t kBlock = 64;
   Search search(graph, options, scale);
-  search.advance(scores);
+  for (std::int64_t begin = 0; begin < scores.rows || begin == 0; begin += kBlock) {
+    if (stopped) return;
+    search.advance({scores.row(begin), std::min(kBlock, scores.rows - begin), scores.tokens});
+  }
   search.finish();
   outcome.path = search.best_path(true);
   outcome.relative_cost = search.final_relative_cost();
@@ -84,18 +91,22 @@ nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float
   {
     nb::gil_scoped_release release;
     check_options(options, scale);
+    std::atomic<bool> stopped = false;
     parallel_for(arrays.size(), threads, [&](std::size_t i) {
       Outcome& outcome = outcomes[i];
       try {
         if (lattice) {
-          search_one<Lattices>(graph, options, scale, view(arrays[i]), outcome);
+          search_one<Lattices>(graph, options, scale, view(arrays[i]), stopped, outcome);
         } else {
-          search_one<Paths>(graph, options, scale, view(arrays[i]), outcome);
+          search_one<Paths>(graph, options, scale, view(arrays[i]), stopped, outcome);
         }
       } catch (const SearchError&) {
         outcome.error = std::current_exception();
       } catch (const FstError&) {  // more than memory holds
         outcome.error = std::current_exception();
+      } catch (...) {
+        stopped = true;
+        throw;
       }
     });
   }

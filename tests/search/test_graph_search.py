@@ -1,8 +1,10 @@
 """Search over graphs: beside Kaldi's decoders (golden files of tests/oracle/make_search_golden.py) and a
 plain Viterbi search."""
 
+import _thread
 import itertools
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -370,6 +372,21 @@ def test_long_streams_keep_what_is_needed_alone():
     assert stream._search.tokens() < 1_000_000
     whole = GraphSearch(fst, config).search([np.tile(scores, (8, 1))])
     assert whole[0] == result
+
+
+def test_interruption_stops_all_threads():
+    fst, scores, _, _ = opened(4)
+    search = GraphSearch(fst, GraphSearchConfig(beam=1000))
+    long = np.tile(scores, (20_000, 1))  # minutes
+    stream = search.stream()
+
+    for work in (lambda: search.search([long] * 4, num_threads=2), lambda: stream.advance(long)):
+        timer = threading.Timer(0.2, _thread.interrupt_main)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        timer.join()
+    assert stream.result().alignment
 
 
 def test_endpoints():
