@@ -22,6 +22,7 @@ void bind_fst_special(nb::module_& m);
 void bind_fst_transduction(nb::module_& m);
 void bind_graphs_lexicon(nb::module_& m);
 void bind_search(nb::module_& m);
+void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "The native core of sonant: flat arrays in, flat arrays out; every call drops the GIL.";
@@ -44,5 +45,6 @@ NB_MODULE(_native, m) {
   bind_fst_transduction(m);
   bind_graphs_lexicon(m);
   bind_search(m);
+  bind_graph_search(m);
   bind_tables(m);
 }

@@ -5,11 +5,11 @@
 #include <nanobind/stl/vector.h>
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "ctc.h"
+#include "guarded.h"
 #include "pool.h"
 #include "transducer.h"
 
@@ -52,29 +52,7 @@ nb::list to_python(const std::vector<Hypothesis>& hypotheses) {
   return result;
 }
 
-// ---- Streaming searches. One search may be asked from several threads; each call drops the GIL first, then locks.
-
-template <class Search>
-class Guarded {
- public:
-  explicit Guarded(Search search) : search_(std::move(search)) {}
-
-  template <class Body>
-  auto run(Body body) {
-    nb::gil_scoped_release release;
-    return run_released(body);
-  }
-
-  template <class Body>
-  auto run_released(Body body) {
-    std::lock_guard lock(mutex_);
-    return body(search_);
-  }
-
- private:
-  std::mutex mutex_;
-  Search search_;
-};
+// ---- Streaming searches.
 
 template <class Search>
 void bind_ctc(nb::class_<Guarded<Search>>& c) {

@@ -45,6 +45,10 @@ class SearchError(SonantError, ValueError):
     pass
 
 
+class DecodingError(SearchError, RuntimeError):
+    pass
+
+
 class ModelError(SonantError):
     pass
 

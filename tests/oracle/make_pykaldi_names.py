@@ -9,6 +9,7 @@ import json
 import os
 
 MODULES = [
+    "asr",
     "base",
     "base.io",
     "base.math",
@@ -24,6 +25,7 @@ MODULES = [
     "matrix.optimization",
     "matrix.packed",
     "matrix.sparse",
+    "decoder",
     "feat.fbank",
     "feat.functions",
     "feat.mel",

@@ -1,6 +1,7 @@
 """Search: a network's scores in, hypotheses out. No network lives here.
 
 CTC        greedy or prefix beam search over (frames, tokens) log-probabilities
+graph      beam search over a decoding graph (HCLG, TLG), with lattices as Kaldi makes them
 transducer greedy or modified beam search over a step function, or over scores given one step at a time
 
 Each search comes as a function over whole utterances and as an object that takes an utterance in pieces; the
@@ -8,6 +9,8 @@ functions are built on the objects, so any chunking gives the same result, bit f
 """
 
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
+from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.transducer import (
     Step,
@@ -19,8 +22,15 @@ from sonant.search.transducer import (
 )
 
 __all__ = [
+    "KALDI_RULES",
     "CtcGreedy",
     "CtcPrefixBeam",
+    "EndpointRule",
+    "GraphPath",
+    "GraphResult",
+    "GraphSearch",
+    "GraphSearchConfig",
+    "GraphStream",
     "Hypothesis",
     "Step",
     "TransducerBeam",
@@ -28,6 +38,7 @@ __all__ = [
     "advance_transducers",
     "ctc_greedy",
     "ctc_prefix_beam",
+    "endpoint_detected",
     "transducer_beam",
     "transducer_greedy",
 ]

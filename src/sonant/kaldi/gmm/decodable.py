@@ -40,6 +40,14 @@ class DecodableAmDiagGmmUnmapped(DecodableInterface):
     def log_likelihood(self, frame: int, index: int) -> float:
         return self._of_pdf(frame, index - 1)
 
+    # Many frames at once, for decoders: sonant.kaldi.decoder.decodables tells how.
+
+    def _columns(self) -> np.ndarray | None:
+        return None
+
+    def _rows(self, begin: int, end: int) -> np.ndarray:
+        return self._am._log_likelihoods(self._feats[begin:end], self._prune, 1)
+
     def is_last_frame(self, frame: int) -> bool:
         if frame >= len(self._feats):
             raise AcousticModelError(f"there is no frame {frame}; there are {len(self._feats)}")
@@ -68,6 +76,13 @@ class DecodableAmDiagGmm(DecodableAmDiagGmmUnmapped):
 
     def log_likelihood(self, frame: int, index: int) -> float:
         return self._scale * self._of_pdf(frame, self._transitions.transition_id_to_pdf(index))
+
+    def _columns(self) -> np.ndarray:
+        return self._transitions._pdfs_by_id()
+
+    def _rows(self, begin: int, end: int) -> np.ndarray:
+        rows = super()._rows(begin, end)
+        return rows if self._scale == 1 else np.float32(self._scale) * rows
 
     def num_indices(self) -> int:
         return self._transitions.num_transition_ids()

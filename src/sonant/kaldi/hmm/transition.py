@@ -175,6 +175,10 @@ class TransitionModel:
 
     transition_id_to_pdf_fast = transition_id_to_pdf
 
+    def _pdfs_by_id(self) -> np.ndarray:
+        """(num_transition_ids + 1,) int32: the pdf of each transition-id, -1 for 0, which is none."""
+        return np.array([-1, *self._pdf_of[1:]], np.int32)
+
     def transition_id_to_phone(self, trans_id: int) -> int:
         return self._tuples[self._state_of[self._id(trans_id)] - 1][0]
 

@@ -1,0 +1,209 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph_search_best.h"
+#include "graph_search_lattice.h"
+#include "guarded.h"
+#include "pool.h"
+#include "search_graph.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace sonant;
+
+namespace {
+
+using ScoreArray = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Columns = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Mask = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Graph = std::shared_ptr<const SearchGraph>;
+using Lattices = LatticeSearch<SearchGraph>;
+using Paths = BestPathSearch<SearchGraph>;
+
+Scores view(const ScoreArray& array) {
+  return {array.data(), static_cast<std::int64_t>(array.shape(0)), static_cast<std::int64_t>(array.shape(1))};
+}
+
+template <class T>
+nb::object to_array(std::vector<T> values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+}
+
+// (input labels, output labels, graph costs, acoustic costs, final cost), or None where no token survived.
+nb::object to_python(const BestPath& path) {
+  if (!path.found) return nb::none();
+  std::vector<std::int32_t> inputs, outputs;
+  std::vector<float> graph, acoustic;
+  for (const PathArc& arc : path.arcs) {
+    inputs.push_back(arc.input);
+    outputs.push_back(arc.output);
+    graph.push_back(arc.cost.graph);
+    acoustic.push_back(arc.cost.acoustic);
+  }
+  return nb::make_tuple(to_array(std::move(inputs)), to_array(std::move(outputs)), to_array(std::move(graph)),
+                        to_array(std::move(acoustic)), path.final_cost);
+}
+
+// What a whole utterance gives: or the error that it met.
+struct Outcome {
+  BestPath path;
+  std::optional<Fst<LatticeWeight>> lattice;
+  float relative_cost = 0;
+  std::exception_ptr error;
+};
+
+// In blocks of frames, so that all threads end soon after one of them has been interrupted.
+template <class Search>
+void search_one(const Graph& graph, const GraphSearchOptions& options, float scale, const Scores& scores,
+                const std::atomic<bool>& stopped, Outcome& outcome) {
+  constexpr std::int64_t kBlock = 64;
+  Search search(graph, options, scale);
+  for (std::int64_t begin = 0; begin < scores.rows || begin == 0; begin += kBlock) {
+    if (stopped) return;
+    search.advance({scores.row(begin), std::min(kBlock, scores.rows - begin), scores.tokens});
+  }
+  search.finish();
+  outcome.path = search.best_path(true);
+  outcome.relative_cost = search.final_relative_cost();
+  if constexpr (requires { search.raw_lattice(true, kInfinity); }) {
+    outcome.lattice = search.raw_lattice(true, kInfinity);
+  }
+}
+
+// For each utterance (path, lattice, relative cost), or the message of its error.
+nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float scale, bool lattice,
+                    const std::vector<ScoreArray>& arrays, int threads) {
+  std::vector<Outcome> outcomes(arrays.size());
+  {
+    nb::gil_scoped_release release;
+    check_options(options, scale);
+    std::atomic<bool> stopped = false;
+    parallel_for(arrays.size(), threads, [&](std::size_t i) {
+      Outcome& outcome = outcomes[i];
+      try {
+        if (lattice) {
+          search_one<Lattices>(graph, options, scale, view(arrays[i]), stopped, outcome);
+        } else {
+          search_one<Paths>(graph, options, scale, view(arrays[i]), stopped, outcome);
+        }
+      } catch (const SearchError&) {
+        outcome.error = std::current_exception();
+      } catch (const FstError&) {  // more than memory holds
+        outcome.error = std::current_exception();
+      } catch (...) {
+        stopped = true;
+        throw;
+      }
+    });
+  }
+  nb::list results;
+  for (Outcome& outcome : outcomes) {
+    if (outcome.error) {
+      try {
+        std::rethrow_exception(outcome.error);
+      } catch (const std::exception& error) {
+        results.append(nb::str(error.what()));
+      }
+      continue;
+    }
+    nb::object kept = outcome.lattice ? nb::cast(std::move(*outcome.lattice)) : nb::none();
+    results.append(nb::make_tuple(to_python(outcome.path), kept, outcome.relative_cost));
+  }
+  return results;
+}
+
+template <class Search>
+nb::class_<Guarded<Search>> bind_stream(nb::module_& m, const char* name) {
+  using Self = Guarded<Search>;
+  nb::class_<Self> stream(m, name);
+  stream
+      .def(
+          "__init__",
+          [](Self* self, const Graph& graph, const GraphSearchOptions& options, float scale) {
+            new (self) Self(Search(graph, options, scale));
+          },
+          "graph"_a, "options"_a, "acoustic_scale"_a)
+      .def(
+          "advance",
+          [](Self& self, const ScoreArray& scores) {
+            self.run([&](Search& search) { search.advance(view(scores)); });
+          },
+          nb::arg("scores").noconvert())
+      .def("finish", [](Self& self) { self.run([](Search& search) { search.finish(); }); })
+      .def("finished", [](Self& self) { return self.run([](Search& search) { return search.finished(); }); })
+      .def("frames", [](Self& self) { return self.run([](Search& search) { return search.frames(); }); })
+      .def("tokens", [](Self& self) { return self.run([](Search& search) { return search.tokens(); }); })
+      .def("final_relative_cost",
+           [](Self& self) { return self.run([](Search& search) { return search.final_relative_cost(); }); })
+      .def(
+          "best_path",
+          [](Self& self, bool use_final) {
+            return to_python(self.run([&](Search& search) { return search.best_path(use_final); }));
+          },
+          "use_final"_a)
+      .def(
+          "trailing",
+          [](Self& self, const Mask& silent, bool use_final) {
+            return self.run([&](Search& search) {
+              return search.trailing({silent.data(), silent.size()}, use_final);
+            });
+          },
+          "silent"_a, "use_final"_a);
+  return stream;
+}
+
+}  // namespace
+
+void bind_graph_search(nb::module_& m) {
+  nb::class_<GraphSearchOptions>(m, "GraphSearchOptions")
+      .def(
+          "__init__",
+          [](GraphSearchOptions* self, float beam, std::int32_t max_active, std::int32_t min_active,
+             float lattice_beam, std::int32_t prune_interval, float beam_delta, float hash_ratio, float prune_scale) {
+            new (self) GraphSearchOptions{beam,           max_active, min_active, lattice_beam,
+                                          prune_interval, beam_delta, hash_ratio, prune_scale};
+          },
+          "beam"_a, "max_active"_a, "min_active"_a, "lattice_beam"_a, "prune_interval"_a, "beam_delta"_a,
+          "hash_ratio"_a, "prune_scale"_a);
+
+  nb::class_<SearchGraph>(m, "SearchGraph", "A decoding graph as searches read it; any number of them share it.")
+      .def("__init__",
+           [](SearchGraph* self, const Fst<TropicalWeight>& fst, const std::optional<Columns>& columns) {
+             nb::gil_scoped_release release;
+             const Fst<TropicalWeight> copy = fst;
+             const auto graph = copy.view();
+             Work work("preparing", graph);
+             std::span<const std::int32_t> table;
+             if (columns) table = {columns->data(), columns->size()};
+             new (self) SearchGraph(graph, table, work);
+           },
+           "fst"_a, "columns"_a.none())
+      .def("num_states", &SearchGraph::num_states)
+      .def("num_arcs", &SearchGraph::num_arcs)
+      .def("num_columns", &SearchGraph::num_columns);
+
+  bind_stream<Paths>(m, "GraphPathSearch");
+  bind_stream<Lattices>(m, "GraphLatticeSearch")
+      .def(
+          "raw_lattice",
+          [](Guarded<Lattices>& self, bool use_final, float beam) {
+            return self.run([&](Lattices& search) { return search.raw_lattice(use_final, beam); });
+          },
+          "use_final"_a, "beam"_a);
+  m.def("graph_search", &search_all, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a, "scores"_a,
+        "num_threads"_a);
+}
