@@ -18,6 +18,7 @@ void bind_fst_lazy(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
 void bind_fst_special(nb::module_& m);
 void bind_fst_transduction(nb::module_& m);
+void bind_lattice(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -37,6 +38,7 @@ NB_MODULE(_native, m) {
   bind_fst_algorithms(m);
   bind_fst_special(m);
   bind_fst_transduction(m);
+  bind_lattice(m);
   bind_search(m);
   bind_tables(m);
 }

@@ -1,0 +1,139 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "lattice.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace sonant;
+
+namespace {
+
+using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class Body>
+auto released(Body body) {
+  nb::gil_scoped_release no_gil;
+  return body();
+}
+
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> array_of(std::vector<T> values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return {kept->data(), {kept->size()}, owner};
+}
+
+LatticeDeterminizeOptions options_of(double beam, float delta, std::int64_t max_memory, std::int64_t max_loop,
+                                     std::int64_t max_states, std::int64_t max_arcs, double retry_cutoff) {
+  return {beam, delta, max_memory, max_loop, max_states, max_arcs, retry_cutoff};
+}
+
+template <class W>
+void bind_scores(nb::module_& m) {
+  m.def("lattice_costs", [](const Fst<W>& lattice, bool best) {
+    LatticeCosts costs = released([&, copy = lattice] { return lattice_costs(copy.view(), best); });
+    return nb::make_tuple(costs.total, array_of(std::move(costs.forward)), array_of(std::move(costs.backward)));
+  });
+  m.def("lattice_times", [](const Fst<W>& lattice) {
+    LatticeTimes times = released([copy = lattice] { return lattice_times(copy.view()); });
+    return nb::make_tuple(times.frames, array_of(std::move(times.times)));
+  });
+  m.def("lattice_arc_posteriors", [](const Fst<W>& lattice) {
+    return array_of(released([copy = lattice] { return arc_posteriors(copy.view()); }));
+  });
+  m.def("lattice_add_word_penalty", [](const Fst<W>& lattice, float penalty) {
+    return released([copy = lattice, penalty] { return add_word_penalty(copy, penalty); });
+  });
+  m.def("lattice_longest_sentence", [](const Fst<W>& lattice) {
+    return released([copy = lattice] { return longest_sentence(copy.view()); });
+  });
+  m.def("lattice_sorted", [](const Fst<W>& lattice) {
+    return released([copy = lattice] { return sorted(copy, "topological sorting"); });
+  });
+}
+
+nb::list sausage_of(const MbrResult& result) {
+  nb::list bins;
+  for (const Bin& bin : result.sausage) {
+    nb::list words;
+    for (const Bin::Word& w : bin.words) words.append(nb::make_tuple(w.word, w.probability, w.begin, w.end));
+    bins.append(nb::make_tuple(bin.begin, bin.end, words));
+  }
+  return bins;
+}
+
+}  // namespace
+
+void bind_lattice(nb::module_& m) {
+  bind_scores<LatticeWeight>(m);
+  bind_scores<CompactWeight>(m);
+  m.def(
+      "lattice_determinize_pruned",
+      [](const Lattice& lattice, double beam, float delta, std::int64_t max_memory, std::int64_t max_loop,
+         std::int64_t max_states, std::int64_t max_arcs, double retry_cutoff, bool compact) {
+        const auto options = options_of(beam, delta, max_memory, max_loop, max_states, max_arcs, retry_cutoff);
+        bool complete = true;
+        if (!compact) {
+          Lattice made =
+              released([&, copy = lattice] { return determinize_pruned_chains(copy, options, complete); });
+          return nb::make_tuple(std::move(made), complete);
+        }
+        CompactLattice made = released([&, copy = lattice] { return determinize_pruned(copy, options, complete); });
+        return nb::make_tuple(std::move(made), complete);
+      },
+      "lattice"_a, "beam"_a, "delta"_a, "max_memory"_a, "max_loop"_a, "max_states"_a, "max_arcs"_a, "retry_cutoff"_a,
+      "compact"_a);
+  m.def(
+      "lattice_determinize_phone_pruned",
+      [](const Lattice& lattice, const Integers& phones, double beam, float delta, std::int64_t max_memory,
+         bool phone_determinize, bool word_determinize, bool minimize) {
+        PhoneDeterminizeOptions options;
+        options.pruned.beam = beam;
+        options.pruned.delta = delta;
+        options.pruned.max_memory = max_memory;
+        options.phones = phone_determinize;
+        options.words = word_determinize;
+        options.minimize = minimize;
+        bool complete = true;
+        const std::span<const std::int32_t> table(phones.data(), phones.size());
+        CompactLattice made =
+            released([&, copy = lattice] { return determinize_phone_pruned(copy, table, options, complete); });
+        return nb::make_tuple(std::move(made), complete);
+      },
+      "lattice"_a, "phones"_a, "beam"_a, "delta"_a, "max_memory"_a, "phone_determinize"_a, "word_determinize"_a,
+      "minimize"_a);
+  m.def("lattice_push_strings", [](const CompactLattice& lattice) {
+    return released([copy = lattice] { return push_strings(copy); });
+  });
+  m.def("lattice_push_weights", [](const CompactLattice& lattice) {
+    return released([copy = lattice] { return push_lattice_weights(copy); });
+  });
+  m.def("lattice_minimize", [](const CompactLattice& lattice, float delta) {
+    return released([copy = lattice, delta] { return minimize_lattice(copy, delta); });
+  });
+  m.def("lattice_frame_posteriors", [](const Lattice& lattice) {
+    FramePosteriors p = released([copy = lattice] { return frame_posteriors(copy.view()); });
+    return nb::make_tuple(p.total, p.acoustic, array_of(std::move(p.begin)), array_of(std::move(p.labels)),
+                          array_of(std::move(p.probabilities)));
+  });
+  m.def("lattice_depth_per_frame", [](const CompactLattice& lattice) {
+    return array_of(released([copy = lattice] { return depth_per_frame(copy.view()); }));
+  });
+  m.def("lattice_limit_depth", [](const CompactLattice& lattice, std::size_t most) {
+    return released([copy = lattice, most] { return limit_depth(copy, most); });
+  });
+  m.def(
+      "lattice_mbr",
+      [](const CompactLattice& lattice, const std::optional<std::vector<Label>>& words, bool decode, bool print_silence) {
+        const MbrResult result = released([&, copy = lattice] {
+          return minimum_bayes_risk(copy, words ? &*words : nullptr, {decode, print_silence});
+        });
+        return nb::make_tuple(result.words, result.times, result.confidences, result.risk, sausage_of(result));
+      },
+      "lattice"_a, "words"_a.none(), "decode"_a, "print_silence"_a);
+}
