@@ -107,6 +107,14 @@ Fst<W> add_word_penalty(const Fst<W>& lattice, float penalty);
 template <class W>
 std::int32_t longest_sentence(const View<W>& lattice);
 
+// ---- Oracle (csrc/lattice_oracle.cpp)
+
+struct OraclePath {
+  CompactLattice path;
+  std::int32_t insertions = 0, deletions = 0, substitutions = 0;
+};
+OraclePath oracle_path(const CompactLattice& lattice, const std::vector<Label>& reference);
+
 // ---- Minimum Bayes risk (csrc/lattice_mbr.cpp)
 
 struct MbrOptions {

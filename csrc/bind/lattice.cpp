@@ -5,7 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "lattice.h"
+#include "lattice_align.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -13,6 +13,7 @@ using namespace sonant;
 
 namespace {
 
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class Body>
@@ -55,6 +56,14 @@ void bind_scores(nb::module_& m) {
   m.def("lattice_sorted", [](const Fst<W>& lattice) {
     return released([copy = lattice] { return sorted(copy, "topological sorting"); });
   });
+}
+
+Transitions transitions_of(const Integers& phones, const Bytes& last, const Bytes& self_loops) {
+  const std::size_t n = phones.size();
+  if (n == 0 || last.size() != n || self_loops.size() != n) {
+    fst_error("tables of ", n, ", ", last.size(), " and ", self_loops.size(), " transition-ids; expected as many of each");
+  }
+  return {{phones.data(), n}, {last.data(), n}, {self_loops.data(), n}};
 }
 
 nb::list sausage_of(const MbrResult& result) {
@@ -136,4 +145,31 @@ void bind_lattice(nb::module_& m) {
         return nb::make_tuple(result.words, result.times, result.confidences, result.risk, sausage_of(result));
       },
       "lattice"_a, "words"_a.none(), "decode"_a, "print_silence"_a);
+  m.def("lattice_oracle", [](const CompactLattice& lattice, const std::vector<Label>& reference) {
+    OraclePath found = released([&, copy = lattice] { return oracle_path(copy, reference); });
+    return nb::make_tuple(std::move(found.path), found.insertions, found.deletions, found.substitutions);
+  });
+  m.def(
+      "lattice_align_words",
+      [](const CompactLattice& lattice, const Integers& phones, const Bytes& last, const Bytes& self_loops,
+         const Bytes& types, bool reorder, Label silence, Label partial, std::uint64_t max_states) {
+        const Transitions transitions = transitions_of(phones, last, self_loops);
+        const WordBoundaries words{{types.data(), types.size()}, reorder, silence, partial};
+        Aligned made =
+            released([&, copy = lattice] { return align_words(copy, transitions, words, max_states); });
+        return nb::make_tuple(std::move(made.lattice), made.flaw);
+      },
+      "lattice"_a, "phones"_a, "last"_a, "self_loops"_a, "types"_a, "reorder"_a, "silence"_a, "partial"_a,
+      "max_states"_a);
+  m.def(
+      "lattice_align_phones",
+      [](const CompactLattice& lattice, const Integers& phones, const Bytes& last, const Bytes& self_loops, bool reorder,
+         bool remove_epsilons, bool phones_as_words) {
+        const Transitions transitions = transitions_of(phones, last, self_loops);
+        Aligned made = released([&, copy = lattice] {
+          return align_phones(copy, transitions, {reorder, remove_epsilons, phones_as_words});
+        });
+        return nb::make_tuple(std::move(made.lattice), made.flaw);
+      },
+      "lattice"_a, "phones"_a, "last"_a, "self_loops"_a, "reorder"_a, "remove_epsilons"_a, "phones_as_words"_a);
 }
