@@ -4,6 +4,11 @@
 >>> lattice.prune(8).determinize().mbr().words
 """
 
+from sonant.lattice.alignment import AlignedLattice as AlignedLattice
+from sonant.lattice.alignment import Transitions as Transitions
+from sonant.lattice.alignment import WordBoundaries as WordBoundaries
+from sonant.lattice.alignment import align_phones as align_phones
+from sonant.lattice.alignment import align_words as align_words
 from sonant.lattice.lattice import Lattice as Lattice
 from sonant.lattice.results import Alternative as Alternative
 from sonant.lattice.results import Bin as Bin

@@ -81,13 +81,13 @@ class FstBase:
         Raises SpecifierError (an OSError) where it cannot be opened, ArkError where it is not such a file,
         FstError where its arcs are of another type."""
         with reading(filename) as stream:
-            native, _, isymbols, osymbols = _native.read_fst(stream, True, True)
+            native, _, isymbols, osymbols, *_ = _native.read_fst(stream, True, True)
         return cls.of_native(native, isymbols, osymbols)
 
     @classmethod
     def read_from_stream(cls, strm: _native.Input, ropts: FstReadOptions | None = None) -> Self:
         """From where the stream stands."""
-        native, _, isymbols, osymbols = _native.read_fst(strm)
+        native, _, isymbols, osymbols, *_ = _native.read_fst(strm)
         options = ropts or FstReadOptions()
         return cls.of_native(
             native, isymbols if options.read_isymbols else b"", osymbols if options.read_osymbols else b""

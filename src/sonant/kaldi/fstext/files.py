@@ -13,7 +13,7 @@ def read_fst_kaldi(rxfilename: str) -> FstBase:
     """
     plain = classify_rxfilename(rxfilename) == InputType.FILE_INPUT
     with xopen(rxfilename, "rb") as opened:
-        native, form, isymbols, osymbols = _native.read_fst(opened.stream(), plain, plain)
+        native, form, isymbols, osymbols, *_ = _native.read_fst(opened.stream(), plain, plain)
     kinds = CONST_TYPES if form == "const" else VECTOR_TYPES
     return kinds[native.arc_type].of_native(native, isymbols, osymbols)
 

@@ -28,7 +28,7 @@ def _read(stream: _native.Input, kind: type[Kind], read_text: Callable[[_native.
     native: Any = None
     isymbols = osymbols = b""
     if first == _BINARY:
-        native, _, isymbols, osymbols = _native.read_fst(stream)
+        native, _, isymbols, osymbols, *_ = _native.read_fst(stream)
     elif first >= 0 and chr(first).isspace():
         native = read_text(stream)
     else:

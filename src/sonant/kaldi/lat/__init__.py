@@ -1,0 +1,1 @@
+"""Lattices by PyKaldi's names: `functions`, `sausages`, `align`."""
