@@ -136,7 +136,7 @@ class PhoneRule : public Phones {
     }
     // Words that have no phones.
     if (w.words.size() < 2) return false;
-    made = {w.words[0], 0, 1};
+    made = one(w, 0);
     return true;
   }
   Output forced(const Waiting& w) {
@@ -151,7 +151,7 @@ class PhoneRule : public Phones {
  private:
   Output one(const Waiting& w, std::size_t end) const {
     Output made{w.words.empty() ? 0 : w.words[0], end, w.words.empty() ? 0u : 1u};
-    if (phones_as_words_ && end) made.word = phone(w.ids[0]);
+    if (phones_as_words_) made.word = end ? phone(w.ids[0]) : 0;
     return made;
   }
   const bool phones_as_words_;

@@ -44,17 +44,18 @@ def numbers(values):
     return [round(float(value), 6) for value in values]
 
 
+def costs(weight):
+    return numbers([weight.weight.value1, weight.weight.value2])
+
+
 def dumped(lattice):
     states = []
     for s in range(lattice.num_states()):
         final = lattice.final(s)
-        arcs = [
-            [a.ilabel, *numbers([a.weight.weight.value1, a.weight.weight.value2]), list(a.weight.string), a.nextstate]
-            for a in lattice.arcs(s)
-        ]
+        arcs = [[a.ilabel, *costs(a.weight), list(a.weight.string), a.nextstate] for a in lattice.arcs(s)]
         end = None
         if final != CompactLatticeWeight.zero():
-            end = [*numbers([final.weight.value1, final.weight.value2]), list(final.string)]
+            end = [*costs(final), list(final.string)]
         states.append([end, arcs])
     return states
 
@@ -66,7 +67,8 @@ def random_lattice(rng, frames, width, words, ids, share):
     lattice.set_start(0)
     for _ in range(frames):
         layers.append([lattice.add_state() for _ in range(rng.randint(1, width))])
-    for here, there in zip(layers, layers[1:]):
+    for i in range(frames):
+        here, there = layers[i], layers[i + 1]
         for s in here:
             for d in there:
                 if rng.random() > 0.7 and d != there[0]:
@@ -124,12 +126,12 @@ def of_random(lattice):
         ),
         "limit_depth": changed(made, lambda lat: F.compact_lattice_limit_depth(3, lat)),
         "penalty": changed(made, lambda lat: F.add_word_ins_pen_to_compact_lattice(0.5, lat)),
-        "pruned": changed(made, lambda lat: F.prune_lattice(1.5, lat)),
+        "pruned": changed(made, lambda lat: F.prune_lattice(1.50037, lat)),
         "history": dumped(F.compose_compact_lattice_deterministic(made, StdUnweightedNgramFst(3))),
         "best": dumped(F.compact_lattice_shortest_path(made)),
         "confidence": [confidence[0], *map(list, confidence[2:])],
         "longest": F.longest_sentence_length_in_lattice(made),
-        "mbr": {"%d%d" % (d, s): mbr(made, bool(d), bool(s)) for d in (0, 1) for s in (0, 1)},
+        "mbr": {f"{d}{s}": mbr(made, bool(d), bool(s)) for d in (0, 1) for s in (0, 1)},
     }
     ordered = CompactLatticeVectorFst(made)
     F.top_sort_lattice_if_needed(ordered)
@@ -171,7 +173,10 @@ def phone_ids(rng, tmodel, phone, reorder):
 
 def tmodel_pdf(tmodel, phone, hmm_state):
     for state in range(1, tmodel.num_transition_states() + 1):
-        if tmodel.transition_state_to_phone(state) == phone and tmodel.transition_state_to_hmm_state(state) == hmm_state:
+        if (
+            tmodel.transition_state_to_phone(state) == phone
+            and tmodel.transition_state_to_hmm_state(state) == hmm_state
+        ):
             return tmodel.transition_state_to_forward_pdf(state)
 
 
@@ -216,7 +221,9 @@ def alignments(lattice, tmodel, reorder, entries):
     compact = determinized(lattice, 100.0)
     options = F.DeterminizeLatticePhonePrunedOptions()
     result = {"lattice": dumped(compact), "reorder": reorder}
-    result["phone_pruned"] = dumped(F.determinize_lattice_phone_pruned(LatticeVectorFst(lattice), tmodel, 8.0, options))
+    result["phone_pruned"] = dumped(
+        F.determinize_lattice_phone_pruned(LatticeVectorFst(lattice), tmodel, 8.0, options)
+    )
     options.minimize = True
     result["phone_minimized"] = dumped(
         F.determinize_lattice_phone_pruned(LatticeVectorFst(lattice), tmodel, 8.0, options)
@@ -226,15 +233,18 @@ def alignments(lattice, tmodel, reorder, entries):
         opts.reorder, opts.silence_label, opts.partial_word_label = reorder, silence, 2 * silence
         info = align.WordBoundaryInfo.from_file(opts, "/tmp/word_boundary.int")
         ok, made = align.word_align_lattice(compact, tmodel, info, 0)
-        result["words%d" % silence] = [ok, dumped(made)]
+        result[f"words{silence}"] = [ok, dumped(made)]
     for name in ("plain", "epsilons", "phones"):
         opts = align.PhoneAlignLatticeOptions()
-        opts.reorder, opts.remove_epsilon, opts.replace_output_symbols = reorder, name != "epsilons", name == "phones"
+        opts.reorder, opts.remove_epsilon = reorder, name != "epsilons"
+        opts.replace_output_symbols = name == "phones"
         ok, made = align.phone_align_lattice(compact, tmodel, opts)
         result["phones_" + name] = [ok, dumped(made)]
     opts = align.WordAlignLatticeLexiconOpts()
     opts.reorder = reorder
-    ok, made = align.word_align_lattice_lexicon(compact, tmodel, align.WordAlignLatticeLexiconInfo(entries), opts)
+    ok, made = align.word_align_lattice_lexicon(
+        compact, tmodel, align.WordAlignLatticeLexiconInfo(entries), opts
+    )
     result["lexicon"] = [ok, dumped(made)]
     phones = LatticeVectorFst(lattice)
     F.convert_lattice_to_phones(tmodel, phones)
@@ -244,16 +254,16 @@ def alignments(lattice, tmodel, reorder, entries):
 
 def main(folder):
     rng = random.Random(6)
-    shapes = [(15, 3, 8, 40, 0.35), (25, 3, 20, 40, 0.2), (12, 2, 3, 40, 0.8), (16, 3, 4, 5, 0.35)]
+    shapes = [(24, 4, 8, 40, 0.35), (40, 4, 20, 40, 0.3), (12, 2, 3, 40, 0.8), (30, 3, 4, 5, 0.35)]
     results = {}
     with LatticeWriter("ark:" + os.path.join(folder, "random.ark")) as writer:
         for i in range(16):
             lattice = random_lattice(rng, *shapes[i % 4])
-            key = "random%02d" % i
+            key = f"random{i:02d}"
             writer[key] = lattice
             results[key] = of_random(lattice)
     with open("/tmp/word_boundary.int", "w") as file:
-        file.writelines("%d %s\n" % pair for pair in enumerate(TYPES, 1))
+        file.writelines(f"{phone} {kind}\n" for phone, kind in enumerate(TYPES, 1))
     tmodel = model()
     with xopen(os.path.join(folder, "model.mdl"), "wb") as file:
         tmodel.write(file.stream(), True)
@@ -261,7 +271,7 @@ def main(folder):
     with LatticeWriter("ark:" + os.path.join(folder, "model.ark")) as writer:
         for i in range(16):
             lattice = of_model(rng, tmodel, i % 2 == 0, i >= 12)
-            key = "model%02d" % i
+            key = f"model{i:02d}"
             writer[key] = lattice
             results[key] = alignments(lattice, tmodel, i % 2 == 0, entries)
     with gzip.GzipFile(os.path.join(folder, "kaldi.json.gz"), "wb", mtime=0) as file:

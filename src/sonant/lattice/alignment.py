@@ -16,9 +16,8 @@ PhoneType = Literal["none", "begin", "end", "singleton", "internal", "nonword"]
 class Transitions:
     """What a model says of its transition-ids. Arrays (num_transition_ids + 1,), entry 0 is of none.
 
-    phones: the phone of each. first: it enters the phone's first state, and is no self-loop. last: it leads out
-    of the phone. self_loops: it stays in its state.
-    """
+    phones: the phone of each. first: it enters the phone's first state, and is no self-loop. last: it leads
+    out of the phone. self_loops: it stays in its state."""
 
     phones: np.ndarray
     first: np.ndarray
@@ -47,10 +46,9 @@ class Transitions:
 class WordBoundaries:
     """Where in words phones stand, which tells words apart (the `_B`, `_E`, `_I`, `_S` of Kaldi's phones).
 
-    types: by phone; those that are not there are of no word. reorder: self-loops come behind the transition out of
-    their state, as Kaldi's graphs have them by default. silence, partial: words of silences, and of words cut
-    off at the end.
-    """
+    types: by phone; those that are not there are of no word. reorder: self-loops come behind the transition
+    out of their state, as Kaldi's graphs have them by default. silence, partial: words of silences, and of
+    words cut off at the end."""
 
     types: dict[int, PhoneType]
     reorder: bool = True
@@ -77,8 +75,8 @@ class WordBoundaries:
 
 @dataclass(frozen=True)
 class AlignedLattice:
-    """lattice: with one word (phone) an arc. flaw: what was wrong, if anything: the lattice was cut off within a
-    word, say, or is of another model; it may be of use none the less."""
+    """lattice: with one word (phone) an arc. flaw: what was wrong, if anything: the lattice was cut off
+    within a word, say, or is of another model; it may be of use none the less."""
 
     lattice: Lattice
     flaw: str = ""
@@ -87,11 +85,11 @@ class AlignedLattice:
 def align_words(
     lattice: Lattice, transitions: Transitions, boundaries: WordBoundaries, max_states: int | None = None
 ) -> AlignedLattice:
-    """Arcs that each hold the transition-ids of their word, by the types of phones: times are words' times then.
+    """Arcs that each hold the transition-ids of their word, by the types of phones: times are words' times
+    then.
 
-    Silences get arcs of their own. Best on determinized lattices. Raises FstError for transition-ids or phones
-    that are not known, cycles, and beyond `max_states`.
-    """
+    Silences get arcs of their own. Best on determinized lattices. Raises FstError for transition-ids or
+    phones that are not known, cycles, and beyond `max_states`."""
     if max_states is not None and max_states <= 0:
         raise FstError(f"max_states={max_states}; expected a positive number, or None")
     native, flaw = _native.lattice_align_words(
@@ -114,8 +112,8 @@ def align_phones(
     remove_epsilons: bool = True,
     phones_as_words: bool = False,
 ) -> AlignedLattice:
-    """Arcs that each hold the transition-ids of one phone; a word is on its first one. `phones_as_words` puts
-    phones in their place. Without `remove_epsilons` there may be arcs with nothing on them."""
+    """Arcs that each hold the transition-ids of one phone; a word is on its first one. `phones_as_words`
+    puts phones in their place. Without `remove_epsilons` there may be arcs with nothing on them."""
     native, flaw = _native.lattice_align_phones(
         lattice.compact().fst.native, *transitions._arrays(), reorder, remove_epsilons, phones_as_words
     )

@@ -33,21 +33,19 @@ class Lattice:
     """What a search found: paths with words, transition-ids, graph and acoustic costs.
 
     fst: raw (`lattice4`: an arc has a transition-id as input label and a word as output label), or compact
-    (`compactlattice44`: an acceptor of words, transition-ids in the weights). Methods take both and give a new
-    lattice; those that need one of the forms convert. words: symbols of the words, for texts and drawings.
+    (`compactlattice44`: an acceptor of words, transition-ids in the weights). Methods take both and give a
+    new lattice; those that need one of the forms convert. words: symbols of the words, for texts and
+    drawings.
 
-    A lattice with a cycle, with costs that are no numbers or with ways of unequal lengths to one state raises
-    FstError where an operation needs better.
-    """
+    A lattice with a cycle, with costs that are no numbers or with ways of unequal lengths to one state
+    raises FstError where an operation needs better."""
 
     fst: Fst
     words: SymbolTable | None = None
 
     def __post_init__(self) -> None:
         if self.fst.arc_type not in (_RAW, _COMPACT):
-            raise FstError(
-                f"a lattice with arcs of type {self.fst.arc_type}; expected {_RAW} or {_COMPACT}"
-            )
+            raise FstError(f"a lattice with arcs of type {self.fst.arc_type}; expected {_RAW} or {_COMPACT}")
         self.fst.check()
 
     # Files
@@ -72,8 +70,8 @@ class Lattice:
 
     @classmethod
     def of(cls, fst: Any, words: SymbolTable | None = None) -> Self:
-        """Of an automaton of `sonant.fst` or `sonant.kaldi.fstext` with arcs of a lattice's type; shared, not
-        copied."""
+        """Of an automaton of `sonant.fst` or `sonant.kaldi.fstext` with arcs of a lattice's type; shared,
+        not copied."""
         native = getattr(fst, "native", None)
         if not isinstance(native, _native.LatticeFst | _native.CompactLatticeFst):
             raise FstError(f"a {type(fst).__name__}; expected an automaton with arcs of a lattice's type")
@@ -105,8 +103,8 @@ class Lattice:
         return f"Lattice({kind}, {self.num_states} states, {self.num_arcs} arcs)"
 
     def text(self, words: Iterable[int]) -> str:
-        """The symbols of words, blanks between; numbers where there is no table. FstError for a word that is
-        not in the table."""
+        """The symbols of words, blanks between; numbers where there is no table. FstError for a word that
+        is not in the table."""
         if self.words is None:
             return " ".join(map(str, words))
         symbols = []
@@ -142,8 +140,8 @@ class Lattice:
     # Its two forms
 
     def compact(self) -> Self:
-        """As a compact lattice: chains of arcs become one. It may still have several paths with the same words;
-        `determinize` leaves the best one."""
+        """As a compact lattice: chains of arcs become one. It may still have several paths with the same
+        words; `determinize` leaves the best one."""
         return self if self.is_compact else self._made(self.fst.native.to_compact(True))
 
     def raw(self) -> Self:
@@ -173,9 +171,8 @@ class Lattice:
         """With the costs of a language model added to the graph costs, times `scale`; those of `old`, times
         `scale`, are taken away. Paths that a model does not take are gone.
 
-        States are parted where the model's histories need it: `OnDemand.history(n)` for `lm` parts them by the
-        last n - 1 words and changes no cost. Raises FstError beyond `max_states`.
-        """
+        States are parted where the model's histories need it: `OnDemand.history(n)` for `lm` parts them by
+        the last n - 1 words and changes no cost. Raises FstError beyond `max_states`."""
         if not math.isfinite(scale):
             raise FstError(f"scale={scale}; expected a number")
         model = lm if scale == 1 else OnDemand.scaled(scale, lm)
@@ -208,14 +205,14 @@ class Lattice:
         delta: float = 1 / 1024,
         max_memory: int | None = 50_000_000,
     ) -> Self:
-        """A compact lattice with one path, the best, for each sequence of words within `beam` of the best one.
+        """A compact lattice with one path, the best, for each sequence of words within `beam` of the best
+        one.
 
-        `phones` (num_transition_ids + 1,) int32, the phone that each transition-id begins or 0, has it done in
-        two steps, with phones first, which is faster and needs less memory for deep lattices (Kaldi's
+        `phones` (num_transition_ids + 1,) int32, the phone that each transition-id begins or 0, has it done
+        in two steps, with phones first, which is faster and needs less memory for deep lattices (Kaldi's
         DeterminizeLatticePhonePruned; `sonant.kaldi.lat.functions` makes the table of a model). `minimize`
-        makes equal states one. Beyond `max_memory` bytes, by Kaldi's count, the worst part within the beam is
-        left out, and the log has a warning. Povey et al., ICASSP 2012.
-        """
+        makes equal states one. Beyond `max_memory` bytes, by Kaldi's count, the worst part within the beam
+        is left out, and the log has a warning. Povey et al., ICASSP 2012."""
         raw = self.raw().fst.native
         memory = -1 if max_memory is None else max_memory
         if phones is None:
@@ -270,12 +267,11 @@ class Lattice:
         best, second = ((path.words if path else None) for path in (*paths, None, None)[:2])
         if not paths:
             return SentenceConfidence(0.0, None, None)
-        return SentenceConfidence(
-            paths[1].cost - paths[0].cost if len(paths) > 1 else math.inf, best, second
-        )
+        return SentenceConfidence(paths[1].cost - paths[0].cost if len(paths) > 1 else math.inf, best, second)
 
     def oracle(self, reference: Sequence[int]) -> OracleResult:
-        """The path with the fewest errors against the words of `reference`. FstError where there is no path."""
+        """The path with the fewest errors against the words of `reference`. FstError where there is no
+        path."""
         words = np.asarray(reference, np.int64)
         if words.ndim != 1 or (words.size and not 0 < words.min() <= words.max() < 2**31):
             raise FstError("the words of a reference are positive numbers of 32 bits")
@@ -298,17 +294,17 @@ class Lattice:
         return _native.lattice_arc_posteriors(self.fst.native)
 
     def costs(self, best: bool = False) -> tuple[float, np.ndarray, np.ndarray]:
-        """(total, forward, backward): the costs of all paths together, of those to each state and from it to the
-        end; with `best` those of the best path."""
+        """(total, forward, backward): the costs of all paths together, of those to each state and from it
+        to the end; with `best` those of the best path."""
         return _native.lattice_costs(self.fst.native, best)
 
     def mbr(
         self, *, decode: bool = True, print_silence: bool = False, words: Sequence[int] | None = None
     ) -> MbrResult:
-        """The words with the least expected number of errors, their times and confidences (Xu, Povey, Mangu and
-        Zhu 2011). Without `decode` they are those given in `words`, or of the best path. `print_silence` keeps
-        gaps as words. Scale acoustic costs before. Raises FstError where there is no path.
-        """
+        """The words with the least expected number of errors, their times and confidences (Xu, Povey, Mangu
+        and Zhu 2011). Without `decode` they are those given in `words`, or of the best path.
+        `print_silence` keeps gaps as words. Scale acoustic costs before. Raises FstError where there is no
+        path."""
         given = None if words is None else [int(word) for word in words]
         found, times, confidences, risk, bins = _native.lattice_mbr(
             self.compact().fst.native, given, decode, print_silence
@@ -345,8 +341,9 @@ class Lattice:
         return _native.lattice_longest_sentence(self.fst.native)
 
     def word_times(self) -> list[WordTime]:
-        """The arcs of the best path with a word or frames (word 0: none). They are the words' times where the
-        lattice is aligned by words (`align_words`). The path's final transition-ids belong to its last arc."""
+        """The arcs of the best path with a word or frames (word 0: none). They are the words' times where
+        the lattice is aligned by words (`align_words`). The path's final transition-ids belong to its last
+        arc."""
         fst = Fst.of_native(
             _native.fst_shortest_path(self.sorted().compact().fst.native, 1, False, math.inf, -1)
         )

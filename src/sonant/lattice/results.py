@@ -1,6 +1,7 @@
 """What is found in lattices. Words are numbers; `Lattice.text` makes symbols of them. Times are frames."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Path:
 
 @dataclass(frozen=True)
 class WordTime:
-    """A word with its frames, end excluded. confidence: its probability, in [0, 1]; 1 where none was asked for."""
+    """A word with its frames, end excluded. confidence: its probability, in [0, 1]; 1 where none was asked
+    for."""
 
     word: int
     begin: float
@@ -67,9 +69,8 @@ class MbrResult:
 class Posteriors:
     """Probabilities of transition-ids, frame by frame.
 
-    Those of frame t are labels[begin[t] : begin[t + 1]], in order, and probabilities of the same places; they
-    sum to 1. log_probability: of the lattice. acoustic: its expected acoustic score.
-    """
+    Those of frame t are labels[begin[t] : begin[t + 1]], in order, and probabilities of the same places;
+    they sum to 1. log_probability: of the lattice. acoustic: its expected acoustic score."""
 
     begin: np.ndarray
     labels: np.ndarray
@@ -82,7 +83,7 @@ class Posteriors:
         """As Kaldi's posteriors: (label, probability) of each frame."""
         pairs = list(zip(self.labels.tolist(), self.probabilities.tolist(), strict=True))
         ends = self.begin.tolist()
-        return [pairs[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+        return [pairs[begin:end] for begin, end in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ _known: "WeakKeyDictionary[TransitionModel, tuple[Any, Transitions]]" = WeakKeyD
 
 
 def lattice_of(lat: Any, *kinds: type) -> Lattice:
-    """The lattice of an automaton, which is shared. Raises TypeError where it is none of `kinds` (by default
-    either of lattices)."""
+    """The lattice of an automaton, which is shared. Raises TypeError where it is none of `kinds` (by
+    default either of lattices)."""
     expected = kinds or (LatticeVectorFst, CompactLatticeVectorFst)
     if not isinstance(lat, expected):
         names = " or ".join(kind.__name__ for kind in expected)

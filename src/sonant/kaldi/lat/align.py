@@ -1,7 +1,7 @@
 """Alignment of lattices (PyKaldi's `kaldi.lat.align`)."""
 
 from enum import IntEnum
-from typing import Any, get_args
+from typing import get_args
 
 from sonant import _native
 from sonant.errors import ArkError, FstError
@@ -61,7 +61,8 @@ class WordBoundaryInfo:
                 continue
             if len(fields) != 2 or not fields[0].isdigit() or fields[1] not in kinds or len(fields[0]) > 7:
                 raise ArkError(
-                    f"word boundaries, line {number}: {line!r}; expected a phone's number and one of {', '.join(kinds)}"
+                    f"word boundaries, line {number}: {line!r}; expected a phone's number and one of "
+                    f"{', '.join(kinds)}"
                 )
             found[int(fields[0])] = kinds[fields[1]]
         if not found:
@@ -92,8 +93,9 @@ class PhoneAlignLatticeOptions(Options):
 def word_align_lattice(
     lat: CompactLatticeVectorFst, tmodel: TransitionModel, info: WordBoundaryInfo, max_states: int
 ) -> tuple[bool, CompactLatticeVectorFst]:
-    """Arcs with the transition-ids of their word. False where something was wrong, the lattice cut off within a
-    word say; it may be of use none the less. Beyond `max_states` (if positive) it is empty, and False."""
+    """Arcs with the transition-ids of their word. False where something was wrong, the lattice cut off
+    within a word say; it may be of use none the less. Beyond `max_states` (if positive) it is empty, and
+    False."""
     lattice = compact_of(lat)
     if lat.start() < 0:
         return False, CompactLatticeVectorFst()

@@ -18,8 +18,9 @@ class MinimumBayesRiskOptions(Options):
 
 
 class MinimumBayesRisk:
-    """The words of a compact lattice with the least expected number of errors, at once (Xu, Povey, Mangu and Zhu,
-    "Minimum Bayes risk decoding and system combination based on a recursion for edit distance", 2011).
+    """The words of a compact lattice with the least expected number of errors, at once (Xu, Povey, Mangu
+    and Zhu, "Minimum Bayes risk decoding and system combination based on a recursion for edit distance",
+    2011).
 
     Scale acoustic costs before. Raises FstError for lattices without a path, or with a cycle.
     """
@@ -50,8 +51,8 @@ class MinimumBayesRisk:
         times: Sequence[tuple[float, float]],
         opts: MinimumBayesRiskOptions | None = None,
     ) -> "MinimumBayesRisk":
-        """The same; times are found anew whatever `times` are, as in Kaldi. Raises ValueError where there are not
-        as many as words."""
+        """The same; times are found anew whatever `times` are, as in Kaldi. Raises ValueError where there
+        are not as many as words."""
         if len(times) != len(words):
             raise ValueError(f"{len(words)} words and {len(times)} times; expected as many")
         return cls.new_with_words(clat, words, opts)
