@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def tmodel():
 
 
 def dumped(lattice):
-    fst = Lattice.of(lattice).fst if not isinstance(lattice, Lattice) else lattice.fst
+    fst: Any = lattice.fst if isinstance(lattice, Lattice) else Lattice.of(lattice).fst
     states = []
     for state in range(fst.num_states):
         final = fst.final(state)
