@@ -278,10 +278,15 @@ Aligned align_words(const CompactLattice& lattice, const Transitions& transition
                     std::uint64_t max_states) {
   constexpr const char* kName = "word alignment";
   const View<CompactWeight> view = lattice.view();
-  for (const std::int32_t phone : transitions.phones) {
-    if (phone >= 0 && std::size_t(phone) < words.types.size()) continue;
-    fst_error(kName, ": the model has the phone ", phone, ", the word boundaries know ", words.types.size() - 1,
-              ". Take the word boundaries of the model's phones");
+  for (const Label id : view.strings->symbols) {
+    if (id < 0 || std::size_t(id) >= transitions.phones.size()) continue;  // looked at below
+    const std::int32_t phone = transitions.phones[std::size_t(id)];
+    if (phone >= 0 && std::size_t(phone) < words.types.size() &&
+        PhoneType(words.types[std::size_t(phone)]) != PhoneType::kNone) {
+      continue;
+    }
+    fst_error(kName, ": the phone ", phone, " of the transition-id ", id, " has no type in the word boundaries. Take "
+              "those of the model's phones");
   }
   // Silences and partial words without a word of their own get one until epsilons are gone.
   Label free = 1 + std::max(words.silence, words.partial);
