@@ -452,8 +452,8 @@ auto determinize_with(Lattice lattice, const LatticeDeterminizeOptions& options,
   for (int tries = 1;; ++tries) {
     PrunedDeterminization run(lattice.view(), options, beam);
     const double reached = run.run();
-    complete = std::isinf(reached);
-    if (complete || std::isinf(beam) || reached >= beam * options.retry_cutoff || tries == kMostTries) {
+    complete = std::isinf(reached) && tries == 1;
+    if (std::isinf(reached) || std::isinf(beam) || reached >= beam * options.retry_cutoff || tries == kMostTries) {
       return result(run);
     }
     beam = std::max(0.5 * beam, beam * std::sqrt(std::max(reached, 0.0) / beam));

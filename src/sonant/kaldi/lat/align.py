@@ -78,7 +78,8 @@ class WordBoundaryInfo:
             raise FstError(f"the phone {p} has no type in the word boundaries")
         return self.phone_to_type[p]
 
-    def _boundaries(self) -> WordBoundaries:
+    def boundaries(self) -> WordBoundaries:
+        """The same for `sonant.lattice`."""
         names = get_args(_PhoneType)
         types = {phone: names[kind] for phone, kind in enumerate(self.phone_to_type) if kind}
         return WordBoundaries(types, self.reorder, self.silence_label, self.partial_word_label)
@@ -100,7 +101,7 @@ def word_align_lattice(
     if lat.start() < 0:
         return False, CompactLatticeVectorFst()
     try:
-        found = _align_words(lattice, transitions_of(tmodel), info._boundaries(), max(max_states, 0) or None)
+        found = _align_words(lattice, transitions_of(tmodel), info.boundaries(), max(max_states, 0) or None)
     except FstError as error:
         if "max_states=" not in str(error):
             raise
