@@ -43,4 +43,20 @@ struct PhoneAlignment {
 };
 Aligned align_phones(const CompactLattice& lattice, const Transitions& transitions, const PhoneAlignment& options);
 
+// A pronunciation: the word in the lattice (0: none), the word of the result, and the phones.
+struct LexiconEntry {
+  Label word = 0, result = 0;
+  std::vector<std::int32_t> phones;
+};
+
+struct LexiconAlignment {
+  bool reorder = true;
+  Label partial = 0;             // the word of what is cut off at the end
+  std::uint64_t max_states = 0;  // 0: any number
+};
+// By what phones words have, rather than by where phones stand in words. Paths that no pronunciations fit are left out;
+// where none fit at all what is left over is put on arcs with `partial`, and `flaw` says so.
+Aligned align_words_by_lexicon(const CompactLattice& lattice, const Transitions& transitions,
+                               const std::vector<LexiconEntry>& lexicon, const LexiconAlignment& options);
+
 }  // namespace sonant

@@ -172,4 +172,23 @@ void bind_lattice(nb::module_& m) {
         return nb::make_tuple(std::move(made.lattice), made.flaw);
       },
       "lattice"_a, "phones"_a, "last"_a, "self_loops"_a, "reorder"_a, "remove_epsilons"_a, "phones_as_words"_a);
+  m.def(
+      "lattice_align_lexicon",
+      [](const CompactLattice& lattice, const Integers& phones, const Bytes& last, const Bytes& self_loops,
+         const std::vector<std::vector<std::int32_t>>& lexicon, bool reorder, Label partial, std::uint64_t max_states) {
+        const Transitions transitions = transitions_of(phones, last, self_loops);
+        std::vector<LexiconEntry> entries;
+        for (const auto& line : lexicon) {
+          if (line.size() < 2) fst_error("an entry of ", line.size(), " numbers; expected two words and phones");
+          for (const std::int32_t number : line) {
+            if (number < 0 || number > 0x7ffffff0) fst_error("an entry of the lexicon has the number ", number);
+          }
+          entries.push_back({line[0], line[1], {line.begin() + 2, line.end()}});
+        }
+        Aligned made = released([&, copy = lattice] {
+          return align_words_by_lexicon(copy, transitions, entries, {reorder, partial, max_states});
+        });
+        return nb::make_tuple(std::move(made.lattice), made.flaw);
+      },
+      "lattice"_a, "phones"_a, "last"_a, "self_loops"_a, "lexicon"_a, "reorder"_a, "partial"_a, "max_states"_a);
 }

@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).parent / "golden"
 KALDI = json.loads(gzip.decompress((GOLDEN / "kaldi.json.gz").read_bytes()))
 TYPES = ["nonword", "begin", "end", "internal", "singleton", "begin", "end"]
 
+LEXICON = {1: "2 3", 2: "2 4 3", 3: "5", 4: "6 4 4 7", 5: "6 3", 6: "2 7"}
+
 
 def archive(name):
     with SequentialLatticeReader(f"ark:{GOLDEN / name}.ark") as reader:
@@ -182,6 +184,16 @@ def test_lattices_of_a_model_are_kaldis(key, tmodel, tmp_path):
         expected, states = kaldi[f"phones_{name}"]
         assert ok == expected
         assert alike(any_order(dumped(made)), any_order(states))
+
+    lexicon = tmp_path / "align_lexicon.int"
+    lexicon.write_text("0 0 1\n" + "".join(f"{word} {word} {pron}\n" for word, pron in LEXICON.items()))
+    entries = align.read_lexicon_for_word_align(str(lexicon))
+    opts = align.WordAlignLatticeLexiconOpts()
+    opts.reorder = kaldi["reorder"]
+    info = align.WordAlignLatticeLexiconInfo(entries)
+    ok, made = align.word_align_lattice_lexicon(compact, tmodel, info, opts)
+    assert ok == kaldi["lexicon"][0]
+    assert alike(any_order(dumped(made)), any_order(kaldi["lexicon"][1]))
 
     phones = type(raw)(raw)
     functions.convert_lattice_to_phones(tmodel, phones)

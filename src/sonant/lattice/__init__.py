@@ -9,6 +9,7 @@ from sonant.lattice.alignment import Transitions as Transitions
 from sonant.lattice.alignment import WordBoundaries as WordBoundaries
 from sonant.lattice.alignment import align_phones as align_phones
 from sonant.lattice.alignment import align_words as align_words
+from sonant.lattice.alignment import align_words_by_lexicon as align_words_by_lexicon
 from sonant.lattice.lattice import Lattice as Lattice
 from sonant.lattice.results import Alternative as Alternative
 from sonant.lattice.results import Bin as Bin

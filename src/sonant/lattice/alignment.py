@@ -1,5 +1,6 @@
 """Alignment of lattices by words and phones, and what a model says of transition-ids for it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -116,5 +117,33 @@ def align_phones(
     puts phones in their place. Without `remove_epsilons` there may be arcs with nothing on them."""
     native, flaw = _native.lattice_align_phones(
         lattice.compact().fst.native, *transitions._arrays(), reorder, remove_epsilons, phones_as_words
+    )
+    return AlignedLattice(lattice._made(native), flaw)
+
+
+def align_words_by_lexicon(
+    lattice: Lattice,
+    transitions: Transitions,
+    lexicon: Iterable[Sequence[int]],
+    *,
+    reorder: bool = True,
+    partial: int = 0,
+    max_states: int | None = None,
+) -> AlignedLattice:
+    """The same by what phones words have: entries (word in the lattice, word of the result, phone, ...), the
+    first 0 for silences without a word.
+
+    Paths that no pronunciations fit are left out; where none fit at all, a lattice cut off in the middle of a
+    word say, what is left over has the word `partial`, and `flaw` says so.
+    """
+    if max_states is not None and max_states <= 0:
+        raise FstError(f"max_states={max_states}; expected a positive number, or None")
+    native, flaw = _native.lattice_align_lexicon(
+        lattice.compact().fst.native,
+        *transitions._arrays(),
+        [list(map(int, entry)) for entry in lexicon],
+        reorder,
+        partial,
+        max_states or 0,
     )
     return AlignedLattice(lattice._made(native), flaw)

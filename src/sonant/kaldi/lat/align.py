@@ -1,5 +1,6 @@
 """Alignment of lattices (PyKaldi's `kaldi.lat.align`)."""
 
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import get_args
 
@@ -13,6 +14,7 @@ from sonant.kaldi.util.options import Options, option
 from sonant.lattice import WordBoundaries
 from sonant.lattice import align_phones as _align_phones
 from sonant.lattice import align_words as _align_words
+from sonant.lattice import align_words_by_lexicon as _align_by_lexicon
 from sonant.lattice.alignment import PhoneType as _PhoneType
 
 
@@ -123,4 +125,85 @@ def phone_align_lattice(
         remove_epsilons=opts.remove_epsilon,
         phones_as_words=opts.replace_output_symbols,
     )
+    return not found.flaw, made(found.lattice)
+
+
+class WordAlignLatticeLexiconOpts(Options):
+    partial_word_label: int = option(
+        0, "partial-word-label", "Word of what is cut off at the end of a lattice"
+    )
+    reorder: bool = option(True, "reorder", "The lattice is of a graph with reordered transitions")
+    test: bool = option(False, "test", "Kept for scripts")
+    allow_duplicate_paths: bool = option(False, "allow-duplicate-paths", "Kept for scripts: there are none")
+    max_expand: float = option(
+        -1.0, "max-expand", "Most states of the result for each of the lattice; negative: any number"
+    )
+
+
+class WordAlignLatticeLexiconInfo:
+    """Pronunciations as `read_lexicon_for_word_align` gives them. Raises FstError for lines of one
+    number."""
+
+    def __init__(self, lexicon: Iterable[Sequence[int]]):
+        self._lexicon = [[int(number) for number in entry] for entry in lexicon]
+        for number, entry in enumerate(self._lexicon, 1):
+            if len(entry) < 2 or min(entry) < 0:
+                raise FstError(f"entry {number} of the lexicon: {entry}; expected two words and phones")
+        self._classes: dict[int, int] = {}
+        for word, result, *_ in self._lexicon:
+            lowest = min(self.equivalence_class_of(word), self.equivalence_class_of(result))
+            merged = {self.equivalence_class_of(word), self.equivalence_class_of(result)}
+            self._classes |= {word: lowest, result: lowest}
+            self._classes |= {w: lowest for w, c in self._classes.items() if c in merged}
+
+    def equivalence_class_of(self, word: int) -> int:
+        """The lowest of the words that entries lead to and fro from this one."""
+        return self._classes.get(word, word)
+
+    def is_valid_entry(self, entry: Sequence[int]) -> bool:
+        """Whether (word of the result, phone, ...) is in the lexicon."""
+        return any(known[1:] == list(entry) for known in self._lexicon)
+
+
+def read_lexicon_for_word_align(rxfilename: str) -> list[list[int]]:
+    """Lines of numbers: the word in the lattice (0 for silences without one), the word of the result,
+    phones.
+
+    Raises ArkError, which names the line, for anything else."""
+    lexicon: list[list[int]] = []
+    with io.xopen(rxfilename, "rt") as file:
+        for number, line in enumerate(iter(file.stream().readline, b""), 1):
+            fields = line.split()
+            if len(fields) < 2 or not all(field.isdigit() and len(field) < 10 for field in fields):
+                raise ArkError(
+                    f"{rxfilename}, line {number}: {line!r}; expected two words and phones, as numbers"
+                )
+            lexicon.append([int(field) for field in fields])
+    return lexicon
+
+
+def word_align_lattice_lexicon(
+    lat: CompactLatticeVectorFst,
+    tmodel: TransitionModel,
+    lexicon_info: WordAlignLatticeLexiconInfo,
+    opts: WordAlignLatticeLexiconOpts,
+) -> tuple[bool, CompactLatticeVectorFst]:
+    """Arcs with the transition-ids of their word, by the phones that words have. False where something was
+    wrong; it may be of use none the less. Beyond `max_expand` it is empty, and False."""
+    lattice = compact_of(lat)
+    if lat.start() < 0:
+        return False, CompactLatticeVectorFst()
+    try:
+        found = _align_by_lexicon(
+            lattice,
+            transitions_of(tmodel),
+            lexicon_info._lexicon,
+            reorder=opts.reorder,
+            partial=opts.partial_word_label,
+            max_states=1000 + int(opts.max_expand * lat.num_states()) if opts.max_expand > 0 else None,
+        )
+    except FstError as error:
+        if "max_states=" not in str(error):
+            raise
+        return False, CompactLatticeVectorFst()
     return not found.flaw, made(found.lattice)
