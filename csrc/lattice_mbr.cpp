@@ -149,24 +149,31 @@ class MinimumBayesRisk {
     std::vector<double> alpha(N * width, 0), own(width), beta(N * width, 0), back(width);
     std::vector<char> way(width);
     for (std::size_t q = 1; q < width; ++q) alpha[q] = alpha[q - 1] + distance(0, r[q - 1]);
-    // The distances of one arc, and which of the three ways is the shortest at each q.
-    const auto distances = [&](const Edge& edge) {
+    std::vector<double> left(width, 0), least(width);  // what it costs to leave r_q out
+    for (std::size_t q = 1; q < width; ++q) left[q] = distance(0, r[q - 1]);
+    // The distances of one arc, and, to go back, which of the three ways is the shortest at each q.
+    const auto distances = [&]<bool ways>(const Edge& edge) {
       work_.steps(width);
       const double* before = alpha.data() + std::size_t(edge.from) * width;
       const double inserted = insertion(edge.word);
-      own[0] = before[0] + inserted;
       for (std::size_t q = 1; q < width; ++q) {
         const double replaced = before[q - 1] + distance(edge.word, r[q - 1]), more = before[q] + inserted;
-        const double left_out = own[q - 1] + distance(0, r[q - 1]);
-        const double least = std::min(replaced, more);
-        way[q] = least <= left_out ? (replaced <= more ? 1 : 2) : 3;
-        own[q] = std::min(least, left_out);
+        least[q] = std::min(replaced, more);
+        if constexpr (ways) way[q] = replaced <= more ? 1 : 2;
+      }
+      own[0] = before[0] + inserted;
+      for (std::size_t q = 1; q < width; ++q) {
+        const double left_out = own[q - 1] + left[q];
+        own[q] = std::min(least[q], left_out);
+        if constexpr (ways) {
+          if (left_out < least[q]) way[q] = 3;
+        }
       }
     };
     for (std::size_t n = 1; n < N; ++n) {
       double* to = alpha.data() + n * width;
       for (std::uint32_t i = begin_[n]; i < begin_[n + 1]; ++i) {
-        distances(edges_[i]);
+        distances.template operator()<false>(edges_[i]);
         for (std::size_t q = 0; q < width; ++q) to[q] += edges_[i].share * own[q];
       }
     }
@@ -189,7 +196,7 @@ class MinimumBayesRisk {
       const double* here = beta.data() + n * width;
       for (std::uint32_t i = begin_[n]; i < begin_[n + 1]; ++i) {
         const Edge& edge = edges_[i];
-        distances(edge);
+        distances.template operator()<true>(edge);
         std::ranges::fill(back, 0);
         double* from = beta.data() + std::size_t(edge.from) * width;
         for (std::size_t q = Q; q >= 1; --q) {

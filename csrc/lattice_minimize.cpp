@@ -6,7 +6,7 @@
 #include "fst_builder.h"
 #include "fst_structure.h"
 #include "lattice.h"
-#include "prefix_tree.h"
+#include "label_lists.h"
 #include "semiring_division.h"
 
 namespace sonant {
@@ -16,31 +16,75 @@ CompactLattice push_strings(const CompactLattice& lattice) {
   CompactLattice made = sorted(lattice, kName).packed();
   const View<CompactWeight> view = made.view();
   Work work(kName, view);
-  // What the strings from a state on have in common; the start's stays.
-  PrefixTree strings;
-  std::vector<PrefixTree::Id> common(view.num_states, 0);
-  const auto with = [&](const CompactWeight& weight, PrefixTree::Id rest) {
-    PrefixTree::Id id = 0;
-    for (const Label label : view.strings->of(weight)) id = strings.append(id, label);
-    return strings.joined(id, rest);
+  // What the strings from a state on have in common; the start's stays. A string is that of an arc, then what those of
+  // its destination have in common.
+  Lists lists;
+  std::vector<Lists::Id> common(view.num_states, 0);
+  struct Reader {
+    std::span<const Label> first;
+    Lists::Id rest;
+    std::size_t at = 0;
+    Label next(const Lists& lists) {
+      if (at < first.size()) return first[at++];
+      const Label label = lists.label(rest);
+      rest = lists.rest(rest);
+      return label;
+    }
   };
+  const auto length_of = [&](const CompactWeight& weight, Lists::Id rest) {
+    return weight.length + std::size_t(lists.length(rest));
+  };
+  const auto reader_of = [&](const CompactWeight& weight, Lists::Id rest) {
+    return Reader{view.strings->of(weight), rest};
+  };
+  std::vector<Label> labels;
   for (StateId s = StateId(view.num_states) - 1; s > view.start; --s) {
     const auto arcs = view.arcs_of(s);
-    work.steps(arcs.size() + 1);
     const CompactWeight final = view.states[s].final;
-    bool any = !is_zero(final);
-    if (any) common[s] = with(final, 0);
-    for (const Arc<CompactWeight>& arc : arcs) {
-      const PrefixTree::Id own = with(arc.weight, common[arc.nextstate]);
-      common[s] = any ? strings.common(common[s], own) : own;
-      any = true;
+    if (is_zero(final) && arcs.empty()) continue;
+    CompactWeight first = final;
+    Lists::Id first_rest = 0;
+    if (is_zero(final)) {
+      first = arcs[0].weight;
+      first_rest = common[arcs[0].nextstate];
     }
+    const std::size_t whole = length_of(first, first_rest);
+    std::size_t most = whole;
+    for (const Arc<CompactWeight>& arc : arcs) {
+      const Lists::Id rest = common[arc.nextstate];
+      const std::size_t end = std::min(most, length_of(arc.weight, rest));
+      Reader a = reader_of(first, first_rest), b = reader_of(arc.weight, rest);
+      for (most = 0; most < end; ++most) {
+        if (a.at == a.first.size() && b.at == b.first.size() && a.rest == b.rest) most = end;
+        if (most == end || a.next(lists) != b.next(lists)) break;
+      }
+      work.steps(most + 1);
+    }
+    labels.clear();
+    Lists::Id made = 0;
+    if (most == whole) {
+      made = first_rest;
+      const auto string = view.strings->of(first);
+      labels.assign(string.begin(), string.end());
+    } else {
+      Reader reader = reader_of(first, first_rest);
+      while (labels.size() < most) labels.push_back(reader.next(lists));
+    }
+    for (std::size_t i = labels.size(); i-- > 0;) made = lists.prepend(labels[i], made);
+    common[s] = made;
   }
   FstBuilder<CompactWeight> result;
-  std::vector<Label> labels;
-  const auto moved = [&](const CompactWeight& weight, PrefixTree::Id rest, PrefixTree::Id without) {
+  const auto moved = [&](const CompactWeight& weight, Lists::Id rest, Lists::Id without) {
     if (is_zero(weight)) return CompactWeight::zero();
-    strings.copy_to(strings.without(without, with(weight, rest)), labels);
+    labels.clear();
+    const std::size_t length = length_of(weight, rest);
+    if (std::size_t drop = lists.length(without); length > drop) {
+      Reader reader = reader_of(weight, rest);
+      while (drop > 0 && reader.at < reader.first.size()) ++reader.at, --drop;
+      reader.rest = lists.without_first(reader.rest, std::uint32_t(drop));
+      while (reader.at < reader.first.size() || reader.rest) labels.push_back(reader.next(lists));
+    }
+    work.steps(labels.size() + 1);
     if (result.strings.symbols.size() + labels.size() > kMostSymbols) work.fail("its strings become too long");
     return result.strings.add(weight.weight, labels);
   };

@@ -146,37 +146,49 @@ FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
   const LatticeTimes times = lattice_times(lattice);
   const LatticeCosts costs = lattice_costs(lattice, false);
   struct Entry {
-    std::int32_t frame, label;
+    std::int32_t label;
     double probability;
   };
-  std::vector<Entry> entries;
   FramePosteriors result;
   result.total = costs.total;
+  // Entries by frame: counted, then put in their places.
+  std::vector<std::uint32_t> place(std::size_t(times.frames) + 1, 0);
+  std::vector<double> probabilities;
+  probabilities.reserve(lattice.num_arcs());
   for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
-    if (times.times[s] < 0) continue;
     for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
-      const double p = posterior(costs, s, arc);
+      const double p = times.times[s] < 0 ? 0 : posterior(costs, s, arc);
+      probabilities.push_back(p);
       if (p == 0) continue;
       result.acoustic -= p * arc.weight.acoustic;
-      if (arc.ilabel) entries.push_back({times.times[s], arc.ilabel, p});
+      if (arc.ilabel) ++place[std::size_t(times.times[s]) + 1];
     }
     if (const double p = posterior_of_end(lattice, costs, s); p > 0) {
       result.acoustic -= p * lattice.states[s].final.acoustic;
     }
   }
-  std::ranges::stable_sort(entries, [](const Entry& a, const Entry& b) {
-    return a.frame != b.frame ? a.frame < b.frame : a.label < b.label;
-  });
-  result.begin.assign(std::size_t(times.frames) + 1, 0);
-  for (std::size_t i = 0; i < entries.size();) {
-    const Entry first = entries[i];
-    double sum = 0;
-    for (; i < entries.size() && entries[i].frame == first.frame && entries[i].label == first.label; ++i) {
-      sum += entries[i].probability;
+  std::partial_sum(place.begin(), place.end(), place.begin());
+  std::vector<Entry> entries(place.back());
+  std::size_t i = 0;
+  std::vector<std::uint32_t> at = place;
+  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
+    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
+      const double p = probabilities[i++];
+      if (arc.ilabel && p != 0) entries[at[std::size_t(times.times[s])]++] = {arc.ilabel, p};
     }
-    result.labels.push_back(first.label);
-    result.probabilities.push_back(float(sum));
-    ++result.begin[std::size_t(first.frame) + 1];
+  }
+  result.begin.assign(std::size_t(times.frames) + 1, 0);
+  for (std::size_t t = 0; t < std::size_t(times.frames); ++t) {
+    const std::span<Entry> own(entries.data() + place[t], entries.data() + place[t + 1]);
+    std::ranges::stable_sort(own, {}, &Entry::label);
+    for (std::size_t e = 0; e < own.size();) {
+      const std::int32_t label = own[e].label;
+      double sum = 0;
+      for (; e < own.size() && own[e].label == label; ++e) sum += own[e].probability;
+      result.labels.push_back(label);
+      result.probabilities.push_back(float(sum));
+      ++result.begin[t + 1];
+    }
   }
   std::partial_sum(result.begin.begin(), result.begin.end(), result.begin.begin());
   return result;

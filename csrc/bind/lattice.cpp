@@ -66,14 +66,21 @@ Transitions transitions_of(const Integers& phones, const Bytes& last, const Byte
   return {{phones.data(), n}, {last.data(), n}, {self_loops.data(), n}};
 }
 
-nb::list sausage_of(const MbrResult& result) {
-  nb::list bins;
+// (begin and end of each bin, how many words it has, their numbers, (probability, begin, end) of each).
+nb::tuple sausage_of(const MbrResult& result) {
+  std::vector<double> times;
+  std::vector<std::int32_t> counts, words;
+  std::vector<float> values;
   for (const Bin& bin : result.sausage) {
-    nb::list words;
-    for (const Bin::Word& w : bin.words) words.append(nb::make_tuple(w.word, w.probability, w.begin, w.end));
-    bins.append(nb::make_tuple(bin.begin, bin.end, words));
+    times.insert(times.end(), {bin.begin, bin.end});
+    counts.push_back(std::int32_t(bin.words.size()));
+    for (const Bin::Word& w : bin.words) {
+      words.push_back(w.word);
+      values.insert(values.end(), {w.probability, w.begin, w.end});
+    }
   }
-  return bins;
+  return nb::make_tuple(array_of(std::move(times)), array_of(std::move(counts)), array_of(std::move(words)),
+                        array_of(std::move(values)));
 }
 
 }  // namespace

@@ -14,8 +14,6 @@ from sonant.fst import Fst, OnDemand, SymbolTable, algorithms, compose_on_demand
 from sonant.fst.files import Path as FilePath
 from sonant.fst.files import reading
 from sonant.lattice.results import (
-    Alternative,
-    Bin,
     MbrResult,
     OracleResult,
     Path,
@@ -315,10 +313,7 @@ class Lattice:
                 for word, (begin, end), confidence in zip(found, times, confidences, strict=True)
             ),
             risk,
-            tuple(
-                Bin(begin, end, tuple(Alternative(*alternative) for alternative in alternatives))
-                for begin, end, alternatives in bins
-            ),
+            bins,
         )
 
     # Times

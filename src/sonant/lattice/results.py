@@ -1,7 +1,8 @@
 """What is found in lattices. Words are numbers; `Lattice.text` makes symbols of them. Times are frames."""
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -57,12 +58,22 @@ class Bin:
 class MbrResult:
     """The words with the least expected number of errors.
 
-    risk: that number. sausage: positions, with gaps before, between and behind the words.
+    risk: that number.
     """
 
     words: tuple[WordTime, ...]
     risk: float
-    sausage: tuple[Bin, ...]
+    _bins: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = field(repr=False, compare=False)
+
+    @cached_property
+    def sausage(self) -> tuple[Bin, ...]:
+        """The positions, with gaps before, between and behind the words."""
+        times, counts, words, values = self._bins
+        alternatives = map(Alternative, words.tolist(), *values.reshape(-1, 3).T.tolist())
+        return tuple(
+            Bin(begin, end, tuple(islice(alternatives, count)))
+            for (begin, end), count in zip(times.reshape(-1, 2).tolist(), counts.tolist(), strict=True)
+        )
 
 
 @dataclass(frozen=True)

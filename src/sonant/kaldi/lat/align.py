@@ -29,6 +29,11 @@ class WordBoundaryInfoNewOpts(Options):
 class WordBoundaryInfo:
     """Where in words phones stand."""
 
+    silence_label: int = 0
+    partial_word_label: int = 0
+    reorder: bool = True
+    phone_to_type: Sequence["WordBoundaryInfo.PhoneType"] = ()
+
     class PhoneType(IntEnum):
         NO_PHONE = 0
         WORD_BEGIN_PHONE = 1
@@ -41,7 +46,7 @@ class WordBoundaryInfo:
         self.silence_label = opts.silence_label
         self.partial_word_label = opts.partial_word_label
         self.reorder = opts.reorder
-        self.phone_to_type: list[WordBoundaryInfo.PhoneType] = []
+        self.phone_to_type = []
 
     @classmethod
     def from_file(cls, opts: WordBoundaryInfoNewOpts, word_boundary_file: str) -> "WordBoundaryInfo":
