@@ -14,6 +14,8 @@ using namespace sonant;
 namespace {
 
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class Body>
@@ -136,6 +138,28 @@ void bind_lattice(nb::module_& m) {
     FramePosteriors p = released([copy = lattice] { return frame_posteriors(copy.view()); });
     return nb::make_tuple(p.total, p.acoustic, array_of(std::move(p.begin)), array_of(std::move(p.labels)),
                           array_of(std::move(p.probabilities)));
+  });
+  // Lists of (label, probability): what PyKaldi calls a posterior.
+  m.def("posterior_frames", [](const Counts& begin, const Integers& labels, const Floats& probabilities) {
+    const std::size_t frames = begin.size() ? begin.size() - 1 : 0, n = labels.size();
+    for (std::size_t t = 0; t < frames; ++t) {
+      if (begin.data()[t] > begin.data()[t + 1] || begin.data()[t + 1] > n || probabilities.size() != n) {
+        fst_error("the entries of frame ", t, " are not among ", n, " labels and ", probabilities.size(), " probabilities");
+      }
+    }
+    nb::list result;
+    for (std::size_t t = 0; t < frames; ++t) {
+      const std::size_t first = begin.data()[t], count = begin.data()[t + 1] - first;
+      nb::object frame = nb::steal(PyList_New(Py_ssize_t(count)));
+      for (std::size_t i = 0; i < count; ++i) {
+        PyObject* pair = PyTuple_New(2);
+        PyTuple_SetItem(pair, 0, PyLong_FromLong(labels.data()[first + i]));
+        PyTuple_SetItem(pair, 1, PyFloat_FromDouble(probabilities.data()[first + i]));
+        PyList_SetItem(frame.ptr(), Py_ssize_t(i), pair);
+      }
+      result.append(frame);
+    }
+    return result;
   });
   m.def("lattice_depth_per_frame", [](const CompactLattice& lattice) {
     return array_of(released([copy = lattice] { return depth_per_frame(copy.view()); }));

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 
 import numpy as np
+
+from sonant import _native
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,7 @@ class Posteriors:
     @property
     def frames(self) -> list[list[tuple[int, float]]]:
         """As Kaldi's posteriors: (label, probability) of each frame."""
-        pairs = list(zip(self.labels.tolist(), self.probabilities.tolist(), strict=True))
-        ends = self.begin.tolist()
-        return [pairs[begin:end] for begin, end in pairwise(ends)]
+        return _native.posterior_frames(self.begin, self.labels, self.probabilities)
 
 
 @dataclass(frozen=True)
