@@ -95,6 +95,10 @@ struct FramePosteriors {
   double total = 0, acoustic = 0;
 };
 FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice);
+// How much better than the expectation (`total`) paths with each label are, times its probability: the derivative of the
+// expected accuracy (Povey, "Discriminative training for large vocabulary speech recognition", 2003). `accuracies` are
+// those of the arcs, in the order of states.
+FramePosteriors accuracy_posteriors(const View<LatticeWeight>& lattice, std::span<const float> accuracies);
 
 // How many arcs cross each frame.
 std::vector<std::int32_t> depth_per_frame(const View<CompactWeight>& lattice);

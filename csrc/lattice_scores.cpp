@@ -142,41 +142,28 @@ std::vector<double> arc_posteriors(const View<W>& lattice) {
   return result;
 }
 
-FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
-  const LatticeTimes times = lattice_times(lattice);
-  const LatticeCosts costs = lattice_costs(lattice, false);
+// Sums of what each arc has, by frame and transition-id: counted, then put in their places.
+FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes& times, std::span<const double> of_arcs) {
   struct Entry {
     std::int32_t label;
-    double probability;
+    double value;
   };
   FramePosteriors result;
-  result.total = costs.total;
-  // Entries by frame: counted, then put in their places.
   std::vector<std::uint32_t> place(std::size_t(times.frames) + 1, 0);
-  std::vector<double> probabilities;
-  probabilities.reserve(lattice.num_arcs());
-  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
-    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
-      const double p = times.times[s] < 0 ? 0 : posterior(costs, s, arc);
-      probabilities.push_back(p);
-      if (p == 0) continue;
-      result.acoustic -= p * arc.weight.acoustic;
-      if (arc.ilabel) ++place[std::size_t(times.times[s]) + 1];
+  const auto each = [&](auto visit) {
+    std::size_t i = 0;
+    for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
+      for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
+        const double value = of_arcs[i++];
+        if (arc.ilabel && value != 0 && times.times[s] >= 0) visit(std::size_t(times.times[s]), arc.ilabel, value);
+      }
     }
-    if (const double p = posterior_of_end(lattice, costs, s); p > 0) {
-      result.acoustic -= p * lattice.states[s].final.acoustic;
-    }
-  }
+  };
+  each([&](std::size_t t, Label, double) { ++place[t + 1]; });
   std::partial_sum(place.begin(), place.end(), place.begin());
   std::vector<Entry> entries(place.back());
-  std::size_t i = 0;
   std::vector<std::uint32_t> at = place;
-  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
-    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
-      const double p = probabilities[i++];
-      if (arc.ilabel && p != 0) entries[at[std::size_t(times.times[s])]++] = {arc.ilabel, p};
-    }
-  }
+  each([&](std::size_t t, Label label, double value) { entries[at[t]++] = {label, value}; });
   result.begin.assign(std::size_t(times.frames) + 1, 0);
   for (std::size_t t = 0; t < std::size_t(times.frames); ++t) {
     const std::span<Entry> own(entries.data() + place[t], entries.data() + place[t + 1]);
@@ -184,13 +171,71 @@ FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
     for (std::size_t e = 0; e < own.size();) {
       const std::int32_t label = own[e].label;
       double sum = 0;
-      for (; e < own.size() && own[e].label == label; ++e) sum += own[e].probability;
+      for (; e < own.size() && own[e].label == label; ++e) sum += own[e].value;
       result.labels.push_back(label);
       result.probabilities.push_back(float(sum));
       ++result.begin[t + 1];
     }
   }
   std::partial_sum(result.begin.begin(), result.begin.end(), result.begin.begin());
+  return result;
+}
+
+FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
+  const LatticeTimes times = lattice_times(lattice);
+  const LatticeCosts costs = lattice_costs(lattice, false);
+  std::vector<double> probabilities;
+  probabilities.reserve(lattice.num_arcs());
+  double acoustic = 0;
+  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
+    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
+      const double p = posterior(costs, s, arc);
+      probabilities.push_back(p);
+      if (p > 0) acoustic -= p * arc.weight.acoustic;
+    }
+    if (const double p = posterior_of_end(lattice, costs, s); p > 0) acoustic -= p * lattice.states[s].final.acoustic;
+  }
+  FramePosteriors result = by_frame(lattice, times, probabilities);
+  result.total = costs.total;
+  result.acoustic = acoustic;
+  return result;
+}
+
+FramePosteriors accuracy_posteriors(const View<LatticeWeight>& lattice, std::span<const float> accuracies) {
+  Work work("posteriors of accuracy", lattice);
+  if (accuracies.size() != lattice.num_arcs()) {
+    work.fail(accuracies.size(), " accuracies for ", lattice.num_arcs(), " arcs; expected as many");
+  }
+  const LatticeTimes times = lattice_times(lattice);
+  const LatticeCosts costs = lattice_costs(lattice, false);
+  const std::vector<StateId> order = in_order(lattice, work);
+  std::vector<std::size_t> first(lattice.num_states + 1, 0);  // of the arcs of each state
+  for (std::size_t s = 0; s < lattice.num_states; ++s) first[s + 1] = first[s] + lattice.states[s].arcs;
+  // Expected accuracy on the way to a state, and from there on.
+  std::vector<double> before(lattice.num_states, 0), after(lattice.num_states, 0);
+  const auto share = [](double part, double whole) { return std::isfinite(part) ? std::exp(whole - part) : 0; };
+  double expected = 0;
+  for (const StateId s : order) {
+    std::size_t i = first[s];
+    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
+      const double part = share(costs.forward[s] + cost_of(arc.weight), costs.forward[arc.nextstate]);
+      before[arc.nextstate] += part * (before[s] + accuracies[i++]);
+    }
+    expected += posterior_of_end(lattice, costs, s) * before[s];
+  }
+  std::vector<double> values(lattice.num_arcs());
+  for (std::size_t at = order.size(); at-- > 0;) {
+    const StateId s = order[at];
+    std::size_t i = first[s];
+    for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
+      after[s] += share(cost_of(arc.weight) + costs.backward[arc.nextstate], costs.backward[s]) *
+                  (after[arc.nextstate] + accuracies[i]);
+      values[i] = posterior(costs, s, arc) * (before[s] + accuracies[i] + after[arc.nextstate] - expected);
+      ++i;
+    }
+  }
+  FramePosteriors result = by_frame(lattice, times, values);
+  result.total = expected;
   return result;
 }
 

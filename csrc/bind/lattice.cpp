@@ -139,6 +139,13 @@ void bind_lattice(nb::module_& m) {
     return nb::make_tuple(p.total, p.acoustic, array_of(std::move(p.begin)), array_of(std::move(p.labels)),
                           array_of(std::move(p.probabilities)));
   });
+  m.def("lattice_accuracy_posteriors", [](const Lattice& lattice, const Floats& accuracies) {
+    FramePosteriors p = released([&, copy = lattice] {
+      return accuracy_posteriors(copy.view(), {accuracies.data(), accuracies.size()});
+    });
+    return nb::make_tuple(p.total, array_of(std::move(p.begin)), array_of(std::move(p.labels)),
+                          array_of(std::move(p.probabilities)));
+  });
   // Lists of (label, probability): what PyKaldi calls a posterior.
   m.def("posterior_frames", [](const Counts& begin, const Integers& labels, const Floats& probabilities) {
     const std::size_t frames = begin.size() ? begin.size() - 1 : 0, n = labels.size();

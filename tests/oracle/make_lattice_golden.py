@@ -13,6 +13,8 @@ import random
 import sys
 
 import kaldi.base
+import numpy as np
+from kaldi.decoder import DecodableMatrixScaled
 from kaldi.fstext import (
     CompactLatticeVectorFst,
     CompactLatticeWeight,
@@ -21,10 +23,12 @@ from kaldi.fstext import (
     LatticeWeight,
 )
 from kaldi.fstext.special import StdUnweightedNgramFst
+from kaldi.fstext.utils import convert_compact_lattice_to_lattice
 from kaldi.hmm import HmmTopology, TransitionModel
 from kaldi.lat import align
 from kaldi.lat import functions as F
 from kaldi.lat.sausages import MinimumBayesRisk, MinimumBayesRiskOptions
+from kaldi.matrix import Matrix
 from kaldi.tree import monophone_context_dependency
 from kaldi.util.io import xopen
 from kaldi.util.table import LatticeWriter
@@ -246,9 +250,62 @@ def alignments(lattice, tmodel, reorder, entries):
         compact, tmodel, align.WordAlignLatticeLexiconInfo(entries), opts
     )
     result["lexicon"] = [ok, dumped(made)]
+    result.update(of_phones(lattice, compact, made, tmodel))
     phones = LatticeVectorFst(lattice)
     F.convert_lattice_to_phones(tmodel, phones)
     result["to_phones"] = [[a.olabel for a in phones.arcs(s)] for s in range(phones.num_states())]
+    return result
+
+
+def raw_weights(lattice):
+    return [
+        [numbers([a.weight.value1, a.weight.value2]) for a in lattice.arcs(s)]
+        for s in range(lattice.num_states())
+    ]
+
+
+def of_phones(lattice, compact, aligned, tmodel):
+    """Training criteria, phones, and acoustic scores."""
+    best = F.compact_lattice_shortest_path(aligned)
+    raw = LatticeVectorFst(lattice)
+    F.top_sort_lattice_if_needed(raw)
+    linear = convert_compact_lattice_to_lattice(F.compact_lattice_shortest_path(compact))
+    alignment = [a.ilabel for s in range(linear.num_states()) for a in linear.arcs(s) if a.ilabel]
+    alignment = alignment[:3] + alignment[5:] + alignment[3:5]
+    result = {"alignment": alignment}
+    result["word_alignment"] = list(F.compact_lattice_to_word_alignment(best))
+    result["word_prons"] = list(F.compact_lattice_to_word_prons(tmodel, best))
+    result["frame_costs"] = numbers(F.get_per_frame_acoustic_costs(linear))
+    result["active"] = [sorted(phones) for phones in F.lattice_active_phones(raw, tmodel, [1])]
+    phones = CompactLatticeVectorFst(compact)
+    F.convert_compact_lattice_to_phones(tmodel, phones)
+    result["compact_to_phones"] = dumped(phones)
+    result["mmi"] = {}
+    for name in ("000", "010", "011", "111"):
+        flags = [flag == "1" for flag in name]
+        total, post = F.lattice_forward_backward_mmi(tmodel, raw, alignment, *flags)
+        result["mmi"][name] = [total, [[[i, round(p, 6)] for i, p in frame] for frame in post]]
+    result["mpe"] = {}
+    for criterion in ("mpfe", "smbr"):
+        for one in (False, True):
+            value, post = F.lattice_forward_backward_mpe_variants(tmodel, [1], raw, alignment, criterion, one)
+            result["mpe"][criterion + str(int(one))] = [
+                value,
+                [[[i, round(p, 6)] for i, p in frame] for frame in post],
+            ]
+    boosted = LatticeVectorFst(raw)
+    F.lattice_boost(tmodel, alignment, [1], 0.3, 0.5, boosted)
+    result["boosted"] = raw_weights(boosted)
+    scores = np.arange(40 * 42, dtype=np.float32).reshape(40, 42) % 17
+    matrix = Matrix(scores[: len(alignment)])  # the decodable object does not keep it
+    decodable = DecodableMatrixScaled(matrix, 0.5)
+    rescored = LatticeVectorFst(raw)
+    F.rescore_lattice(decodable, rescored)
+    result["rescored"] = raw_weights(rescored)
+    rescored = CompactLatticeVectorFst(compact)
+    F.top_sort_lattice_if_needed(rescored)
+    F.rescore_lattice(decodable, rescored)
+    result["rescored_compact"] = dumped(rescored)
     return result
 
 

@@ -13,10 +13,11 @@ from sonant.kaldi.matrix import Vector
 
 
 def get_per_frame_acoustic_costs(linear_lattice: Any) -> Vector:
-    """The acoustic cost of each frame of a lattice of one path; what lies on epsilons is left out, and the
-    final cost goes to the last frame. Raises FstError where there are several paths."""
+    """The acoustic cost of each frame of a lattice of one path. What lies on epsilons goes to the frame
+    before them, or to the first; the final cost is left out. Raises FstError where there are several
+    paths."""
     fst = raw_of(linear_lattice).fst
-    state, costs, steps = fst.start, [], 0
+    state, costs, steps, ahead = fst.start, [], 0, 0.0
     while state >= 0 and not np.isfinite(fst.final(state)[0]):  # pyright: ignore[reportIndexIssue]
         arcs = fst.arcs_of(state)
         steps += 1
@@ -25,10 +26,14 @@ def get_per_frame_acoustic_costs(linear_lattice: Any) -> Vector:
                 f"state {state} of the lattice has {len(arcs)} arcs; expected a lattice of one path"
             )
         ilabel, _, weight, state = arcs[0]
+        cost: float = weight[1]  # pyright: ignore
         if ilabel:
-            costs.append(weight[1])  # pyright: ignore
-    if costs:
-        costs[-1] += fst.final(state)[1]  # pyright: ignore
+            costs.append(ahead + cost)
+            ahead = 0.0
+        elif costs:
+            costs[-1] += cost
+        else:
+            ahead += cost
     return Vector(np.asarray(costs, np.float32))
 
 
@@ -41,14 +46,13 @@ def rescore_lattice(decodable: Any, lat: Any) -> None:
 
 def rescore_compact_lattice_speedup(
     tmodel: TransitionModel, speedup_factor: float, decodable: Any, clat: Any
-) -> bool:
+) -> None:
     """The same for a compact lattice; of a run of frames with one pdf only one frame in `speedup_factor`,
     on average, is asked for, and its score counts that much more."""
     if not speedup_factor >= 1:
         raise FstError(f"speedup_factor={speedup_factor}; expected 1 or more")
     compact_of(clat)
     _rescore(decodable, clat, (tmodel, speedup_factor) if speedup_factor > 1 else None)
-    return True
 
 
 def _rescore(decodable: Any, lat: Any, speedup: tuple[TransitionModel, float] | None) -> None:

@@ -27,6 +27,9 @@ from sonant.kaldi.lat.phones import convert_lattice_to_phones as convert_lattice
 from sonant.kaldi.lat.phones import lattice_active_phones as lattice_active_phones
 from sonant.kaldi.lat.phones import lattice_boost as lattice_boost
 from sonant.kaldi.lat.phones import lattice_forward_backward_mmi as lattice_forward_backward_mmi
+from sonant.kaldi.lat.phones import (
+    lattice_forward_backward_mpe_variants as lattice_forward_backward_mpe_variants,
+)
 
 _log = logging.getLogger("sonant.kaldi.lat")
 _STOPPED = (
@@ -192,14 +195,14 @@ def compute_lattice_alphas_and_betas(lat: Any, viterbi: bool) -> tuple[float, li
     return -total, (-forward).tolist(), (-backward).tolist()
 
 
-def compute_compact_lattice_alphas(clat: Any) -> tuple[bool, list[float]]:
-    """(True, logarithm of the probability of all paths to each state)."""
-    return True, (-compact_of(clat).costs()[1]).tolist()
+def compute_compact_lattice_alphas(clat: Any) -> list[float]:
+    """The logarithm of the probability of all paths to each state."""
+    return (-compact_of(clat).costs()[1]).tolist()
 
 
-def compute_compact_lattice_betas(clat: Any) -> tuple[bool, list[float]]:
-    """(True, logarithm of the probability of all paths from each state on)."""
-    return True, (-compact_of(clat).costs()[2]).tolist()
+def compute_compact_lattice_betas(clat: Any) -> list[float]:
+    """The logarithm of the probability of all paths from each state on."""
+    return (-compact_of(clat).costs()[2]).tolist()
 
 
 def lattice_forward_backward(lat: Any) -> tuple[float, list[list[tuple[int, float]]], float]:

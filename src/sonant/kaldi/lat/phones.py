@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sonant import _native
 from sonant.errors import FstError
 from sonant.fst import Fst
 from sonant.kaldi.fstext import CompactLatticeVectorFst, LatticeVectorFst
@@ -65,46 +66,47 @@ def convert_compact_lattice_to_phones(trans_model: TransitionModel, lat: Compact
     lat.native = made.native
 
 
-def _linear(clat: Any) -> list[tuple[int, tuple[int, ...]]] | None:
-    """(word, transition-ids) of the arcs of the only path; None where it is not the only one."""
+def _linear(clat: Any) -> list[tuple[int, tuple[int, ...]]]:
+    """(word, transition-ids) of the arcs of the only path."""
     fst = compact_of(clat).fst
     state, found = fst.start, []
     if state < 0:
-        return None
+        raise FstError("the lattice is empty; expected one path")
     while not np.isfinite(fst.final(state)[0]):  # pyright: ignore[reportIndexIssue]
         arcs = fst.arcs_of(state)
         if len(arcs) != 1 or len(found) > fst.num_states:
-            return None
+            raise FstError(
+                f"state {state} of the lattice has {len(arcs)} arcs; expected a lattice of one path"
+            )
         word, _, weight, state = arcs[0]
         found.append((word, tuple(weight[2])))  # pyright: ignore
-    return None if fst.arcs_of(state) else found
+    if fst.arcs_of(state):
+        raise FstError(f"the final state {state} of the lattice has arcs; expected a lattice of one path")
+    return found
 
 
-def compact_lattice_to_word_alignment(clat: Any) -> tuple[bool, list[int], list[int], list[int]]:
-    """(True, words, first frames, lengths) of the arcs of a lattice of one path, silences (0) too.
+def compact_lattice_to_word_alignment(clat: Any) -> tuple[list[int], list[int], list[int]]:
+    """(words, first frames, lengths) of the arcs of a lattice of one path, silences (0) too.
 
-    False, and nothing, where it has several paths or none. Align it by words before."""
+    Align it by words before. Raises FstError (a ValueError) where it has several paths or none."""
     arcs = _linear(clat)
-    if arcs is None:
-        return False, [], [], []
     lengths = [len(ids) for _, ids in arcs]
     begins = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(int).tolist()
-    return True, [word for word, _ in arcs], begins, lengths
+    return [word for word, _ in arcs], begins, lengths
 
 
 def compact_lattice_to_word_prons(
     tmodel: TransitionModel, clat: Any
-) -> tuple[bool, list[int], list[int], list[int], list[list[int]], list[list[int]]]:
+) -> tuple[list[int], list[int], list[int], list[list[int]], list[list[int]]]:
     """The same, with the phones of each arc and their lengths."""
-    success, words, begins, lengths = compact_lattice_to_word_alignment(clat)
     prons: list[list[int]] = []
     phone_lengths: list[list[int]] = []
-    for _, ids in (_linear(clat) or []) if success else []:
+    for _, ids in _linear(clat):
         _checked(tmodel, np.asarray(ids, np.int64))
         _, phones = split_to_phones(tmodel, list(ids))
         prons.append([tmodel.transition_id_to_phone(phone[0]) for phone in phones])
         phone_lengths.append([len(phone) for phone in phones])
-    return success, words, begins, lengths, prons, phone_lengths
+    return *compact_lattice_to_word_alignment(clat), prons, phone_lengths
 
 
 def lattice_active_phones(lat: Any, trans: TransitionModel, sil_phones: Sequence[int]) -> list[set[int]]:
@@ -129,7 +131,7 @@ def lattice_boost(
     b: float,
     max_silence_error: float,
     lat: LatticeVectorFst,
-) -> bool:
+) -> None:
     """Makes arcs with another phone than the alignment's cheaper, by `b` a frame (Povey et al., "Boosted
     MMI for model and feature-space discriminative training", 2008); silences by max_silence_error * b. In
     place.
@@ -152,7 +154,6 @@ def lattice_boost(
     weight = fst.arcs["weight"].copy()
     weight[:, 0] -= (b * wrong).astype(np.float32)
     _changed(lat, weight=weight)
-    return True
 
 
 def lattice_forward_backward_mmi(
@@ -179,3 +180,35 @@ def lattice_forward_backward_mmi(
         denominator = denominator.convert_transitions_to_pdfs(trans)
     _, merged = merge_posteriors(numerator, denominator, cancel, drop_frames)
     return found.log_probability, merged.get_posteriors()
+
+
+def lattice_forward_backward_mpe_variants(
+    trans: TransitionModel,
+    silence_phones: Sequence[int],
+    lat: LatticeVectorFst,
+    num_ali: Sequence[int],
+    criterion: str,
+    one_silence_class: bool,
+) -> tuple[float, list[list[tuple[int, float]]]]:
+    """(expected number of right frames, its derivatives by transition-id at each frame).
+
+    A frame is right where its phone ('mpfe') or its pdf ('smbr') is the alignment's. Silences are never
+    right, or, with `one_silence_class`, are all the same (Povey 2003; Gibson and Hain, Interspeech
+    2006)."""
+    if criterion not in ("mpfe", "smbr"):
+        raise FstError(f"criterion={criterion!r}; expected 'mpfe' or 'smbr'")
+    lattice = raw_of(lat)
+    frames, times = lattice.state_times()
+    if frames != len(num_ali):
+        raise FstError(f"a lattice of {frames} frames, an alignment of {len(num_ali)}; expected as many")
+    fst = lattice.fst
+    ids = _checked(trans, fst.arcs["ilabel"])
+    reference = np.append(_checked(trans, np.asarray(num_ali, np.int64)), 0)[times[_sources(fst)]]
+    phones = transitions_of(trans).phones
+    silent, both_silent = (np.isin(phones[x], list(silence_phones)) for x in (ids, reference))
+    kinds = phones if criterion == "mpfe" else np.asarray(trans._pdf_of)
+    right = kinds[ids] == kinds[reference]
+    right = right | (silent & both_silent) if one_silence_class else right & ~silent
+    accuracies = np.ascontiguousarray(right & (ids > 0), np.float32)
+    expected, *found = _native.lattice_accuracy_posteriors(fst.native, accuracies)
+    return expected, _native.posterior_frames(*found)
