@@ -21,6 +21,7 @@ void bind_fst_algorithms(nb::module_& m);
 void bind_fst_special(nb::module_& m);
 void bind_fst_transduction(nb::module_& m);
 void bind_graphs_lexicon(nb::module_& m);
+void bind_lattice(nb::module_& m);
 void bind_search(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
@@ -44,6 +45,7 @@ NB_MODULE(_native, m) {
   bind_fst_special(m);
   bind_fst_transduction(m);
   bind_graphs_lexicon(m);
+  bind_lattice(m);
   bind_search(m);
   bind_graph_search(m);
   bind_tables(m);

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a model from a recipe (needs the extra `train`)",
     "export": "write the bundle of a training checkpoint (needs the extra `train`)",
     "kaldi": "Kaldi's executables by their own names: sonant kaldi compute-mfcc-feats ...",
+    "lattice": "lattices in archives: best, nbest, prune, determinize, rescore, mbr, draw, ...",
     "lm": "n-gram language models: train, prune, ppl, mix, convert",
     "graph": "graphs for recognition (HCLG, TLG, LG) from a lexicon and a grammar",
     "info": "versions, what is active and what is missing",

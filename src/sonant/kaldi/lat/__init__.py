@@ -1,0 +1,3 @@
+"""Lattices by PyKaldi's names: `functions`, `sausages`, `align`."""
+
+from sonant.kaldi.lat._lattices import transitions_of as transitions_of
