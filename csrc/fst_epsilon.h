@@ -23,6 +23,6 @@ Fst<W> remove_epsilons(const Fst<W>& fst, const EpsilonOptions& options);
 // what leaves a state moves, the best of the rest is as good as the best of all was; with `keep_sums` of single costs what
 // leaves a state sums to the same probability as before (Kaldi's RemoveEpsLocalSpecial).
 template <class W>
-Fst<W> remove_epsilons_locally(const Fst<W>& fst, bool keep_sums = false);
+Fst<W> remove_epsilons_locally(Fst<W> fst, bool keep_sums = false);
 
 }  // namespace sonant

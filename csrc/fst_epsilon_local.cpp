@@ -196,16 +196,15 @@ class LocalRemoval {
 }  // namespace
 
 template <class W>
-Fst<W> remove_epsilons_locally(const Fst<W>& fst, bool keep_sums) {
-  // Of what leads nowhere some arcs could go round for ever.
-  Fst<W> connected = connect(fst);
-  const properties::Bits bits = connected.stored_properties();
-  LocalRemoval<W> removal(connected.view(), keep_sums);
-  connected = {};
+Fst<W> remove_epsilons_locally(Fst<W> fst, bool keep_sums) {
+  fst = connect(fst);  // of what leads nowhere some arcs could go round for ever
+  const properties::Bits bits = fst.stored_properties();
+  LocalRemoval<W> removal(fst.view(), keep_sums);
+  fst = {};
   return removal.run(bits);
 }
 
-#define SONANT_INSTANTIATE(W) template Fst<W> remove_epsilons_locally(const Fst<W>&, bool);
+#define SONANT_INSTANTIATE(W) template Fst<W> remove_epsilons_locally(Fst<W>, bool);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)

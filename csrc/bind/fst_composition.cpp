@@ -66,13 +66,14 @@ void bind_reduction(nb::module_& m) {
       "fst"_a, "delta"_a, "disambiguate"_a, "subsequential_label"_a, "max_states"_a, "max_arcs"_a);
   m.def(
       "determinize_star",
-      [](const Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial) {
+      [](Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial, bool consume) {
         const DeterminizeOptions options{delta, false, 0, allow_partial, {max_states, max_arcs}};
         bool partial = false;
-        Self result = released([&, copy = fst] { return determinize_star(copy, options, partial); });
+        Self given = consume ? std::exchange(fst, {}) : fst;
+        Self result = released([&] { return determinize_star(std::move(given), options, partial); });
         return nb::make_tuple(std::move(result), partial);
       },
-      "fst"_a, "delta"_a, "max_states"_a, "max_arcs"_a, "allow_partial"_a);
+      "fst"_a, "delta"_a, "max_states"_a, "max_arcs"_a, "allow_partial"_a, "consume"_a = false);
   m.def(
       "minimize",
       [](const Self& fst, float delta, bool allow_nondet) {

@@ -242,6 +242,7 @@ def determinize_star(
     max_states: int | None = ...,
     max_arcs: int | None = ...,
     allow_partial: bool = ...,
+    consume: bool = ...,
 ) -> Fst: ...
 @overload
 def determinize_star(
@@ -252,6 +253,7 @@ def determinize_star(
     max_states: int | None = ...,
     max_arcs: int | None = ...,
     allow_partial: bool = ...,
+    consume: bool = ...,
 ) -> list[Fst]: ...
 def determinize_star(
     fst: Fst | Fsts,
@@ -261,11 +263,13 @@ def determinize_star(
     max_states: int | None = None,
     max_arcs: int | None = None,
     allow_partial: bool = False,
+    consume: bool = False,
 ) -> Fst | list[Fst]:
     """Kaldi's determinization: input epsilons are removed on the way, several output labels become chains.
 
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
-    `allow_partial` gives what there is at `max_states` instead.
+    `allow_partial` gives what there is at `max_states` instead. With `consume` the given automaton is empty
+    afterwards, which takes less memory.
     """
     most = bounds(max_states, max_arcs)
 
@@ -273,7 +277,8 @@ def determinize_star(
         native: Any = _check_kind(one, "determinize_star")
         as_log = use_log and isinstance(native, _native.StdFst)
         native = native.to_log() if as_log else native
-        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial)
+        taken = consume or as_log
+        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial, taken)
         return _made(result.to_tropical() if as_log else result, one, one)
 
     return each(operation, fst)

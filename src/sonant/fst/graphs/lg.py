@@ -145,7 +145,7 @@ def compose_lg(
             "L o G accepts nothing: no sentence of the grammar has all its words in the lexicon, or the two "
             "were made with different tables of words"
         )
-    lg = determinize_star(lg, max_states=max_states, max_arcs=max_arcs)
+    lg = determinize_star(lg, max_states=max_states, max_arcs=max_arcs, consume=True)
     lg = arcmap(lg, map_type="to_std")
     report("determinized", lg)
     lg = push_special(minimize_encoded(lg))
