@@ -84,7 +84,8 @@ class Determinization {
 
   // ---- Numbers of subsets: those of one state that is owed nothing by the state, the others by hash.
 
-  // Subsets that are the same up to `delta` have sums of costs in the same interval of a line, or in two next to each other.
+  // Subsets that are the same up to `delta` have sums of costs in the same interval of a line, or in two next to each
+  // other.
   struct Interval {
     double index;
     double beside;  // where a subset that is taken for the same may be, too

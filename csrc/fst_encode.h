@@ -10,8 +10,8 @@
 
 namespace sonant {
 
-// What a final cost, which becomes an arc where costs are encoded, has for labels: such as no arc has (OpenFst's tables that
-// name their type of arc), or none, as epsilons (those before, and Kaldi's).
+// What a final cost, which becomes an arc where costs are encoded, has for labels: such as no arc has (OpenFst's
+// tables that name their type of arc), or none, as epsilons (those before, and Kaldi's).
 enum class EncodedFinals { kOwn, kEpsilon };
 inline constexpr Label kFinalLabel = -1;  // both of such a final cost
 
@@ -42,8 +42,8 @@ class EncodeTable {
 
   // A final cost becomes an arc to a new last state where costs are encoded.
   Fst<W> encode(const Fst<W>& fst);
-  // Arcs without labels to a final state without arcs become final costs; what is on no path goes. Throws FstError where a
-  // label is not one of this table.
+  // Arcs without labels to a final state without arcs become final costs; what is on no path goes. Throws FstError
+  // where a label is not one of this table.
   Fst<W> decode(const Fst<W>& fst) const;
 
  private:
@@ -60,17 +60,17 @@ class EncodeTable {
   HashIndex index_;
 };
 
-// OpenFst's files of such tables (fst/encode.h): a magic number, the type of arc, flags in a byte (1 labels, 2 costs, 4 and
-// 8: a table of input or output symbols follows at the end), an int64 count and the triples. Older ones do not name the
-// type of arc, have the flags in an int32, and final costs as epsilons.
+// OpenFst's files of such tables (fst/encode.h): a magic number, the type of arc, flags in a byte (1 labels, 2 costs,
+// 4 and 8: a table of input or output symbols follows at the end), an int64 count and the triples. Older ones do not
+// name the type of arc, have the flags in an int32, and final costs as epsilons.
 template <class W>
 struct EncodeFile {
   EncodeTable<W> table;
   std::string isymbols, osymbols;
 };
 
-// The type of arc that the file names where the input stands, of which nothing is taken; empty in an older one. ArkError
-// where that is no such file.
+// The type of arc that the file names where the input stands, of which nothing is taken; empty in an older one.
+// ArkError where that is no such file.
 std::string encoded_arc_type(Input& in);
 template <class W>
 EncodeFile<W> read_encode_table(Input& in);

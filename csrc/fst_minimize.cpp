@@ -204,8 +204,8 @@ Array<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed, State
   return of;
 }
 
-// The states so that arcs lead to later ones, the start first (Kahn 1962), of an automaton whose states are all on paths from
-// there; empty where there is a cycle.
+// The states so that arcs lead to later ones, the start first (Kahn 1962), of an automaton whose states are all on
+// paths from there; empty where there is a cycle.
 template <class W>
 Array<StateId> acyclic_order(const View<W>& fst) {
   Array<std::uint32_t> into(fst.num_states, 0);
