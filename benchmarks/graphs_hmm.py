@@ -108,11 +108,11 @@ def turn():
     del h, clg
     yield "composition", graph.num_states
     graph = fst.arcmap(graph, "to_log")
-    graph = fst.determinize_star(graph)
+    graph = fst.determinize_star(graph, consume=True)
     graph = fst.arcmap(graph, "to_standard")
     yield "determinize_star", graph.num_states
     graph = without_symbols(graph, symbols)
-    graph = fst.remove_eps_local(graph)
+    graph = fst.remove_eps_local(graph, consume=True)
     yield "local epsilons", graph.num_states
     graph = fst.minimize_encoded(graph)
     yield "minimize_encoded", graph.num_states

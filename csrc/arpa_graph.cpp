@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "fst_structure.h"
+#include "fst_builder.h"
+#include "fst_epsilon.h"
 #include "pair_map.h"
 
 namespace sonant {
@@ -136,17 +137,20 @@ class GraphSink : public ArpaSink {
 
   Fst<Weight> finish() {
     const std::size_t n = finals_.size();
-    std::vector<std::uint32_t> begin(n + 1, 0);
-    for (const StateId s : sources_) ++begin[s + 1];
-    for (std::size_t s = 0; s < n; ++s) begin[s + 1] += begin[s];
-    std::vector<GArc> arcs(arcs_.size());
-    std::vector<std::uint32_t> next(begin.begin(), begin.end() - 1);
-    for (std::size_t i = 0; i < arcs_.size(); ++i) arcs[next[sources_[i]]++] = arcs_[i];
-    std::vector<GArc>().swap(arcs_);
-    std::vector<StateId>().swap(sources_);
+    FstBuilder<Weight> graph;
+    graph.start = start_;
+    graph.states.resize(n);
+    for (std::size_t s = 0; s < n; ++s) graph.states[s].final = finals_[s];
+    for (const StateId s : sources_) ++graph.states[s].arcs;
+    graph.arcs.resize_for_overwrite(arcs_.size());
+    std::vector<std::uint32_t> next(n);
+    graph.view();
+    for (std::size_t s = 0; s < n; ++s) next[s] = graph.states[s].begin;
+    for (std::size_t i = 0; i < arcs_.size(); ++i) graph.arcs[next[sources_[i]]++] = arcs_[i];
+    arcs_ = {};
+    sources_ = {};
     histories_ = {};
-    if (backoff_ != 0) return reduced(std::move(begin), std::move(arcs));
-    return packed(begin, next, arcs);
+    return backoff_ != 0 ? reduced(std::move(graph)) : graph.finish();
   }
 
  private:
@@ -191,143 +195,15 @@ class GraphSink : public ArpaSink {
     return made;
   }
 
-  // ---- Kaldi's RemoveRedundantStates, with its RemoveEpsLocal: an arc into a state with one way out (an arc, or
-  // being final) is joined with that where both labels allow it; one that is the only way into a state with more
-  // ways out takes all that it can be joined with. In Kaldi's order, on which the numbers of the result depend.
-
-  Fst<Weight> reduced(std::vector<std::uint32_t> begin, std::vector<GArc> arcs) {
-    const std::size_t n = finals_.size();
-    std::vector<std::uint32_t> count(n);
-    std::vector<std::uint32_t> in(n, 0), out(n, 0);
-    for (std::size_t s = 0; s < n; ++s) {
-      count[s] = begin[s + 1] - begin[s];
-      out[s] = count[s] + !is_zero(finals_[s]);
-      if (count[s] == 1 && is_zero(finals_[s]) && arcs[begin[s]].ilabel == backoff_) arcs[begin[s]].ilabel = 0;
+  // Kaldi's RemoveRedundantStates: what there is but one way out of goes.
+  Fst<Weight> reduced(FstBuilder<Weight> graph) const {
+    const View<Weight> view = graph.view();
+    for (StateId s = 0; s < StateId(view.num_states); ++s) {
+      const State<Weight>& state = view.states[s];
+      GArc& first = graph.arcs[state.begin];
+      if (state.arcs == 1 && is_zero(Weight(state.final)) && first.ilabel == backoff_) first.ilabel = 0;
     }
-    for (const GArc& arc : arcs) ++in[arc.nextstate];
-    ++in[start_];
-
-    const auto join = [](const GArc& a, const GArc& b, GArc& joined) {
-      if ((a.ilabel && b.ilabel) || (a.olabel && b.olabel)) return false;
-      joined = {a.ilabel ? a.ilabel : b.ilabel, a.olabel ? a.olabel : b.olabel,
-                {a.weight.value + b.weight.value}, b.nextstate};
-      return true;
-    };
-    std::vector<GArc> joined;
-    for (StateId s = 0; s < StateId(n); ++s) {
-      const auto add = [&](const GArc& arc) {
-        if (begin[s] + count[s] != arcs.size()) {  // its arcs go to the end, where there is room
-          if (arcs.size() + count[s] >= kMostArcs) fst_error("more than ", kMostArcs, " arcs");
-          const std::uint32_t from = begin[s];
-          begin[s] = static_cast<std::uint32_t>(arcs.size());
-          for (std::uint32_t i = 0; i < count[s]; ++i) arcs.push_back(GArc(arcs[from + i]));
-        }
-        arcs.push_back(arc);
-        ++count[s];
-        ++out[s];
-        ++in[arc.nextstate];
-      };
-      const auto add_final = [&](Weight weight) {
-        if (is_zero(finals_[s])) ++out[s];
-        finals_[s].value = std::min<float>(finals_[s].value, weight.value);
-      };
-      for (std::uint32_t at = 0; at < count[s]; ++at) {
-        const GArc arc = arcs[begin[s] + at];
-        const StateId next = arc.nextstate;
-        if (next == kNoState || next == s) continue;
-        const bool only = in[next] == 1;
-        const auto remove = [&] {
-          --out[s];
-          --in[next];
-          arcs[begin[s] + at].nextstate = kNoState;
-        };
-        if (only && out[next] > 1) {
-          joined.clear();
-          float removed = kInfinity, kept = kInfinity;
-          for (std::uint32_t i = 0; i < count[next]; ++i) {
-            GArc& after = arcs[begin[next] + i];
-            if (after.nextstate == kNoState) continue;
-            GArc both;
-            if (!join(arc, after, both)) {
-              kept = std::min<float>(kept, after.weight.value);
-              continue;
-            }
-            removed = std::min<float>(removed, after.weight.value);
-            --out[next];
-            --in[after.nextstate];
-            after.nextstate = kNoState;
-            joined.push_back(both);
-          }
-          if (const Weight final = finals_[next]; !is_zero(final)) {
-            if (arc.ilabel == 0 && arc.olabel == 0) {
-              removed = std::min<float>(removed, final.value);
-              add_final({arc.weight.value + final.value});
-              --out[next];
-              finals_[next] = Weight::zero();
-            } else {
-              kept = std::min<float>(kept, final.value);
-            }
-          }
-          if (removed != kInfinity) {
-            if (kept == kInfinity) {
-              remove();
-            } else {
-              const float by = kept - std::min(removed, kept);
-              arcs[begin[s] + at].weight.value = arc.weight.value + by;
-              for (std::uint32_t i = 0; i < count[next]; ++i) {
-                GArc& after = arcs[begin[next] + i];
-                if (after.nextstate != kNoState) after.weight.value = after.weight.value - by;
-              }
-              if (!is_zero(finals_[next])) finals_[next].value = finals_[next].value - by;
-            }
-          }
-          for (const GArc& both : joined) add(both);
-        } else if (out[next] == 1) {
-          if (const Weight final = finals_[next]; !is_zero(final)) {
-            if (arc.ilabel != 0 || arc.olabel != 0) continue;
-            add_final({arc.weight.value + final.value});
-            if (only) {
-              --out[next];
-              finals_[next] = Weight::zero();
-            }
-            remove();
-          } else {
-            std::uint32_t i = begin[next];
-            while (arcs[i].nextstate == kNoState) ++i;
-            GArc both;
-            if (!join(arc, arcs[i], both)) continue;
-            if (only) {
-              --out[next];
-              --in[arcs[i].nextstate];
-              arcs[i].nextstate = kNoState;
-            }
-            add(both);
-            remove();
-          }
-        }
-      }
-    }
-    for (std::size_t s = 0; s < n; ++s) count[s] += begin[s];
-    return connect(packed(begin, count, arcs));
-  }
-
-  // The arcs that were not taken away.
-  Fst<Weight> packed(const std::vector<std::uint32_t>& begin, const std::vector<std::uint32_t>& end,
-                     const std::vector<GArc>& arcs) const {
-    Array<State<Weight>> states;
-    Array<GArc> kept;
-    kept.reserve(arcs.size());
-    for (std::size_t s = 0; s < finals_.size(); ++s) {
-      const std::size_t before = kept.size();
-      for (std::uint32_t i = begin[s]; i < end[s]; ++i) {
-        if (arcs[i].nextstate != kNoState) kept.push_back(arcs[i]);
-      }
-      states.push_back({.final = finals_[s]});
-      states.back().arcs = static_cast<std::uint32_t>(kept.size() - before);
-    }
-    Fst<Weight> fst;
-    fst.adopt(std::move(states), std::move(kept), {}, start_, properties::kExpanded | properties::kMutable);
-    return fst;
+    return remove_epsilons_locally(graph.finish());
   }
 
   const ArpaOptions& options_;
@@ -337,8 +213,8 @@ class GraphSink : public ArpaSink {
   Histories histories_;
   Walk heads_, tails_;
   std::vector<Weight> finals_;
-  std::vector<StateId> sources_;
-  std::vector<GArc> arcs_;
+  Array<StateId> sources_;
+  Array<GArc> arcs_;
 };
 
 }  // namespace

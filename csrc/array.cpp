@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kLeastPages = std::size_t(1) << 19;
 bool in_pages(std::size_t bytes) { return bytes >= kLeastPages; }
 // Larger pages come in fewer faults; in what is smaller than this they would be filled too little.
-constexpr std::size_t kLeastHuge = std::size_t(1) << 24;
+constexpr std::size_t kLeastHuge = std::size_t(1) << 22;
 void* with_huge_pages(void* memory, std::size_t bytes) {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   if (bytes >= kLeastHuge) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: without it all is well, too

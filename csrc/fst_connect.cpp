@@ -5,11 +5,11 @@ namespace sonant {
 
 namespace {
 
-// What is known of a state: nothing, that the start leads to it, the same and its arcs were looked at, that it lies on a
-// path from the start to a final state.
+// What is known of a state: nothing, that the start leads to it, the same and its arcs were looked at, that it lies
+// on a path from the start to a final state.
 constexpr char kSeen = 1, kReached = 2, kUseful = 3;
-// States are swept in the order of their numbers, in which memory is read fastest and which most automata are close to; what
-// that leaves is followed arc by arc.
+// States are swept in the order of their numbers, in which memory is read fastest and which most automata are close
+// to; what that leaves is followed arc by arc.
 constexpr int kSweeps = 4;
 
 template <class W>
@@ -129,8 +129,8 @@ Kept kept_of(const View<W>& fst, const Array<char>& marks) {
   return kept;
 }
 
-// Useful states and the arcs between them go to `states` and `arcs`, which may be where they are: what is written is never
-// ahead of what is read. Sizes are set here.
+// Useful states and the arcs between them go to `states` and `arcs`, which may be where they are: what is written is
+// never ahead of what is read. Sizes are set here.
 template <class W>
 void move_kept(const View<W>& fst, const Kept& kept, Array<State<W>>& states, Array<Arc<W>>& arcs) {
   const StateId* number = kept.number.data();

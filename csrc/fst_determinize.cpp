@@ -27,32 +27,36 @@ class Determinization {
     if (star) place_.assign(fst.num_states, kNowhere);
   }
 
-  Fst<W> run(bool& partial) {
+  // Takes the automaton away when it is done with it.
+  Fst<W> run(bool& partial, Fst<W>& given) {
     partial = false;
     if (fst_.start != kNoState) {
       subset_ = {{fst_.start, kEmptyString, W::one()}};
       number_subset();
     }
     const std::uint64_t most_bytes = half_of_memory();
-    for (StateId q = 0; q < StateId(begins_.size()) - 1; ++q) {
+    for (StateId q = 0; q < StateId(subsets_.size()); ++q) {
       if (options_.allow_partial && options_.bounds.max_states && out_.states.size() >= options_.bounds.max_states) {
         partial = true;
         break;
       }
       expand(q);
-      const std::size_t states = begins_.size() - 1 + chain_.size();
+      const std::size_t states = subsets_.size() + chain_.size();
       if (most_states_ && states > most_states_) too_many(q, states);
       if (!options_.allow_partial) work_.made(states, out_.arcs.size());
       if (elements_.size() * sizeof(Element) + strings_.bytes() > most_bytes) {
         work_.fail("its subsets need more than half of the memory of this machine; input ",
-                  input_to(q), " leads to a subset of ", begins_[q + 1] - begins_[q],
+                  input_to(q), " leads to a subset of ", std::max(subsets_[q].size, 1u),
                   " states. Add disambiguation symbols, or prune first");
       }
     }
-    return finish(partial);
+    return finish(partial, given);
   }
 
  private:
+  struct Subset {
+    std::uint32_t begin, size;  // of its elements; 0: `begin` is the only state, which is owed nothing
+  };
   struct Element {
     StateId state;
     StringId string;
@@ -80,7 +84,8 @@ class Determinization {
 
   // ---- Numbers of subsets: those of one state that is owed nothing by the state, the others by hash.
 
-  // Subsets that are the same up to `delta` have sums of costs in the same interval of a line, or in two next to each other.
+  // Subsets that are the same up to `delta` have sums of costs in the same interval of a line, or in two next to each
+  // other.
   struct Interval {
     double index;
     double beside;  // where a subset that is taken for the same may be, too
@@ -104,30 +109,30 @@ class Determinization {
     return hash;
   }
   std::span<const Element> subset_of(StateId q) const {
-    return {elements_.data() + begins_[q], begins_[q + 1] - begins_[q]};
+    return {elements_.data() + subsets_[q].begin, subsets_[q].size};
   }
   StateId number_subset() {
-    const auto next = static_cast<std::uint32_t>(begins_.size() - 1);
+    const auto next = static_cast<std::uint32_t>(subsets_.size());
     const bool single = subset_.size() == 1 && subset_[0].string == kEmptyString && is_one(subset_[0].weight);
-    std::uint32_t found = next;
     if (single) {
       StateId& number = single_[subset_[0].state];
       if (number != kNoState) return number;
-      number = StateId(next);
-    } else {
-      const auto same = [&](std::uint32_t other) {
-        return std::ranges::equal(subset_of(StateId(other)), subset_, [&](const Element& a, const Element& b) {
-          return a.state == b.state && a.string == b.string && near(a.weight, {}, b.weight, {}, options_.delta);
-        });
-      };
-      const Interval interval = interval_of(subset_);
-      found = HashIndex::kNone;
-      if (interval.beside != interval.index) found = index_.find(hash_of(subset_, interval.beside), same);
-      if (found == HashIndex::kNone) found = index_.find_or_add(hash_of(subset_, interval.index), next, same);
+      subsets_.push_back({std::uint32_t(subset_[0].state), 0});
+      return number = StateId(next);
     }
+    const auto same = [&](std::uint32_t other) {
+      return std::ranges::equal(subset_of(StateId(other)), subset_, [&](const Element& a, const Element& b) {
+        return a.state == b.state && a.string == b.string && near(a.weight, {}, b.weight, {}, options_.delta);
+      });
+    };
+    const Interval interval = interval_of(subset_);
+    std::uint32_t found = HashIndex::kNone;
+    if (interval.beside != interval.index) found = index_.find(hash_of(subset_, interval.beside), same);
+    if (found == HashIndex::kNone) found = index_.find_or_add(hash_of(subset_, interval.index), next, same);
     if (found == next) {
+      if (elements_.size() + subset_.size() > kMostArcs) work_.fail("its subsets have more than ", kMostArcs, " states in all");
+      subsets_.push_back({std::uint32_t(elements_.size()), std::uint32_t(subset_.size())});
       elements_.append(subset_.begin(), subset_.end());
-      begins_.push_back(elements_.size());
       if (index_.full()) index_.grow([&](std::uint32_t other) { return hash_of(subset_of(StateId(other))); });
     }
     return StateId(found);
@@ -136,7 +141,11 @@ class Determinization {
   // ---- One state of the result
 
   void expand(StateId q) {
-    closed_.assign(elements_.begin() + std::ptrdiff_t(begins_[q]), elements_.begin() + std::ptrdiff_t(begins_[q + 1]));
+    if (const auto [begin, size] = subsets_[q]; size == 0) {
+      closed_.assign(1, {StateId(begin), kEmptyString, W::one()});
+    } else {
+      closed_.assign(elements_.begin() + begin, elements_.begin() + begin + size);
+    }
     if constexpr (star) close(q);
     finish_final(q);
     transitions_.clear();
@@ -324,8 +333,8 @@ class Determinization {
 
   // Input labels on a path of the result to a state, as a list.
   std::string input_to(StateId q) const {
-    std::vector<StateId> parent(begins_.size(), kNoState);
-    std::vector<Label> label(begins_.size(), 0);
+    std::vector<StateId> parent(subsets_.size(), kNoState);
+    std::vector<Label> label(subsets_.size(), 0);
     std::size_t at = 0;
     for (std::size_t s = 0; s < out_.states.size(); ++s) {
       for (std::uint32_t i = 0; i < out_.states[s].arcs; ++i, ++at) {
@@ -378,10 +387,16 @@ class Determinization {
 
   // ---- The result: chain states behind those of the subsets
 
-  Fst<W> finish(bool partial) {
-    const auto subsets = static_cast<StateId>(begins_.size() - 1);
-    if (partial) out_.states.resize(begins_.size() - 1);
-    elements_ = Array<Element>();
+  Fst<W> finish(bool partial, Fst<W>& given) {
+    const auto subsets = static_cast<StateId>(subsets_.size());
+    if (partial) out_.states.resize(subsets_.size());
+    elements_ = {};
+    subsets_ = {};
+    index_ = {};
+    strings_ = {};
+    single_ = {};
+    place_ = {};
+    given = {};
     for (Arc<W>& arc : out_.arcs) {
       if (arc.nextstate < -1) arc.nextstate = subsets - 2 - arc.nextstate;
     }
@@ -390,7 +405,7 @@ class Determinization {
       if (link.next == kNoState) continue;
       out_.add({link.ilabel, link.olabel, W::one(), link.next < -1 ? subsets - 2 - link.next : StateId(link.next)});
     }
-    if (fst_.start != kNoState) out_.start = 0;
+    if (subsets > 0) out_.start = 0;
     using namespace properties;
     Fst<W> result = out_.finish(kNothingKnown | kILabelSorted | kAccessible);
     if constexpr (star) result.reorder(order_found(result.view(), subsets));
@@ -405,17 +420,18 @@ class Determinization {
   const std::uint64_t most_states_;  // 0: any number
   Work work_;
   const std::uint64_t longest_;  // what is owed has no more labels where there are twins
-  std::vector<StateId> single_;
+  Array<StateId> single_;
   Array<Element> elements_;
   std::vector<Element> subset_, closed_;
-  Array<std::size_t> begins_ = {0};
+  Array<Subset> subsets_;
   HashIndex index_;
   LabelStrings strings_;
   FstBuilder<W> out_;
   std::vector<ChainState> chain_;
   std::vector<Transition> transitions_;
   // Of the closure: where a state is in closed_, what each has not handed on, who waits.
-  std::vector<std::uint32_t> place_, queue_;
+  Array<std::uint32_t> place_;
+  std::vector<std::uint32_t> queue_;
   std::vector<W> rest_;
   std::vector<char> waiting_;
   NoStrings none_;
@@ -443,22 +459,23 @@ Fst<W> determinize(const Fst<W>& fst, const DeterminizeOptions& options) {
   check_input(view, "determinization");
   bool partial = false;
   const bool acceptor = find_properties(view, fst.stored_properties(), kAcceptor | kNotAcceptor) & kAcceptor;
-  Fst<W> result = Determinization<W, false>(view, options, acceptor).run(partial);
+  Fst<W> given = fst;
+  Fst<W> result = Determinization<W, false>(view, options, acceptor).run(partial, given);
   const Bits bits = kAcceptor | kOLabelSorted | kIDeterministic | kODeterministic;
   if (acceptor) result.set_properties(bits, known(bits) & kTrinary);
   return result;
 }
 
 template <class W>
-Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bool& partial) {
+Fst<W> determinize_star(Fst<W> fst, const DeterminizeOptions& options, bool& partial) {
   const View<W> view = fst.view();
   check_input(view, "determinize_star");
-  return Determinization<W, true>(view, options, false).run(partial);
+  return Determinization<W, true>(view, options, false).run(partial, fst);
 }
 
 #define SONANT_INSTANTIATE(W)                                             \
   template Fst<W> determinize(const Fst<W>&, const DeterminizeOptions&);  \
-  template Fst<W> determinize_star(const Fst<W>&, const DeterminizeOptions&, bool&);
+  template Fst<W> determinize_star(Fst<W>, const DeterminizeOptions&, bool&);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)

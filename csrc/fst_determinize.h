@@ -27,7 +27,7 @@ Fst<W> determinize(const Fst<W>& fst, const DeterminizeOptions& options);
 
 // `partial`: whether it was stopped at max_states.
 template <class W>
-Fst<W> determinize_star(const Fst<W>& fst, const DeterminizeOptions& options, bool& partial);
+Fst<W> determinize_star(Fst<W> fst, const DeterminizeOptions& options, bool& partial);
 
 // Kaldi's DeterminizeLattice: the best path of each string of input labels, its output labels on chains of arcs, or as
 // the string of a compact lattice's weight.

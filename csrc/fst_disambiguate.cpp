@@ -36,7 +36,8 @@ void join(std::span<const Arc<W>> left, std::span<const Arc<W>> right, Both both
   }
 }
 
-// How far the outputs of the two states of a pair are ahead of each other: of that with the lower number, and the other.
+// How far the outputs of the two states of a pair are ahead of each other: of that with the lower number, and the
+// other.
 struct Lead {
   StringId first, second;
 };
@@ -62,8 +63,9 @@ class Pairs {
   }
   bool have_future(StateId a, StateId b) { return future_[pairs_(pair_of(a, b))]; }
 
-  // The output of one state of a pair is ahead of that of the other by a string, the same whatever leads there; if the
-  // ends are there too the automaton is functional (Béal, Carton, Prieur and Sakarovitch, "Squaring transducers", 2003).
+  // The output of one state of a pair is ahead of that of the other by a string, the same whatever leads there; if
+  // the ends are there too the automaton is functional (Béal, Carton, Prieur and Sakarovitch, "Squaring transducers",
+  // 2003).
   void check_functional() {
     LabelStrings strings;
     std::vector<Lead> leads(pairs_.size(), Lead{kUnknown, kUnknown});
@@ -242,8 +244,8 @@ class Disambiguation {
     }
   }
 
-  // One for each state. What leads to the same state as the arc goes on as it does: the path gives way to a lesser one, and
-  // takes the weight of the others along. False where it gave way.
+  // One for each state. What leads to the same state as the arc goes on as it does: the path gives way to a lesser
+  // one, and takes the weight of the others along. False where it gave way.
   bool merge(Arc<W>& arc) {
     std::ranges::stable_sort(next_, {}, &Other::state);
     std::size_t kept = 0;

@@ -1,13 +1,13 @@
 // One path for each input string, with the weight of all of its paths.
 //
 // Of the paths with one input string the least one stays, by the order of arcs at the first state where two part. A
-// state of the result is a state, reached by a path, and the states that other paths with the same input lead to: those
-// alone from which both can be finished alike (their "common future", Mohri and Riley, "On the disambiguation of weighted
-// automata", CIAA 2015), each with what these paths cost more and with whether one of them is less. At the end the path
-// counts only where no lesser one ends too, and then its cost is that of all.
+// state of the result is a state, reached by a path, and the states that other paths with the same input lead to:
+// those alone from which both can be finished alike (their "common future", Mohri and Riley, "On the disambiguation
+// of weighted automata", CIAA 2015), each with what these paths cost more and with whether one of them is less. At
+// the end the path counts only where no lesser one ends too, and then its cost is that of all.
 //
-// An automaton that is unambiguous stays as it is; others need weak twins (ib.): states that are reached alike and have a
-// common future must not part ever further in cost.
+// An automaton that is unambiguous stays as it is; others need weak twins (ib.): states that are reached alike and
+// have a common future must not part ever further in cost.
 #pragma once
 
 #include "fst_work.h"

@@ -116,8 +116,8 @@ void find_best_within(const View<W>& fst, std::vector<double>& distance, const s
 void find_sums(const View<LogWeight>& fst, std::vector<LogSum>& distance, double delta,
                const char* operation = kShortestDistance);
 
-// States in the order of their costs from the start, as many as are asked for (Dijkstra): where no weight is negative, paths
-// that cost less than the next one go through those alone.
+// States in the order of their costs from the start, as many as are asked for (Dijkstra): where no weight is
+// negative, paths that cost less than the next one go through those alone.
 template <class W>
 class Nearest {
  public:

@@ -7,34 +7,69 @@ namespace sonant {
 
 namespace {
 
-constexpr Label kFinal = -1;  // in place of an output label: a final cost
+template <class W>
+constexpr std::size_t kCosts = W::floats * sizeof(float);  // a string comes behind them
 
 template <class W>
-std::uint64_t hash_of(Label ilabel, Label olabel, const W& weight) {
+std::uint64_t hash_of(const typename EncodeTable<W>::Triple& triple, const StringsOf<W>& strings) {
   std::uint64_t bits[2] = {0, 0};
-  static_assert(sizeof weight <= sizeof bits);
-  std::memcpy(bits, &weight, sizeof weight);
-  return mixed(mixed(bits[0] + bits[1] * 31) + (std::uint64_t(std::uint32_t(ilabel)) << 32 | std::uint32_t(olabel)));
+  static_assert(kCosts<W> <= sizeof bits);
+  std::memcpy(bits, &triple.weight, kCosts<W>);
+  std::uint64_t hash = mixed(bits[0] + bits[1] * 31);
+  if constexpr (has_strings<W>) {
+    for (const std::int32_t symbol : strings.of(triple.weight)) hash = mixed(hash ^ std::uint32_t(symbol)) + 1;
+  }
+  (void)strings;
+  return mixed(hash + (std::uint64_t(std::uint32_t(triple.ilabel)) << 32 | std::uint32_t(triple.olabel)));
 }
 
 }  // namespace
 
 template <class W>
-Label EncodeTable<W>::number(const Triple& given) {
-  const auto [ilabel, o, w] = given;
-  const auto next = static_cast<std::uint32_t>(triples_.size());
-  const std::uint32_t found = index_.find_or_add(hash_of(ilabel, o, w), next, [&](std::uint32_t other) {
-    const Triple& t = triples_[other];
-    return t.ilabel == ilabel && t.olabel == o && std::memcmp(&t.weight, &w, sizeof w) == 0;
-  });
-  if (found == next) {
-    if (next >= kMostStates) fst_error("encoding: more than ", kMostStates, " different labels");
-    triples_.push_back(given);
-    if (index_.full()) {
-      index_.grow([&](std::uint32_t i) { return hash_of(triples_[i].ilabel, triples_[i].olabel, triples_[i].weight); });
+bool EncodeTable<W>::is(std::uint32_t number, const Triple& triple, const StringsOf<W>& strings) const {
+  const Triple& t = triples_[number];
+  if (t.ilabel != triple.ilabel || t.olabel != triple.olabel) return false;
+  if (std::memcmp(&t.weight, &triple.weight, kCosts<W>) != 0) return false;
+  if constexpr (has_strings<W>) return std::ranges::equal(strings_.of(t.weight), strings.of(triple.weight));
+  return true;
+}
+
+template <class W>
+void EncodeTable<W>::push(const Triple& triple, const StringsOf<W>& strings) {
+  if (triples_.size() >= kMostStates) fst_error("encoding: more than ", kMostStates, " different labels");
+  triples_.push_back(triple);
+  if constexpr (has_strings<W>) {
+    if (strings_.symbols.size() + triple.weight.length > kMostSymbols) {
+      fst_error("encoding: more than ", kMostSymbols, " symbols in strings");
     }
+    triples_.back().weight = strings_.add(triple.weight.weight, strings.of(triple.weight));
   }
+  if (index_.full()) index_.grow([&](std::uint32_t i) { return hash_of<W>(triples_[i], strings_); });
+}
+
+template <class W>
+Label EncodeTable<W>::number(const Triple& arc, const StringsOf<W>& strings) {
+  const Triple triple = encoded(arc);
+  const auto next = static_cast<std::uint32_t>(triples_.size());
+  const std::uint32_t found = index_.find_or_add(hash_of<W>(triple, strings), next,
+                                                 [&](std::uint32_t other) { return is(other, triple, strings); });
+  if (found == next) push(triple, strings);
   return static_cast<Label>(found) + 1;
+}
+
+template <class W>
+Label EncodeTable<W>::find(const Triple& arc, const StringsOf<W>& strings) const {
+  const Triple triple = encoded(arc);
+  const std::uint32_t found =
+      index_.find(hash_of<W>(triple, strings), [&](std::uint32_t other) { return is(other, triple, strings); });
+  return found == HashIndex::kNone ? 0 : static_cast<Label>(found) + 1;
+}
+
+template <class W>
+void EncodeTable<W>::append(const Triple& triple, const StringsOf<W>& strings) {
+  index_.find_or_add(hash_of<W>(triple, strings), static_cast<std::uint32_t>(triples_.size()),
+                     [&](std::uint32_t other) { return is(other, triple, strings); });
+  push(triple, strings);
 }
 
 template <class W>
@@ -52,20 +87,22 @@ Fst<W> EncodeTable<W>::encode(const Fst<W>& fst) {
   result.start = view.start;
   result.states.reserve(view.num_states + 1);
   result.arcs.reserve(view.num_arcs());
+  if (!weights_) result.strings = *view.strings;
+  const Label mark = finals_ == EncodedFinals::kOwn ? kFinalLabel : 0;
   bool ended = false;  // an arc leads to the last state
   const auto last = static_cast<StateId>(view.num_states);
   for (std::size_t s = 0; s < view.num_states; ++s) {
     const W final = view.states[s].final;
     result.open(weights_ ? W::zero() : final);
     for (Arc<W> arc : view.arcs_of(StateId(s))) {
-      arc.ilabel = number({arc.ilabel, labels_ ? Label(arc.olabel) : 0, weights_ ? W(arc.weight) : W::one()});
+      arc.ilabel = number({arc.ilabel, arc.olabel, arc.weight}, *view.strings);
       if (labels_) arc.olabel = arc.ilabel;
       if (weights_) arc.weight = W::one();
       result.add(arc);
     }
     if (weights_ && !is_zero(final)) {
       ended = true;
-      const Label label = number({0, kFinal, final});
+      const Label label = number({mark, mark, final}, *view.strings);
       result.add({label, labels_ ? label : 0, W::one(), last});
     }
   }
@@ -78,57 +115,46 @@ Fst<W> EncodeTable<W>::encode(const Fst<W>& fst) {
 template <class W>
 Fst<W> EncodeTable<W>::decode(const Fst<W>& fst) const {
   const View<W> view = fst.view();
+  Work work("decoding", view);
   FstBuilder<W> result;
   result.states.reserve(view.num_states);
   result.arcs.reserve(view.num_arcs());
-  NoStrings none;
-  std::vector<char> reached(view.num_states, 0), folded(view.num_states, 0);
-  if (view.start != kNoState) reached[view.start] = 1;
+  result.strings = *view.strings;
+  const std::uint32_t shift = append_strings<W>(result.strings, strings_);
   for (std::size_t s = 0; s < view.num_states; ++s) {
     result.open(view.states[s].final);
     for (Arc<W> arc : view.arcs_of(StateId(s))) {
-      bool final = false;
+      work.step();
       if (arc.ilabel != 0) {
         if (labels_ && arc.ilabel != arc.olabel) {
           fst_error("decoding: an arc of state ", s, " has labels ", arc.ilabel, " and ", arc.olabel,
                     ", which were not made by encoding labels");
         }
         const Triple& triple = triple_of(arc.ilabel);
-        final = triple.olabel == kFinal;
-        arc.ilabel = triple.ilabel;
+        const bool final = triple.ilabel == kFinalLabel && triple.olabel == kFinalLabel;
+        arc.ilabel = final ? 0 : triple.ilabel;
         if (labels_ || final) arc.olabel = final ? 0 : triple.olabel;
-        if (weights_) arc.weight = times(W(arc.weight), triple.weight, none);
+        if (weights_) arc.weight = times(W(arc.weight), shifted(triple.weight, shift), result.strings);
       }
-      // What was a final cost becomes one again.
       const State<W>& to = view.states[arc.nextstate];
-      if (final && to.arcs == 0 && !is_zero(W(to.final))) {
+      if (arc.ilabel == 0 && arc.olabel == 0 && to.arcs == 0) {  // as a final cost became
+        if (is_zero(W(to.final))) continue;
         W& own = result.states.back().final;
-        own = plus(W(own), times(W(arc.weight), W(to.final), none), none);
-        folded[arc.nextstate] = 1;
+        own = plus(W(own), times(W(arc.weight), W(to.final), result.strings), result.strings);
         continue;
       }
-      reached[arc.nextstate] = 1;
       result.add(arc);
     }
   }
-  // A last state that nothing leads to any more goes; it has no arcs.
-  std::vector<StateId> number(view.num_states);
-  StateId count = 0;
-  for (std::size_t s = 0; s < view.num_states; ++s) {
-    number[s] = count;
-    const State<W>& state = view.states[s];
-    const bool last = weights_ && s + 1 == view.num_states && state.arcs == 0 && !is_zero(W(state.final));
-    if ((folded[s] || last) && !reached[s]) continue;
-    result.states[std::size_t(count++)] = result.states[s];
-  }
-  result.states.resize(std::size_t(count));
-  for (Arc<W>& arc : result.arcs) arc.nextstate = number[arc.nextstate];
-  if (view.start != kNoState) result.start = number[view.start];
+  result.start = view.start;
+  connect(result, work);
   return result.finish();
 }
 
 template class EncodeTable<TropicalWeight>;
 template class EncodeTable<LogWeight>;
 template class EncodeTable<LatticeWeight>;
+template class EncodeTable<CompactWeight>;
+template class EncodeTable<KwsIndexWeight>;
 
 }  // namespace sonant

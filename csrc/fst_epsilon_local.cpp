@@ -20,26 +20,27 @@ inline constexpr bool can_move = !has_strings<W> && W::floats < 3;
 template <class W>
 class LocalRemoval {
  public:
-  LocalRemoval(const Fst<W>& connected, bool keep_sums)
-      : view_(connected.view()), strings_(*view_.strings), keep_sums_(keep_sums),
+  LocalRemoval(const View<W>& connected, bool keep_sums)
+      : start_(connected.start), strings_(*connected.strings), keep_sums_(keep_sums),
         work_("local removal of epsilons", {}, sizeof(State<W>) + 16, sizeof(Link)) {
-    const std::size_t n = view_.num_states;
+    const std::size_t n = connected.num_states;
     first_.assign(n, kNone);
     last_.assign(n, kNone);
     in_.assign(n, 0);
     out_.assign(n, 0);
     finals_.reserve(n);
-    links_.reserve(view_.num_slots + view_.num_slots / 2);
+    links_.reserve(connected.num_slots + connected.num_slots / 2);
     for (StateId s = 0; s < static_cast<StateId>(n); ++s) {
-      finals_.push_back(view_.states[s].final);
+      finals_.push_back(connected.states[s].final);
       if (!is_zero(finals_.back())) ++out_[s];
-      for (const Arc<W>& arc : view_.arcs_of(s)) append(s, arc);
+      for (const Arc<W>& arc : connected.arcs_of(s)) append(s, arc);
     }
-    if (n > 0) ++in_[view_.start];
+    if (n > 0) ++in_[start_];
   }
 
-  Fst<W> run(const Fst<W>& fst) {
-    for (StateId s = 0; s < static_cast<StateId>(view_.num_states); ++s) {
+  // `bits`: what is known of the automaton.
+  Fst<W> run(properties::Bits bits) {
+    for (StateId s = 0; s < static_cast<StateId>(finals_.size()); ++s) {
       for (std::uint32_t a = first_[s]; a != kNone; a = links_[a].next) {
         work_.step();
         const StateId n = links_[a].arc.nextstate;
@@ -51,7 +52,7 @@ class LocalRemoval {
         }
       }
     }
-    return changed_ ? finish() : fst;
+    return finish(changed_ ? kNothingKnown | properties::kAccessible | properties::kCoAccessible : bits);
   }
 
  private:
@@ -163,26 +164,30 @@ class LocalRemoval {
     remove(s, a);
   }
 
-  Fst<W> finish() {
+  Fst<W> finish(properties::Bits bits) {
     FstBuilder<W> result;
-    for (StateId s = 0; s < static_cast<StateId>(view_.num_states); ++s) {
+    result.states.reserve(finals_.size());
+    result.arcs.reserve(links_.size());
+    for (StateId s = 0; s < static_cast<StateId>(finals_.size()); ++s) {
       result.open(finals_[s]);
       for (std::uint32_t a = first_[s]; a != kNone; a = links_[a].next) {
         if (links_[a].arc.nextstate != kNoState) result.add(links_[a].arc);
       }
     }
-    result.start = view_.start;
+    result.start = start_;
     result.strings = std::move(strings_);
-    return connect(result.finish());
+    links_ = {};
+    if (changed_) connect(result, work_);
+    return result.finish(bits);
   }
 
-  const View<W> view_;
+  const StateId start_;
   StringsOf<W> strings_;
   const bool keep_sums_;
-  std::vector<Link> links_;
-  std::vector<std::uint32_t> first_, last_;
-  std::vector<std::uint32_t> in_, out_;  // arcs; being the start, or final, counts as one
-  std::vector<W> finals_;
+  Array<Link> links_;
+  Array<std::uint32_t> first_, last_;
+  Array<std::uint32_t> in_, out_;  // arcs; being the start, or final, counts as one
+  Array<W> finals_;
   std::vector<Arc<W>> moved_;
   bool changed_ = false;
   Work work_;
@@ -191,13 +196,15 @@ class LocalRemoval {
 }  // namespace
 
 template <class W>
-Fst<W> remove_epsilons_locally(const Fst<W>& fst, bool keep_sums) {
-  // Of what leads nowhere some arcs could go round for ever.
-  const Fst<W> connected = connect(fst);
-  return LocalRemoval<W>(connected, keep_sums).run(connected);
+Fst<W> remove_epsilons_locally(Fst<W> fst, bool keep_sums) {
+  fst = connect(fst);  // of what leads nowhere some arcs could go round for ever
+  const properties::Bits bits = fst.stored_properties();
+  LocalRemoval<W> removal(fst.view(), keep_sums);
+  fst = {};
+  return removal.run(bits);
 }
 
-#define SONANT_INSTANTIATE(W) template Fst<W> remove_epsilons_locally(const Fst<W>&, bool);
+#define SONANT_INSTANTIATE(W) template Fst<W> remove_epsilons_locally(Fst<W>, bool);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)

@@ -12,8 +12,8 @@ namespace sonant {
 
 // Output labels towards the start, each state's outputs having nothing in common at their beginning then; or towards
 // the final states, what leads to a state having nothing in common at its end (Mohri, "Minimization algorithms for
-// sequential transducers", Theor. Comput. Sci. 234, 2000). What all paths have in common comes to the start, or the end,
-// or goes where `remove_affix`.
+// sequential transducers", Theor. Comput. Sci. 234, 2000). What all paths have in common comes to the start, or the
+// end, or goes where `remove_affix`.
 struct PushLabelsOptions {
   bool to_final = false, remove_affix = false;
   Bounds bounds;
@@ -22,8 +22,9 @@ template <class W>
 Fst<W> push_labels(const Fst<W>& fst, const PushLabelsOptions& options);
 
 // On each path input and output labels stand beside each other until one of the sides is at its end (Mohri,
-// "Edit-distance of weighted automata", IJFCS 14, 2003). A state of the result is a state and the labels that one side is
-// ahead. FstError where a cycle has more labels on one side than on the other: its delay would grow without end.
+// "Edit-distance of weighted automata", IJFCS 14, 2003). A state of the result is a state and the labels that one
+// side is ahead. FstError where a cycle has more labels on one side than on the other: its delay would grow without
+// end.
 template <class W>
 Fst<W> synchronize(const Fst<W>& fst, Bounds bounds);
 
@@ -33,8 +34,8 @@ Fst<W> synchronize(const Fst<W>& fst, Bounds bounds);
 template <class W>
 Fst<W> normalize_input_epsilons(const Fst<W>& fst, Bounds bounds);
 
-// What `staged` holds, whose output labels are numbers of lists, with one label an arc. kEnd as a destination is the end
-// of a path.
+// What `staged` holds, whose output labels are numbers of lists, with one label an arc. kEnd as a destination is the
+// end of a path.
 inline constexpr StateId kEnd = -1;
 template <class W>
 Fst<W> with_delayed_outputs(FstBuilder<W> staged, Lists& lists, Work& work);

@@ -5,6 +5,7 @@
 
 #include "fst_builder.h"
 #include "fst_distance.h"
+#include "fst_encode.h"
 #include "fst_structure.h"
 #include "label_lists.h"
 #include "semiring_division.h"
@@ -28,7 +29,7 @@ W rounded(const W& w, float delta) {
   float parts[W::floats];
   std::memcpy(parts, &q, sizeof parts);
   for (float& part : parts) part += 0.0f;
-  std::memcpy(&q, parts, sizeof parts);
+  std::memcpy(static_cast<void*>(&q), parts, sizeof parts);  // a string stays
   return q;
 }
 
@@ -203,8 +204,8 @@ Array<StateId> refine(const View<W>& fst, float delta, std::uint64_t seed, State
   return of;
 }
 
-// The states so that arcs lead to later ones, the start first (Kahn 1962), of an automaton whose states are all on paths from
-// there; empty where there is a cycle.
+// The states so that arcs lead to later ones, the start first (Kahn 1962), of an automaton whose states are all on
+// paths from there; empty where there is a cycle.
 template <class W>
 Array<StateId> acyclic_order(const View<W>& fst) {
   Array<std::uint32_t> into(fst.num_states, 0);
@@ -349,6 +350,33 @@ void spell(FstBuilder<W>& builder, const Lists& lists) {
   }
 }
 
+template <class W>
+Fst<W> with_rounded_costs(const View<W>& fst, float delta) {
+  FstBuilder<W> result;
+  result.start = fst.start;
+  result.strings = *fst.strings;
+  for (std::size_t s = 0; s < fst.num_states; ++s) {
+    result.open(rounded(W(fst.states[s].final), delta));
+    for (Arc<W> arc : fst.arcs_of(StateId(s))) {
+      arc.weight = rounded(W(arc.weight), delta);
+      result.add(arc);
+    }
+  }
+  return result.finish();
+}
+
+// The labels alone, in another semiring: an automaton without costs.
+template <class To, class From>
+Fst<To> unweighted(const View<From>& fst) {
+  FstBuilder<To> result;
+  result.start = fst.start;
+  for (std::size_t s = 0; s < fst.num_states; ++s) {
+    result.open(is_zero(From(fst.states[s].final)) ? To::zero() : To::one());
+    for (const Arc<From>& arc : fst.arcs_of(StateId(s))) result.add({arc.ilabel, arc.olabel, To::one(), arc.nextstate});
+  }
+  return result.finish();
+}
+
 }  // namespace
 
 template <class W>
@@ -395,7 +423,17 @@ Fst<W> minimize_encoded(const Fst<W>& fst, float delta) {
   const Fst<W> useful = connect(fst);
   const Bits bits = kNothingKnown | kAccessible | kCoAccessible | kILabelSorted;
   if (useful.num_states() == 0) return FstBuilder<W>().finish(bits);
-  return all_merged(useful.view(), delta, work).finish(bits);
+  if constexpr (sizeof(W) > sizeof(std::uint64_t)) {  // weights as labels
+    EncodeTable<W> table(true, true);
+    const Fst<TropicalWeight> coded =
+        unweighted<TropicalWeight>(table.encode(with_rounded_costs(useful.view(), delta)).view());
+    FstBuilder<TropicalWeight> least = all_merged(coded.view(), delta, work);
+    Fst<W> decoded = table.decode(unweighted<W>(least.view()));
+    decoded.sort_arcs(false);
+    return decoded;
+  } else {
+    return all_merged(useful.view(), delta, work).finish(bits);
+  }
 }
 
 #define SONANT_INSTANTIATE(W)                              \
@@ -404,5 +442,7 @@ Fst<W> minimize_encoded(const Fst<W>& fst, float delta) {
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)
+template Fst<CompactWeight> minimize_encoded(const Fst<CompactWeight>&, float);
+template Fst<KwsIndexWeight> minimize_encoded(const Fst<KwsIndexWeight>&, float);
 
 }  // namespace sonant

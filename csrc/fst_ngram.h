@@ -63,7 +63,6 @@ class NgramFst {
 
   StateId start() const { return start_; }
   std::size_t num_states() const { return n_; }
-  std::size_t num_words() const { return futures_; }
   std::size_t num_arcs() const { return futures_ + n_ - 1; }
   W final(StateId s) const;
   // What stands in a file behind header and symbols.

@@ -18,7 +18,11 @@ class PowerIteration {
  public:
   explicit PowerIteration(const View<TropicalWeight>& fst)
       : fst_(fst), n_(fst.num_states), potential_(n_, 1 / std::sqrt(double(n_))), next_(n_) {
-    probability_.reserve(fst.num_slots);
+    const std::size_t arcs = fst.num_arcs();
+    probability_.reserve(arcs);
+    to_.reserve(arcs);
+    final_.reserve(n_);
+    end_.reserve(n_);
     for (StateId s = 0; s < StateId(n_); ++s) {
       for (const Arc<TropicalWeight>& arc : fst.arcs_of(s)) {
         probability_.push_back(std::exp(-double(arc.weight.value)));
@@ -55,18 +59,21 @@ class PowerIteration {
     }
     return std::log(most / least);
   }
-  std::vector<double> costs() const {
-    std::vector<double> costs;
-    for (const double potential : potential_) costs.push_back(-std::log(potential));
-    return costs;
+  // Leaves nothing else behind.
+  std::vector<double> costs() && {
+    probability_ = {};
+    to_ = {};
+    for (double& potential : potential_) potential = -std::log(potential);
+    return std::move(potential_);
   }
 
  private:
   const View<TropicalWeight>& fst_;
   std::size_t n_;
-  std::vector<double> probability_, final_, potential_, next_;
-  std::vector<StateId> to_;
-  std::vector<std::size_t> end_;
+  Array<double> probability_, final_;
+  std::vector<double> potential_, next_;
+  Array<StateId> to_;
+  Array<std::size_t> end_;
 };
 
 // The same where there are no cycles but those through the start: the eigenvalue is then the only unknown, as a sweep
@@ -95,6 +102,20 @@ std::vector<double> acyclic_costs(const View<TropicalWeight>& fst, const std::ve
   return costs;
 }
 
+std::vector<double> converged(const View<TropicalWeight>& fst, double delta, PushedSpecial& result, Work& work) {
+  PowerIteration power(fst);
+  for (int i = 0;; ++i) {
+    power.step();
+    for (std::size_t s = 0; s < fst.num_states; ++s) work.step();
+    if ((i % kCheckedEvery == 0 && i > 0) || i + 1 == kMostIterations) {
+      result.spread = power.spread();
+      result.iterations = i + 1;
+      if (result.spread <= delta || result.spread == HUGE_VAL || i + 1 == kMostIterations) break;
+    }
+  }
+  return std::move(power).costs();
+}
+
 }  // namespace
 
 PushedSpecial push_special(const StdFst& fst, double delta) {
@@ -111,18 +132,8 @@ PushedSpecial push_special(const StdFst& fst, double delta) {
               " states, some of which lead to no final state: connect it first");
   }
   Work work("push_special", {}, 1, 1);
-  PowerIteration power(view);
   PushedSpecial result;
-  for (int i = 0;; ++i) {
-    power.step();
-    for (std::size_t s = 0; s < view.num_states; ++s) work.step();
-    if ((i % kCheckedEvery == 0 && i > 0) || i + 1 == kMostIterations) {
-      result.spread = power.spread();
-      result.iterations = i + 1;
-      if (result.spread <= delta || result.spread == HUGE_VAL || i + 1 == kMostIterations) break;
-    }
-  }
-  std::vector<double> costs = power.costs();
+  std::vector<double> costs = converged(view, delta, result, work);
   if (result.spread > delta) {
     const std::vector<StateId> order = topological_order(view);
     if (!order.empty()) {

@@ -156,7 +156,7 @@ void turn(const View<W>& fst, FstBuilder<W>& result, StateId offset, Weigh weigh
     result.states[s + offset].arcs = next[s];
     at += std::exchange(next[s], static_cast<std::uint32_t>(at));
   }
-  result.arcs.resize(at);
+  result.arcs.resize_for_overwrite(at);
   for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
     const auto arcs = fst.arcs_of(s);
     work.steps(arcs.size() + 1);

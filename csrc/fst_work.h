@@ -19,8 +19,8 @@ struct Bounds {
 
 std::uint64_t half_of_memory();  // bytes
 
-// One run of an operation: counts what it does and makes, and tells errors of it. They name the operation, what it worked
-// on, and the mend.
+// One run of an operation: counts what it does and makes, and tells errors of it. They name the operation, what it
+// worked on, and the mend.
 class Work {
  public:
   // `state_bytes` and `arc_bytes`: what one of the result takes in memory while it is made.
@@ -72,8 +72,8 @@ inline std::uint64_t mixed(std::uint64_t x) {  // the finalizer of MurmurHash3
   return x ^ (x >> 33);
 }
 
-// Numbers 64-bit keys in the order in which they come; open addressing. The table holds numbers alone, for it is what takes
-// most memory.
+// Numbers 64-bit keys in the order in which they come; open addressing. The table holds numbers alone, for it is what
+// takes most memory.
 class Numbering {
  public:
   Numbering() : slots_(1024, kFree) {}

@@ -18,7 +18,8 @@ struct NgramEstimate {
 };
 
 // In both: n-grams of order i with a count below min_counts[i - 1] are left out, and their share goes to the backoff
-// (i from 2 on; the last one where min_counts ends). Every word of the table is one of the model, but <s> and the word 0.
+// (i from 2 on; the last one where min_counts ends). Every word of the table is one of the model, but <s> and the
+// word 0.
 
 // Modified Kneser-Ney with interpolation (Chen and Goodman, "An empirical study of smoothing techniques", 1998;
 // Heafield et al., "Scalable modified Kneser-Ney language model estimation", 2013): three discounts an order from

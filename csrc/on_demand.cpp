@@ -125,30 +125,22 @@ Step NgramOnDemand::step(StateId s, Label label) {
 
 // ---- Histories
 
-std::span<const Label> Histories::of(StateId s) const {
-  if (s < 0 || std::size_t(s) >= size()) {
-    fst_error<FstIndexError>("state ", s, " is not there; so far there are ", size());
+namespace {
+
+std::span<const Label> labels_of(const Sequences& histories, StateId s) {
+  if (s < 0 || std::size_t(s) >= histories.size()) {
+    fst_error<FstIndexError>("state ", s, " is not there; so far there are ", histories.size());
   }
-  return {labels_.data() + begins_[s], begins_[s + 1] - begins_[s]};
+  return histories.of(std::uint32_t(s));
 }
 
-StateId Histories::number(std::span<const Label> labels) {
-  const auto hash_of = [](std::span<const Label> string) {
-    std::uint64_t hash = string.size();
-    for (const Label label : string) hash = mixed(hash ^ std::uint32_t(label)) + 0x9e3779b97f4a7c15ULL;
-    return mixed(hash);
-  };
-  const auto next = static_cast<std::uint32_t>(size());
-  const std::uint32_t found = index_.find_or_add(
-      hash_of(labels), next, [&](std::uint32_t other) { return std::ranges::equal(of(StateId(other)), labels); });
-  if (found == next) {
-    if (next >= kMostStates) fst_error("the language model has been in more states than an automaton can have");
-    labels_.insert(labels_.end(), labels.begin(), labels.end());
-    begins_.push_back(labels_.size());
-    if (index_.full()) index_.grow([&](std::uint32_t other) { return hash_of(of(StateId(other))); });
-  }
-  return static_cast<StateId>(found);
+StateId state_of(Sequences& histories, std::span<const Label> labels) {
+  const std::uint32_t number = histories.number(labels);
+  if (number >= kMostStates) fst_error("the language model has been in more states than an automaton can have");
+  return static_cast<StateId>(number);
 }
+
+}  // namespace
 
 ConstArpaOnDemand::ConstArpaOnDemand(std::shared_ptr<const ConstArpa> lm) : lm_(std::move(lm)) {
   const Label bos = lm_->bos();
@@ -157,13 +149,13 @@ ConstArpaOnDemand::ConstArpaOnDemand(std::shared_ptr<const ConstArpa> lm) : lm_(
 
 float ConstArpaOnDemand::final(StateId s) {
   const std::lock_guard lock(mutex_);
-  return -lm_->logprob(lm_->eos(), histories_.of(s));
+  return -lm_->logprob(lm_->eos(), labels_of(histories_, s));
 }
 
 Step ConstArpaOnDemand::step(StateId s, Label label) {
   check_label(label);
   const std::lock_guard lock(mutex_);
-  const auto history = histories_.of(s);
+  const auto history = labels_of(histories_, s);
   const float score = lm_->logprob(label, history);
   if (score == -kInfinity) return {};
   scratch_.assign(history.begin(), history.end());
@@ -171,7 +163,7 @@ Step ConstArpaOnDemand::step(StateId s, Label label) {
   std::span<const Label> next = scratch_;
   next = next.last(std::min(next.size(), std::size_t(std::max(lm_->order() - 1, 0))));
   while (!next.empty() && !lm_->has_history(next)) next = next.subspan(1);
-  return {-score, label, histories_.number(next)};
+  return {-score, label, state_of(histories_, next)};
 }
 
 HistoryOnDemand::HistoryOnDemand(int order) : most_(std::size_t(order - 1)) {
@@ -181,18 +173,18 @@ HistoryOnDemand::HistoryOnDemand(int order) : most_(std::size_t(order - 1)) {
 
 float HistoryOnDemand::final(StateId s) {
   const std::lock_guard lock(mutex_);
-  histories_.of(s);
+  labels_of(histories_, s);
   return 0;
 }
 
 Step HistoryOnDemand::step(StateId s, Label label) {
   check_label(label);
   const std::lock_guard lock(mutex_);
-  const auto history = histories_.of(s);
+  const auto history = labels_of(histories_, s);
   scratch_.assign(history.begin(), history.end());
   scratch_.push_back(label);
   const std::span<const Label> next = scratch_;
-  return {0, label, histories_.number(next.last(std::min(next.size(), most_)))};
+  return {0, label, state_of(histories_, next.last(std::min(next.size(), most_)))};
 }
 
 // ---- Those that are made of others

@@ -21,6 +21,7 @@
 #include "fst.h"
 #include "fst_work.h"
 #include "ngram_lm.h"
+#include "sequences.h"
 
 namespace sonant {
 
@@ -73,21 +74,6 @@ class NgramOnDemand final : public OnDemand {
   std::shared_ptr<const NgramLm> lm_;
 };
 
-// Strings of labels by number, 0 the first that was asked for.
-class Histories {
- public:
-  StateId number(std::span<const Label> labels);
-  // Valid until the next call of number().
-  std::span<const Label> of(StateId s) const;
-  std::size_t size() const { return begins_.size() - 1; }
-  std::size_t bytes() const { return labels_.size() * sizeof(Label) + begins_.size() * 2 * sizeof(std::size_t); }
-
- private:
-  std::vector<Label> labels_;
-  std::vector<std::size_t> begins_ = {0};
-  HashIndex index_;
-};
-
 // Kaldi's const-arpa model; a state is a history.
 class ConstArpaOnDemand final : public OnDemand {
  public:
@@ -102,7 +88,7 @@ class ConstArpaOnDemand final : public OnDemand {
 
  private:
   std::shared_ptr<const ConstArpa> lm_;
-  Histories histories_;
+  Sequences histories_;
   std::vector<Label> scratch_;
   mutable std::mutex mutex_;
 };
@@ -121,7 +107,7 @@ class HistoryOnDemand final : public OnDemand {
 
  private:
   std::size_t most_;
-  Histories histories_;
+  Sequences histories_;
   std::vector<Label> scratch_;
   mutable std::mutex mutex_;
 };

@@ -51,43 +51,17 @@ std::string of_python(nb::handle text) {
 
 std::string of_bytes(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
-// ---- Weights of Python: weights.h tells what they are.
-
-float real(nb::handle value) {
-  const double x = PyFloat_AsDouble(value.ptr());
-  if (x == -1 && PyErr_Occurred()) nb::raise_python_error();
-  return static_cast<float>(x);
-}
-
-nb::tuple tuple_of(nb::handle value, std::size_t size) {
-  PyObject* made = PySequence_Tuple(value.ptr());
-  if (!made) nb::raise_python_error();
-  nb::tuple items = nb::steal<nb::tuple>(made);
-  if (items.size() != size) fst_error("a weight of ", items.size(), " parts; expected ", size);
-  return items;
-}
-
 // `old` gives the weight that is to be replaced, whose string is kept if it is the same.
 template <class W, class Old>
-W weight_of_python(nb::handle value, Fst<W>& fst, Old old) {
-  if constexpr (has_strings<W>) {
-    const nb::tuple parts = tuple_of(value, 3);
-    const LatticeWeight costs = {real(parts[0]), real(parts[1])};
-    std::vector<std::int32_t> string;
-    if (!nb::try_cast(parts[2], string)) fst_error("the string of a weight is not a sequence of 32-bit integers");
+W weight_for(Fst<W>& fst, nb::handle value, Old old) {
+  return weight_of_python<W>(value, [&](LatticeWeight costs, std::span<const std::int32_t> string) {
     const W before = old();
-    if (std::ranges::equal(fst.strings().of(before), string)) return {costs, before.begin, before.length};
-    return fst.add_string(costs, string);
-  } else if constexpr (W::floats == 1) {
-    return {real(value)};
-  } else {
-    const nb::tuple parts = tuple_of(value, W::floats);
-    float values[W::floats];
-    for (int i = 0; i < W::floats; ++i) values[i] = real(parts[i]);
-    W w;
-    std::memcpy(&w, values, sizeof w);
-    return w;
-  }
+    if constexpr (has_strings<W>) {
+      if (!std::ranges::equal(fst.strings().of(before), string)) return fst.add_string(costs, string);
+      return W{costs, before.begin, before.length};
+    }
+    return before;
+  });
 }
 
 // A table as bytes that Python views as it likes; they stay as they are while anything looks at them.
@@ -177,14 +151,14 @@ void bind_automaton(nb::module_& m, const char* name) {
       .def("set_start", &Self::set_start)
       .def("set_final",
            [](Self& self, StateId s, nb::handle weight) {
-             self.set_final(s, weight_of_python<W>(weight, self, [&] { return self.state(s).final; }));
+             self.set_final(s, weight_for<W>(self, weight, [&] { return self.state(s).final; }));
            })
       .def("add_state", &Self::add_state)
       .def("add_states", &Self::add_states)
       .def("add_arc",
            [](Self& self, StateId s, Label ilabel, Label olabel, nb::handle weight, StateId nextstate) {
              const auto none = [&] { return self.state(s), W::one(); };
-             self.add_arc(s, {ilabel, olabel, weight_of_python<W>(weight, self, none), nextstate});
+             self.add_arc(s, {ilabel, olabel, weight_for<W>(self, weight, none), nextstate});
            })
       .def("set_arc",
            [](Self& self, StateId s, std::size_t position, Label ilabel, Label olabel, nb::handle weight,
@@ -193,7 +167,7 @@ void bind_automaton(nb::module_& m, const char* name) {
                const auto arcs = self.arcs_of(s);
                return position < arcs.size() ? W(arcs[position].weight) : W::one();
              };
-             self.set_arc(s, position, {ilabel, olabel, weight_of_python<W>(weight, self, old), nextstate});
+             self.set_arc(s, position, {ilabel, olabel, weight_for<W>(self, weight, old), nextstate});
            })
       .def("delete_arcs", &Self::delete_arcs)
       .def("delete_last_arcs", &Self::delete_last_arcs)

@@ -110,10 +110,12 @@ void bind(nb::module_& m) {
           return on(a, [&](const F& f) { return remove_epsilons(f, options); });
         });
   m.def("fst_remove_epsilons_locally",
-        [](const F& a, bool keep_sums) {
-          return on(a, [=](const F& f) { return remove_epsilons_locally(f, keep_sums); });
+        [](F& a, bool keep_sums, bool consume) {
+          F given = consume ? std::exchange(a, {}) : a;
+          nb::gil_scoped_release no_gil;
+          return remove_epsilons_locally(std::move(given), keep_sums);
         },
-        "fst"_a, "keep_sums"_a = false);
+        "fst"_a, "keep_sums"_a = false, "consume"_a = false);
   m.def("fst_random_paths", [](const F& a, std::size_t count, std::uint64_t seed, bool log_prob,
                                std::int64_t max_length, bool weighted, bool remove_total) {
     const auto selection = log_prob ? ArcSelection::kLogProb : ArcSelection::kUniform;

@@ -1,11 +1,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include <mutex>
-
 #include "fst_compose.h"
 #include "fst_determinize.h"
-#include "fst_encode.h"
 #include "fst_equivalent.h"
 #include "fst_minimize.h"
 
@@ -28,23 +25,6 @@ ComposeOptions compose_options(int filter, bool connect, int special, Label labe
   return {ComposeFilter(filter), connect, Special(special), label, {max_states, max_arcs}};
 }
 
-// One thread at a time, without the GIL.
-template <class W>
-class Encoder {
- public:
-  Encoder(bool labels, bool weights) : table_(labels, weights) {}
-  template <class Body>
-  auto use(Body body) {
-    nb::gil_scoped_release no_gil;
-    const std::lock_guard lock(mutex_);
-    return body(table_);
-  }
-
- private:
-  EncodeTable<W> table_;
-  std::mutex mutex_;
-};
-
 // Copies of automata share their tables, so that what other threads do with the originals changes nothing here.
 template <class W>
 void bind_composition(nb::module_& m) {
@@ -65,7 +45,16 @@ void bind_composition(nb::module_& m) {
 }
 
 template <class W>
-void bind_reduction(nb::module_& m, const char* encoder) {
+void bind_encoded(nb::module_& m) {
+  using Self = Fst<W>;
+  m.def(
+      "minimize_encoded",
+      [](const Self& fst, float delta) { return released([&, copy = fst] { return minimize_encoded(copy, delta); }); },
+      "fst"_a, "delta"_a);
+}
+
+template <class W>
+void bind_reduction(nb::module_& m) {
   using Self = Fst<W>;
   m.def(
       "determinize",
@@ -77,23 +66,20 @@ void bind_reduction(nb::module_& m, const char* encoder) {
       "fst"_a, "delta"_a, "disambiguate"_a, "subsequential_label"_a, "max_states"_a, "max_arcs"_a);
   m.def(
       "determinize_star",
-      [](const Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial) {
+      [](Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial, bool consume) {
         const DeterminizeOptions options{delta, false, 0, allow_partial, {max_states, max_arcs}};
         bool partial = false;
-        Self result = released([&, copy = fst] { return determinize_star(copy, options, partial); });
+        Self given = consume ? std::exchange(fst, {}) : fst;
+        Self result = released([&] { return determinize_star(std::move(given), options, partial); });
         return nb::make_tuple(std::move(result), partial);
       },
-      "fst"_a, "delta"_a, "max_states"_a, "max_arcs"_a, "allow_partial"_a);
+      "fst"_a, "delta"_a, "max_states"_a, "max_arcs"_a, "allow_partial"_a, "consume"_a = false);
   m.def(
       "minimize",
       [](const Self& fst, float delta, bool allow_nondet) {
         return released([&, copy = fst] { return minimize(copy, delta, allow_nondet); });
       },
       "fst"_a, "delta"_a, "allow_nondet"_a);
-  m.def(
-      "minimize_encoded",
-      [](const Self& fst, float delta) { return released([&, copy = fst] { return minimize_encoded(copy, delta); }); },
-      "fst"_a, "delta"_a);
   m.def(
       "equivalent",
       [](const Self& left, const Self& right, float delta) {
@@ -108,17 +94,6 @@ void bind_reduction(nb::module_& m, const char* encoder) {
         return released([&, a = left, b = right] { return random_equivalent(a, b, options); });
       },
       "left"_a, "right"_a, "paths"_a, "seed"_a, "delta"_a, "max_length"_a, "by_weight"_a);
-
-  nb::class_<Encoder<W>>(m, encoder, "What encoded labels stand for.")
-      .def(nb::init<bool, bool>(), "labels"_a, "weights"_a)
-      .def("__len__", [](Encoder<W>& self) { return self.use([](auto& table) { return table.size(); }); })
-      .def("encode",
-           [](Encoder<W>& self, const Self& fst) {
-             return self.use([copy = fst](auto& table) { return table.encode(copy); });
-           })
-      .def("decode", [](Encoder<W>& self, const Self& fst) {
-        return self.use([copy = fst](auto& table) { return table.decode(copy); });
-      });
 }
 
 }  // namespace
@@ -129,7 +104,12 @@ void bind_fst_composition(nb::module_& m) {
   bind_composition<LatticeWeight>(m);
   bind_composition<CompactWeight>(m);
   bind_composition<KwsIndexWeight>(m);
-  bind_reduction<TropicalWeight>(m, "StdEncodeTable");
-  bind_reduction<LogWeight>(m, "LogEncodeTable");
-  bind_reduction<LatticeWeight>(m, "LatticeEncodeTable");
+  bind_reduction<TropicalWeight>(m);
+  bind_reduction<LogWeight>(m);
+  bind_reduction<LatticeWeight>(m);
+  bind_encoded<TropicalWeight>(m);
+  bind_encoded<LogWeight>(m);
+  bind_encoded<LatticeWeight>(m);
+  bind_encoded<CompactWeight>(m);
+  bind_encoded<KwsIndexWeight>(m);
 }

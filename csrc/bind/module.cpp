@@ -16,6 +16,7 @@ void bind_fsa(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
+void bind_fst_encode(nb::module_& m);
 void bind_fst_lazy(nb::module_& m);
 void bind_fst_algorithms(nb::module_& m);
 void bind_fst_special(nb::module_& m);
@@ -40,6 +41,7 @@ NB_MODULE(_native, m) {
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);
+  bind_fst_encode(m);
   bind_fst_lazy(m);
   bind_fst_algorithms(m);
   bind_fst_special(m);

@@ -3,6 +3,11 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <span>
+#include <vector>
 
 #include "fst.h"
 
@@ -25,6 +30,40 @@ nb::object weight_to_python(const W& w, const StringsOf<W>& strings) {
     return nb::make_tuple(float(w.graph), float(w.acoustic));
   } else {
     return nb::make_tuple(float(w.cost), float(w.begin), float(w.end));
+  }
+}
+
+inline float real(nb::handle value) {
+  const double x = PyFloat_AsDouble(value.ptr());
+  if (x == -1 && PyErr_Occurred()) nb::raise_python_error();
+  return static_cast<float>(x);
+}
+
+inline nb::tuple tuple_of(nb::handle value, std::size_t size) {
+  PyObject* made = PySequence_Tuple(value.ptr());
+  if (!made) nb::raise_python_error();
+  nb::tuple items = nb::steal<nb::tuple>(made);
+  if (items.size() != size) fst_error("a weight of ", items.size(), " parts; expected ", size);
+  return items;
+}
+
+// `make` gives the weight of a string, from (costs, symbols).
+template <class W, class Make>
+W weight_of_python(nb::handle value, Make make) {
+  if constexpr (has_strings<W>) {
+    const nb::tuple parts = tuple_of(value, 3);
+    std::vector<std::int32_t> string;
+    if (!nb::try_cast(parts[2], string)) fst_error("the string of a weight is not a sequence of 32-bit integers");
+    return make(LatticeWeight{real(parts[0]), real(parts[1])}, std::span<const std::int32_t>(string));
+  } else if constexpr (W::floats == 1) {
+    return {real(value)};
+  } else {
+    const nb::tuple parts = tuple_of(value, W::floats);
+    float values[W::floats];
+    for (int i = 0; i < W::floats; ++i) values[i] = real(parts[i]);
+    W w;
+    std::memcpy(&w, values, sizeof w);
+    return w;
   }
 }
 

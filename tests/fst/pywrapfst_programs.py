@@ -137,6 +137,38 @@ def reduction(p):
     yield [sorted(f.print().split()) for f in (p.prune(fst, weight=0.5), fst.copy().prune(weight=0.5))]
 
 
+def encoders(p):
+    symbols = p.SymbolTable()
+    for word in ("<eps>", "yes"):
+        symbols.add_symbol(word)
+    for labels, weights in ((False, False), (True, False), (False, True), (True, True)):
+        fst = compiled(p, "0 1 1 2 0.5; 0 2 0 0; 1 2 0 3; 0 1 1 2 0.75; 1; 2 1.5")
+        mapper = p.EncodeMapper("standard", labels, weights)
+        arc = mapper(p.Arc(0, 0, p.Weight("tropical", 2), -1))
+        yield arc.ilabel, arc.olabel, str(arc.weight), mapper.write_to_string().hex()
+        yield fst.encode(mapper).print(), mapper.write_to_string().hex()
+        read = p.EncodeMapper.read_from_string(mapper.write_to_string())
+        read.set_input_symbols(symbols)
+        yield fst.decode(read).print(), read.write_to_string().hex()
+        again = pickle.loads(pickle.dumps(read))
+        yield again.flags() == read.flags(), again.arc_type(), again.output_symbols() is None
+        yield list(again.input_symbols()), again.write_to_string() == read.write_to_string()
+        yield [
+            mapper.properties(bits).value for bits in (p.FstProperties(0), p.FstProperties.NULL_PROPERTIES)
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            mapper.write(f"{folder}/e")
+            yield p.EncodeMapper.read(f"{folder}/e").write_to_string() == mapper.write_to_string()
+    logs = p.EncodeMapper("log", True, True)
+    logs(p.Arc(1, 2, p.Weight("log", 0.5), 1))
+    yield logs.write_to_string().hex(), p.EncodeMapper.read_from_string(logs.write_to_string()).weight_type()
+    for wrong in (b"", logs.write_to_string()[:-1], b"x" * 50):
+        try:
+            p.EncodeMapper.read_from_string(wrong)
+        except p.FstIOError:
+            yield "FstIOError"
+
+
 def distances(p):
     fst = compiled(p, "0 1 1 1 0.5; 0 2 2 2 0.25; 1 3 3 3 1; 2 3 4 4 3; 3 0.5; 1 2")
     yield [str(w) for w in p.shortestdistance(fst)], [str(w) for w in p.shortestdistance(fst, reverse=True)]
@@ -319,7 +351,8 @@ def errors(p):
 
 
 PROGRAMS = (
-    compiling, building, structure, reduction, distances, networks, labels, symbols, weights, files, errors
+    compiling, building, structure, reduction, encoders, distances, networks, labels, symbols, weights, files,
+    errors,
 )  # fmt: skip
 
 

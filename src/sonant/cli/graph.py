@@ -84,8 +84,10 @@ def main(argv: Sequence[str]) -> int:
         if path is not None and not path.exists():
             raise ConfigError(f"{path}: no such file or directory")
     report = _Report()
-    name, files, fst = _token_graph(options, report) if options.tokens else _phone_graph(options, report)
-    with whole_directory(options.out) as directory:
+    with whole_directory(
+        options.out
+    ) as directory:  # before the work: it may be that nothing can be written there
+        name, files, fst = _token_graph(options, report) if options.tokens else _phone_graph(options, report)
         for file, data in files.items():
             path = os.path.join(directory, file)
             with suppress(FileExistsError):

@@ -31,7 +31,6 @@ from sonant.fst.algorithms import statistics as statistics
 from sonant.fst.algorithms import topsort as topsort
 from sonant.fst.algorithms import union as union
 from sonant.fst.automaton import Fst as Fst
-from sonant.fst.composition import Encoder as Encoder
 from sonant.fst.composition import compose as compose
 from sonant.fst.composition import determinize as determinize
 from sonant.fst.composition import determinize_star as determinize_star
@@ -42,6 +41,7 @@ from sonant.fst.composition import minimize as minimize
 from sonant.fst.composition import minimize_encoded as minimize_encoded
 from sonant.fst.composition import random_equivalent as random_equivalent
 from sonant.fst.drawing import DrawingStyle as DrawingStyle
+from sonant.fst.encoding import Encoder as Encoder
 from sonant.fst.lazy import ComposeFst as ComposeFst
 from sonant.fst.lazy import NgramFst as NgramFst
 from sonant.fst.lazy import find_reachability as find_reachability

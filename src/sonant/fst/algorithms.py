@@ -396,10 +396,11 @@ def rmepsilon(
 
 
 @over_lists
-def remove_eps_local(fst: Fst, keep_sums: bool = False) -> Fst:
+def remove_eps_local(fst: Fst, keep_sums: bool = False, *, consume: bool = False) -> Fst:
     """Removes those epsilons whose removal does not make the automaton bigger; the relation stays. With
-    `keep_sums` what leaves a state sums to the same probability as before (single costs only)."""
-    return like(fst, _native.fst_remove_epsilons_locally(fst.native, keep_sums))
+    `keep_sums` what leaves a state sums to the same probability as before (single costs only). With `consume`
+    the given automaton is empty afterwards, which takes less memory."""
+    return like(fst, _native.fst_remove_epsilons_locally(fst.native, keep_sums, consume))
 
 
 # Looking at automata

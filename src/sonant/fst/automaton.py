@@ -212,11 +212,13 @@ class Fst:
 
     def draw(self, path: Path, style: DrawingStyle | None = None) -> None:
         """Writes a drawing: Graphviz's language for a name in `.dot` or `.gv`, else, by `dot`, what the name
-        ends in (svg, png, pdf). Raises FstError where `dot` is needed and not installed.
+        ends in (svg, png, pdf), upright unless the style says otherwise. Raises FstError where `dot` is
+        needed and not installed.
         """
         kind = os.fspath(path).rpartition(".")[2]
-        text = self.dot(style)
-        data = text.encode() if kind in ("dot", "gv") else render(text, kind)
+        as_text = kind in ("dot", "gv")
+        text = self.dot(style or DrawingStyle(portrait=not as_text))
+        data = text.encode() if as_text else render(text, kind)
         with writing(path) as stream:
             stream.write(data)
 

@@ -28,11 +28,6 @@ _FILTERS = {
 _SPECIALS = {None: 0, "phi": 1, "rho": 2, "sigma": 3}
 DELTA = 1 / 1024
 _MATCHED = (_native.StdFst, _native.LogFst, _native.LatticeFst)
-_ENCODERS: dict[str, Any] = {
-    "standard": _native.StdEncodeTable,
-    "log": _native.LogEncodeTable,
-    "lattice4": _native.LatticeEncodeTable,
-}
 
 
 def _made(native: Any, inputs: Fst, outputs: Fst) -> Fst:
@@ -247,6 +242,7 @@ def determinize_star(
     max_states: int | None = ...,
     max_arcs: int | None = ...,
     allow_partial: bool = ...,
+    consume: bool = ...,
 ) -> Fst: ...
 @overload
 def determinize_star(
@@ -257,6 +253,7 @@ def determinize_star(
     max_states: int | None = ...,
     max_arcs: int | None = ...,
     allow_partial: bool = ...,
+    consume: bool = ...,
 ) -> list[Fst]: ...
 def determinize_star(
     fst: Fst | Fsts,
@@ -266,11 +263,13 @@ def determinize_star(
     max_states: int | None = None,
     max_arcs: int | None = None,
     allow_partial: bool = False,
+    consume: bool = False,
 ) -> Fst | list[Fst]:
     """Kaldi's determinization: input epsilons are removed on the way, several output labels become chains.
 
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
-    `allow_partial` gives what there is at `max_states` instead.
+    `allow_partial` gives what there is at `max_states` instead. With `consume` the given automaton is empty
+    afterwards, which takes less memory.
     """
     most = bounds(max_states, max_arcs)
 
@@ -278,7 +277,8 @@ def determinize_star(
         native: Any = _check_kind(one, "determinize_star")
         as_log = use_log and isinstance(native, _native.StdFst)
         native = native.to_log() if as_log else native
-        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial)
+        taken = consume or as_log
+        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial, taken)
         return _made(result.to_tropical() if as_log else result, one, one)
 
     return each(operation, fst)
@@ -312,9 +312,7 @@ def minimize_encoded(fst: Fst | Fsts, delta: float = DELTA) -> Fst | list[Fst]:
     """Kaldi's: states become one from which the same labels and costs (in multiples of `delta`) can be
     read, where they stand. For any automaton."""
     return each(
-        lambda one: _made(
-            _native.minimize_encoded(_check_kind(one, "minimize_encoded"), _check_delta(delta)), one, one
-        ),
+        lambda one: _made(_native.minimize_encoded(one.native, _check_delta(delta)), one, one),
         fst,
     )
 
@@ -354,39 +352,3 @@ def random_equivalent(
     return _native.random_equivalent(
         lefts, rights, paths, seed % 2**64, _check_delta(delta), max_length, by_weight
     )
-
-
-class Encoder:
-    """Packs output labels and costs into input labels, and back: one encoder for all automata that are to
-    be compared, or where one is made of the other in between.
-
-    >>> encoder = Encoder(labels=True, weights=True)
-    >>> encoder.decode(minimize(determinize(encoder.encode(fst))))
-    """
-
-    def __init__(self, labels: bool = True, weights: bool = True, arc_type: str = "standard"):
-        if arc_type not in _ENCODERS:
-            raise FstError(f"arc_type={arc_type!r}; expected {', '.join(_ENCODERS)}")
-        self.arc_type = arc_type
-        self._table = _ENCODERS[arc_type](labels, weights)
-        self.input_symbols = self.output_symbols = None
-
-    def _native_of(self, fst: Fst) -> Any:
-        if fst.arc_type != self.arc_type:
-            raise FstError(f"an encoder of {self.arc_type} arcs and an automaton with {fst.arc_type} arcs")
-        return fst.native
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def encode(self, fst: Fst) -> Fst:
-        """Labels are numbered from 1 on as they are met; a final cost becomes an arc to a new last state
-        where costs are encoded. The symbol tables are kept here for `decode`."""
-        self.input_symbols, self.output_symbols = fst.input_symbols, fst.output_symbols
-        return Fst.of_native(self._table.encode(self._native_of(fst)))
-
-    def decode(self, fst: Fst) -> Fst:
-        """Raises FstError where a label was not made by this encoder."""
-        result = Fst.of_native(self._table.decode(self._native_of(fst)))
-        result.input_symbols, result.output_symbols = self.input_symbols, self.output_symbols
-        return result

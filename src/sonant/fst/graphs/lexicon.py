@@ -359,7 +359,7 @@ def _problem(entry: Pronunciation, phones: Container[str] | None, allow_empty: b
     if not 0 < entry.probability <= 1:
         return f"the probability of {word!r} is {entry.probability}; expected a number above 0, and 1 at most"
     if not entry.phones and not allow_empty:
-        return f"{word!r} has no phones; expected at least one, or allow_empty=True"
+        return f"{word!r} has no phones; expected at least one"
     for phone in entry.phones:
         if phone == EPSILON or _DISAMBIGUATION.fullmatch(phone):
             return (

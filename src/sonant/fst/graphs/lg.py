@@ -96,7 +96,9 @@ def _tell(name: str, unknown: list[str], total: int, missing: Missing) -> None:
         return
     some = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
     text = f"{name}: {len(unknown)} of {total} words have no pronunciation in the lexicon: {some}"
-    if missing == "error" or len(unknown) == total:
+    if len(unknown) == total:
+        raise FstError(f"{text}; are the two of the same language, and of the same case?")
+    if missing == "error":
         raise FstError(f"{text}; add them to the lexicon, or leave out their n-grams (missing='warn')")
     if missing == "warn":
         _log.warning("%s; their n-grams are left out", text)
@@ -145,7 +147,7 @@ def compose_lg(
             "L o G accepts nothing: no sentence of the grammar has all its words in the lexicon, or the two "
             "were made with different tables of words"
         )
-    lg = determinize_star(lg, max_states=max_states, max_arcs=max_arcs)
+    lg = determinize_star(lg, max_states=max_states, max_arcs=max_arcs, consume=True)
     lg = arcmap(lg, map_type="to_std")
     report("determinized", lg)
     lg = push_special(minimize_encoded(lg))

@@ -1,12 +1,12 @@
-"""PyKaldi's functions that make an automaton of one or two: compose, determinize and so on; encoders."""
+"""PyKaldi's functions that make an automaton of one or two: compose, determinize and so on."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sonant import _native
 from sonant.errors import FstError
 from sonant.fst import Fst, transduction
 from sonant.kaldi.fstext import enums
-from sonant.kaldi.fstext.automata import FstBase, MutableFstBase
+from sonant.kaldi.fstext.automata import FstBase
 from sonant.kaldi.fstext.kinds import VECTOR_TYPES
 from sonant.kaldi.fstext.semirings import DELTA
 
@@ -117,52 +117,3 @@ def equivalent(ifst1: Any, ifst2: Any, delta: float = DELTA) -> bool:
     if check(ifst1, "equivalent")._arc is not check(ifst2, "equivalent")._arc:
         raise TypeError(f"arcs of type {ifst1._arc.type()} and {ifst2._arc.type()}; expected the same")
     return _native.equivalent(reducible(ifst1, "equivalent"), ifst2.native, delta)
-
-
-class EncodeMapper:
-    """What encoded labels stand for: give it to `fst.encode` and `fst.decode`."""
-
-    _table_type: ClassVar[Any]
-    _arc_type: ClassVar[str]
-
-    def __init__(self, encode_labels: bool = False, encode_weights: bool = False, encode: bool = True):
-        self._flags = enums.GetEncodeFlags(encode_labels, encode_weights)
-        self.table = self._table_type(encode_labels, encode_weights)
-        self._isymbols: Any = None
-        self._osymbols: Any = None
-
-    def flags(self) -> int:
-        """ENCODE_LABELS and ENCODE_WEIGHTS, as bits."""
-        return self._flags
-
-    def _encode(self, fst: MutableFstBase) -> None:
-        self._isymbols, self._osymbols = fst._isymbols, fst._osymbols
-        fst.native = self.table.encode(self._native_of(fst))
-        fst._isymbols = fst._osymbols = None
-
-    def _decode(self, fst: MutableFstBase) -> None:
-        fst.native = self.table.decode(self._native_of(fst))
-        fst._isymbols, fst._osymbols = self._isymbols, self._osymbols
-
-    def _native_of(self, fst: FstBase) -> Any:
-        if fst._arc.type() != self._arc_type:
-            raise TypeError(f"arcs of type {fst._arc.type()}; {type(self).__name__} has {self._arc_type}")
-        return fst.native
-
-
-class StdEncodeMapper(EncodeMapper):
-    """For automata with tropical costs."""
-
-    _table_type, _arc_type = _native.StdEncodeTable, "standard"
-
-
-class LogEncodeMapper(EncodeMapper):
-    """For automata with costs in the log semiring."""
-
-    _table_type, _arc_type = _native.LogEncodeTable, "log"
-
-
-class LatticeEncodeMapper(EncodeMapper):
-    """For lattices."""
-
-    _table_type, _arc_type = _native.LatticeEncodeTable, "lattice4"

@@ -6,11 +6,12 @@ from sonant.errors import FstError
 from sonant.fst import graphs
 from sonant.kaldi.fstext.arcs import StdArc
 from sonant.kaldi.fstext.kinds import StdVectorFst
+from sonant.kaldi.fstext.on_demand import NoArc, StdDeterministicOnDemandFst
 from sonant.kaldi.fstext.semirings import TropicalWeight
 from sonant.kaldi.fstext.symbols import SymbolTable
 
 
-class StdInverseContextFst:
+class StdInverseContextFst(StdDeterministicOnDemandFst):
     """The inverse of the context transducer C, from phones to windows of them, made as it is asked for."""
 
     def __init__(
@@ -30,14 +31,14 @@ class StdInverseContextFst:
     def start(self) -> int:
         return 0
 
-    def final(self, state: int) -> TropicalWeight:
-        return TropicalWeight.one() if self._context.is_final(state) else TropicalWeight.zero()
+    def final(self, s: int) -> TropicalWeight:
+        return TropicalWeight.one() if self._context.is_final(s) else TropicalWeight.zero()
 
     def get_arc(self, s: int, ilabel: int) -> StdArc:
-        """The arc on a phone or another symbol. Raises FstError where there is none."""
+        """The arc on a phone or another symbol. Raises FstError (a ValueError) where there is none."""
         step = self._context.step(s, ilabel)
         if step is None:
-            raise FstError(f"state {s} of the context has no arc with the label {ilabel}")
+            raise NoArc(f"state {s} of the context has no arc with the label {ilabel}")
         return StdArc(ilabel, step[0], TropicalWeight.one(), step[1])
 
     def ilabel_info(self) -> list[list[int]]:

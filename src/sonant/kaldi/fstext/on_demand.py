@@ -15,7 +15,7 @@ from sonant.kaldi.fstext.kinds import VECTOR_TYPES, StdConstFst, StdVectorFst
 from sonant.kaldi.fstext.semirings import TropicalWeight
 
 
-class _NoArc(FstError):
+class NoArc(FstError):
     """A state has no arc with a label: no reason to stop a composition."""
 
 
@@ -35,7 +35,7 @@ class _Called:
         try:
             arc = self._model.get_arc(state, label)
         except ValueError as error:
-            if isinstance(error, FstError) and not isinstance(error, _NoArc):
+            if isinstance(error, FstError) and not isinstance(error, NoArc):
                 raise
             return None
         return arc.weight.value, arc.olabel, arc.nextstate
@@ -66,7 +66,7 @@ class StdDeterministicOnDemandFst:
         """The arc with this label. Raises FstError (a ValueError) where there is none."""
         found = self._made().step(s, ilabel)
         if found is None:
-            raise _NoArc(f"state {s} has no arc with label {ilabel}")
+            raise NoArc(f"state {s} has no arc with label {ilabel}")
         cost, olabel, following = found
         return StdArc(ilabel, olabel, TropicalWeight(cost), following)
 
