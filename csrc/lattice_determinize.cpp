@@ -54,8 +54,14 @@ class PrunedDeterminization {
     close();
     keep_minimal();
     open(closed_, 0);
+    const std::uint64_t most_bytes = half_of_memory();
     while (!queue_.empty()) {
       const std::size_t states = opened_.size();
+      // Whatever the options: elements, strings with their table, tasks.
+      if (sizeof(Element) * elements_.size() + 24 * strings_.size() + sizeof(Task) * queue_.size() > most_bytes) {
+        work_.fail("its subsets need more than half of the memory of this machine (so far ", states, " states, ",
+                   arcs_.size(), " arcs). Bound it by max_memory, or take a smaller beam");
+      }
       if ((options_.max_states > 0 && states > std::uint64_t(options_.max_states)) ||
           (options_.max_arcs > 0 && arcs_.size() > std::uint64_t(options_.max_arcs)) ||
           (states % 10 == 0 && !enough_memory())) {

@@ -154,10 +154,7 @@ def sentence_level_confidence(lat: Any) -> tuple[float, int, list[int], list[int
     """(difference of costs of the best two sentences, how many there are, up to two, the best, the second).
 
     The difference is 0 where there is no path, infinite where there is one."""
-    lattice = lattice_of(lat)
-    if not lattice.is_compact:
-        lattice = lattice.determinize(1e9, max_memory=None)
-    found = lattice.sentence_confidence()
+    found = lattice_of(lat).sentence_confidence()
     sentences = [list(words) for words in (found.best, found.second) if words is not None]
     return found.difference, len(sentences), *([*sentences, [], []][:2])
 
