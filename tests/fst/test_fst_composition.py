@@ -21,6 +21,7 @@ from sonant.fst import (
     minimize,
     minimize_encoded,
     random_equivalent,
+    remove_eps_local,
 )
 
 Relation = dict[tuple[tuple[int, ...], tuple[int, ...]], float]
@@ -396,3 +397,13 @@ def test_an_encoder_of_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert all(encoder.decode(coded[i]).equal(many[i], 1e-9) for i in range(8))
+
+
+def test_what_is_consumed_is_empty_afterwards() -> None:
+    for operation in (determinize_star, remove_eps_local):
+        given = Fst.from_text("0 1 1 1 0.5\n1 2 0 0\n2 3 2 2\n3\n")
+        kept, wanted = given.copy(), operation(given)
+        made = operation(given, consume=True)
+        assert made.text() == wanted.text()
+        assert given.num_states == 0 and kept.num_states == 4
+        assert operation(given, consume=True).num_states == 0
