@@ -20,6 +20,7 @@ from sonant.kaldi.decoder import (
 from sonant.kaldi.fstext import utils
 from sonant.kaldi.gmm.am import AmDiagGmm, DecodableAmDiagGmmScaled
 from sonant.kaldi.hmm import TransitionModel
+from sonant.kaldi.lat.functions import determinize_lattice_phone_pruned
 from sonant.kaldi.matrix._checks import operand
 from sonant.kaldi.util.io import xopen
 
@@ -46,6 +47,9 @@ class Recognizer:
 
     def _make_decodable(self, input: Any) -> Any:
         return DecodableMatrixScaled(_filled(input, "loglikes"), self.acoustic_scale)
+
+    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+        return decoder.get_lattice()
 
     def decode(self, input: Any) -> dict[str, Any]:
         """Decodes log-likelihoods or features (frames, dim).
@@ -86,7 +90,7 @@ class Recognizer:
         }
         if isinstance(decoder, LatticeFasterDecoder):
             if decoder.get_options().determinize_lattice:
-                lattice: Any = decoder.get_lattice()
+                lattice: Any = self._determinized(decoder)
                 if scale is not None:
                     utils.scale_compact_lattice(scale, lattice)
             else:
@@ -101,6 +105,13 @@ def _filled(array: Any, name: str) -> Any:
     if operand(array, (None, None), None, name).shape[0] == 0:
         raise SearchError(f"{name}: a matrix without frames; expected one frame at least")
     return array
+
+
+def _with_phones(decoder: LatticeFasterDecoder, model: TransitionModel) -> Any:
+    """Determinized with phones first, as the model's transition-ids tell them."""
+    options = decoder.get_options()
+    raw = decoder.get_raw_lattice().connect()
+    return determinize_lattice_phone_pruned(raw, model, options.lattice_beam, options.det_opts)
 
 
 class MappedRecognizer(Recognizer):
@@ -130,6 +141,9 @@ class MappedRecognizer(Recognizer):
         return DecodableMatrixScaledMapped(
             self.transition_model, _filled(input, "loglikes"), self.acoustic_scale
         )
+
+    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+        return _with_phones(decoder, self.transition_model)
 
 
 class GmmRecognizer(Recognizer):
@@ -162,6 +176,9 @@ class GmmRecognizer(Recognizer):
         return DecodableAmDiagGmmScaled(
             self.acoustic_model, self.transition_model, _filled(input, "features"), self.acoustic_scale
         )
+
+    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+        return _with_phones(decoder, self.transition_model)
 
 
 # Decoders made with the recognizer, and models that are read with it: each recognizer has one of each.

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from sonant.errors import DecodingError, SearchError
-from sonant.fst import Fst, algorithms, special
+from sonant.fst import Fst, algorithms
 from sonant.kaldi.decoder.options import FasterDecoderOptions, LatticeFasterDecoderOptions
 from sonant.kaldi.fstext.kinds import CompactLatticeVectorFst, LatticeVectorFst, StdConstFst, StdVectorFst
 from sonant.kaldi.itf import DecodableInterface
+from sonant.kaldi.lat.functions import determinize_lattice_pruned
+from sonant.kaldi.lat.options import DeterminizeLatticePrunedOptions
 from sonant.search import GraphSearch, GraphSearchConfig, GraphStream
 
 _BLOCK = 256  # frames that are asked for at once
@@ -184,10 +186,9 @@ class LatticeFasterDecoder(_Decoder):
         """A compact lattice with one path for each sequence of words, the best one.
 
         Raises DecodingError, which is a RuntimeError, where no token survived."""
-        raw = algorithms.arcsort(algorithms.invert(self._lattice(use_final_probs)), "ilabel")
-        return CompactLatticeVectorFst.of_native(
-            algorithms.connect(special.determinize_lattice(algorithms.connect(raw))).native
-        )
+        options = DeterminizeLatticePrunedOptions(max_mem=self._options.det_opts.max_mem)
+        raw = self.get_raw_lattice(use_final_probs).connect()
+        return determinize_lattice_pruned(raw, self._options.lattice_beam, options)
 
 
 class LatticeFasterOnlineDecoder(LatticeFasterDecoder):

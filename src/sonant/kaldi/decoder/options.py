@@ -2,6 +2,7 @@
 
 from dataclasses import field
 
+from sonant.kaldi.lat.options import DeterminizeLatticePhonePrunedOptions
 from sonant.kaldi.util.options import Options, option
 from sonant.search import GraphSearchConfig
 from sonant.search.scores import LARGEST
@@ -23,14 +24,6 @@ class FasterDecoderOptions(Options):
             hash_ratio=self.hash_ratio,
             lattice=False,
         )
-
-
-class DeterminizeLatticePhonePrunedOptions(Options):
-    delta: float = option(1 / 1024, "delta", "Costs that differ by less are taken for equal")
-    max_mem: int = option(50000000, "max-mem", "Bytes that determinization may take, about")
-    phone_determinize: bool = option(True, "phone-determinize", "Determinize phones and words first")
-    word_determinize: bool = option(True, "word-determinize", "Determinize words")
-    minimize: bool = option(False, "minimize", "Push and minimize afterwards")
 
 
 class LatticeFasterDecoderOptions(Options):
