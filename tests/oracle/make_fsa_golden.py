@@ -383,6 +383,9 @@ def dense_cases():
     yield ctc, [
         "k2.intersect_dense(g, d, 4.0)", "k2.intersect_dense(g, d, 1e5).get_tot_scores(False, True).sum().backward(), p.grad",
         "k2.shortest_path(k2.intersect_dense(g, d, 4.0), True)",
+        "k2.intersect_dense_pruned(k2.ctc_topo(3), d, 50.0, 1e5, 0, 1000).scores.sum()",
+        "k2.intersect_dense_pruned(g, d, 50.0, 1e5, 0, 1000, frame_idx_name='t')",
+        "k2.intersect_dense_pruned(k2.ctc_topo(3), d, 50.0, 1e5, 0, 1000).get_tot_scores(True, True).sum().backward(), p.grad",
         f"k2.intersect_dense(k2.ctc_topo(3), d, 4.0, a_to_b_map={int32([1])})",
     ]
 

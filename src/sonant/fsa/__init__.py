@@ -42,6 +42,7 @@ from sonant.fsa.graphs import trivial_graph as trivial_graph
 from sonant.fsa.intersection import compose as compose
 from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
+from sonant.fsa.intersection import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.intersection import intersect_device as intersect_device
 from sonant.fsa.operations import add_epsilon_self_loops as add_epsilon_self_loops
 from sonant.fsa.operations import arc_sort as arc_sort

@@ -188,11 +188,11 @@ def reverse(fsa: Fsa) -> Fsa:
     values, arc_map = torch.cat([rows, ends]), torch.cat([_identity(fsa), torch.full_like(ends[:, 0], -1)])
     order = torch.arange(len(place), device=fsa.device)
     found = _rearranged(fsa, place, order, values, arc_map, int(new_splits[-1]), new_splits)
-    _mend_final(found)
+    mend_final(found)
     return found
 
 
-def _mend_final(fsa: Fsa, names: tuple[str, ...] = ("aux_labels",)) -> None:
+def mend_final(fsa: Fsa, names: tuple[str, ...] = ("aux_labels",)) -> None:
     """aux_labels -1 on final arcs and only there, as the labels are now."""
     for name in names:
         value = dict(fsa.named_tensor_attr()).get(name)
@@ -219,7 +219,7 @@ def closure(fsa: Fsa) -> Fsa:
     values, arc_map = torch.cat([rows, end]), torch.cat([_identity(fsa), _identity(fsa).new_tensor([-1])])
     order = torch.arange(len(values), device=fsa.device)
     found = _rearranged(fsa, values[:, 0], order, values, arc_map, states, arcs.fsa_splits())
-    _mend_final(found)
+    mend_final(found)
     return found
 
 
