@@ -1,52 +1,16 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <limits>
 #include <vector>
 
-#include "fsa_algorithms.h"
+#include "fsa_arrays.h"
 #include "fsa_scores.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using namespace fsa_arrays;
 
 namespace {
-
-using Ints = nb::ndarray<const std::int32_t, nb::c_contig, nb::device::cpu>;
-using IntsOut = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-sonant::FsaGraphs graphs_of(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits) {
-  if (arcs.ndim() != 2 || arcs.shape(1) != 4) throw std::invalid_argument("arcs are (num_arcs, 4)");
-  return {{arcs.data(), arcs.size()}, {state_splits.data(), state_splits.size()}, {fsa_splits.data(), fsa_splits.size()}};
-}
-
-using Array = nb::ndarray<nb::numpy, std::int32_t>;
-
-Array array_of(std::vector<std::int32_t> values, std::size_t columns = 0) {
-  auto* kept = new std::vector<std::int32_t>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
-  if (columns == 0) return Array(kept->data(), {kept->size()}, owner);
-  return Array(kept->data(), {kept->size() / columns, columns}, owner);
-}
-
-// (arcs, state_splits, fsa_splits, map_a, map_b)
-nb::tuple tuple_of(sonant::FsaBatch batch) {
-  return nb::make_tuple(array_of(std::move(batch.arcs), 4), array_of(std::move(batch.state_splits)),
-                        array_of(std::move(batch.fsa_splits)), array_of(std::move(batch.map_a)),
-                        array_of(std::move(batch.map_b)));
-}
-
-std::span<const std::int32_t> span_of(const Ints& values) { return {values.data(), values.size()}; }
-
-void check_sizes(const sonant::FsaGraphs& graphs, std::size_t per_arc, std::size_t per_state, std::size_t best) {
-  if (per_arc != graphs.arcs.size() / 4 || per_state != graphs.states() || best != graphs.states()) {
-    throw std::invalid_argument("an array has not one element for each arc or state");
-  }
-}
 
 // The two directions differ in which function computes, and that is all.
 template <class T>
@@ -117,18 +81,6 @@ nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_spl
                         array_of(std::move(made.map_values)));
 }
 
-void check_pairs(const Ints& a_of, std::size_t a, const Ints& b_of, std::size_t b) {
-  const auto within = [](const Ints& values, std::size_t end) {
-    for (const std::int32_t i : span_of(values)) {
-      if (i < 0 || std::size_t(i) >= end) return false;
-    }
-    return true;
-  };
-  if (a_of.size() != b_of.size() || !within(a_of, a) || !within(b_of, b)) {
-    throw std::invalid_argument("a_of and b_of are no pairs of what is there");
-  }
-}
-
 template <class T>
 void bind_dense(nb::module_& m) {
   using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -136,7 +88,7 @@ void bind_dense(nb::module_& m) {
       "fsa_intersect_dense",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, const Matrix& dense,
          const Ints& row_splits, const Ints& a_of, const Ints& b_of, double beam, std::int64_t max_states, std::int64_t max_arcs,
-         double search_beam, std::int64_t min_active, std::int64_t max_active, bool allow_partial, int num_threads) {
+         int num_threads) {
         const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
         check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
         check_pairs(a_of, graphs.fsas(), b_of, row_splits.size() - 1);
@@ -146,15 +98,13 @@ void bind_dense(nb::module_& m) {
           graphs.check("intersect_dense");
           batch = sonant::fsa_intersect_dense(graphs, scores.data(),
                                               sonant::DenseFsas<T>{dense.data(), dense.shape(1), span_of(row_splits)},
-                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs},
-                                              {search_beam, min_active, max_active, allow_partial}, num_threads);
+                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs}, num_threads);
         }
         return tuple_of(std::move(batch));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
       "dense"_a.noconvert(), "row_splits"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "beam"_a, "max_states"_a,
-      "max_arcs"_a, "search_beam"_a = std::numeric_limits<double>::infinity(), "min_active"_a = 0,
-      "max_active"_a = std::numeric_limits<std::int64_t>::max(), "allow_partial"_a = false,
+      "max_arcs"_a,
       "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into the automata, into dense)");
 }
 

@@ -42,7 +42,6 @@ from sonant.fsa.graphs import trivial_graph as trivial_graph
 from sonant.fsa.intersection import compose as compose
 from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
-from sonant.fsa.intersection import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.intersection import intersect_device as intersect_device
 from sonant.fsa.operations import add_epsilon_self_loops as add_epsilon_self_loops
 from sonant.fsa.operations import arc_sort as arc_sort
@@ -56,6 +55,9 @@ from sonant.fsa.operations import reverse as reverse
 from sonant.fsa.operations import shortest_path as shortest_path
 from sonant.fsa.operations import top_sort as top_sort
 from sonant.fsa.operations import union as union
+from sonant.fsa.pruned_search import DecodeStateInfo as DecodeStateInfo
+from sonant.fsa.pruned_search import OnlineDenseIntersecter as OnlineDenseIntersecter
+from sonant.fsa.pruned_search import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.ragged import RaggedShape as RaggedShape
 from sonant.fsa.ragged import RaggedTensor as RaggedTensor
 from sonant.fsa.sampling import is_rand_equivalent as is_rand_equivalent
