@@ -1,11 +1,13 @@
 #include "fsa_pruned.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
 
+#include "array.h"
 #include "fst_error.h"
 #include "pool.h"
 
@@ -19,32 +21,67 @@ constexpr std::size_t kPruneEvery = 20;
 constexpr double kWidest = 1e10;
 // Frames at the end in which less is cut off.
 constexpr std::int32_t kLastOnes = 4;
+// Candidates that are looked through at once.
+constexpr std::size_t kBlock = 1024;
 // How many states ahead the arcs of a state are asked for.
 constexpr std::size_t kAhead = 6;
 
-// Numbers states in the order in which they come; open addressing. Emptied in the time of what is in it.
-class ActiveStates {
+// Numbers states in the order in which they come, by a table of all states there are.
+class DirectStates {
  public:
+  explicit DirectStates(std::size_t states) { numbers_.resize(states, -1); }
+  bool perhaps(std::int32_t state) const { return numbers_[std::size_t(state)] >= 0; }
+  std::int32_t find(std::int32_t state) const { return numbers_[std::size_t(state)]; }
+  void prefetch(std::int32_t) const {}
+  std::int32_t number(std::int32_t state, std::int32_t next) {
+    std::int32_t& number = numbers_[std::size_t(state)];
+    if (number < 0) number = next;
+    return number;
+  }
+  void clear(const std::vector<std::int32_t>& states) {
+    for (const std::int32_t state : states) numbers_[std::size_t(state)] = -1;
+  }
+
+ private:
+  std::vector<std::int32_t> numbers_;
+};
+
+// The same by open addressing, in memory that goes with how many there are.
+class HashedStates {
+ public:
+  // False where the state surely is not in; as small as the first cache.
+  bool perhaps(std::int32_t state) const {
+    const std::size_t bit = place(state, shift_ - kBits);
+    return (bits_[bit / 64] >> (bit % 64)) & 1;
+  }
   std::int32_t find(std::int32_t state) const {
     for (std::size_t i = place(state);; i = (i + 1) & mask()) {
       if (slots_[i].number < 0 || slots_[i].state == state) return slots_[i].number;
     }
   }
-  // The number of the state, which is count() before the call where it is new.
-  std::int32_t number(std::int32_t state) {
+  std::int32_t number(std::int32_t state, std::int32_t next) {
     for (std::size_t i = place(state);; i = (i + 1) & mask()) {
       if (slots_[i].number < 0) {
-        slots_[i] = {state, std::int32_t(used_.size())};
-        used_.push_back(std::uint32_t(i));
-        if (2 * used_.size() > slots_.size()) grow();
-        return std::int32_t(used_.size()) - 1;
+        slots_[i] = {state, next};
+        set(state);
+        if (2 * std::size_t(next) > slots_.size()) grow();
+        return next;
       }
       if (slots_[i].state == state) return slots_[i].number;
     }
   }
-  void clear() {
-    for (const std::uint32_t i : used_) slots_[i].number = -1;
-    used_.clear();
+  void clear(const std::vector<std::int32_t>& states) {
+    if (states.size() > slots_.size() / 8) {
+      std::fill(slots_.begin(), slots_.end(), Slot{0, -1});
+      std::fill(bits_.begin(), bits_.end(), 0);
+      return;
+    }
+    for (auto state = states.rbegin(); state != states.rend(); ++state) {  // later ones lie behind earlier ones
+      std::size_t i = place(*state);
+      while (slots_[i].state != *state || slots_[i].number < 0) i = (i + 1) & mask();
+      slots_[i].number = -1;
+      bits_[place(*state, shift_ - kBits) / 64] = 0;
+    }
   }
   void prefetch(std::int32_t state) const { __builtin_prefetch(&slots_[place(state)]); }
 
@@ -53,32 +90,38 @@ class ActiveStates {
     std::int32_t state, number;
   };
   std::size_t mask() const { return slots_.size() - 1; }
-  std::size_t place(std::int32_t state) const { return (std::uint32_t(state) * 2654435769u) >> shift_; }
+  std::size_t place(std::int32_t state, int shift) const { return (std::uint32_t(state) * 2654435769u) >> shift; }
+  std::size_t place(std::int32_t state) const { return place(state, shift_); }
+  void set(std::int32_t state) {
+    const std::size_t bit = place(state, shift_ - kBits);
+    bits_[bit / 64] |= std::uint64_t(1) << (bit % 64);
+  }
   void grow() {
     std::vector<Slot> before(2 * slots_.size(), Slot{0, -1});
     before.swap(slots_);
     --shift_;
-    for (const std::uint32_t place_before : used_) {
-      const Slot slot = before[place_before];
+    bits_.assign(2 * bits_.size(), 0);
+    for (const Slot& slot : before) {
+      if (slot.number < 0) continue;
       std::size_t i = place(slot.state);
       while (slots_[i].number >= 0) i = (i + 1) & mask();
       slots_[i] = slot;
-    }
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].number >= 0) used_[std::size_t(slots_[i].number)] = std::uint32_t(i);
+      set(slot.state);
     }
   }
-  std::vector<Slot> slots_{256, Slot{0, -1}};
+  static constexpr int kBits = 3;  // a slot has 2^3 bits
+  std::vector<Slot> slots_ = std::vector<Slot>(256, Slot{0, -1});
+  std::vector<std::uint64_t> bits_ = std::vector<std::uint64_t>(256 * (1 << kBits) / 64);
   int shift_ = 24;
-  std::vector<std::uint32_t> used_;
 };
 
 }  // namespace
 
 template <class T>
 struct SearchSpace {
-  ActiveStates active;
-  std::vector<TakenArc<T>> candidates;
+  HashedStates hashed;
+  std::unique_ptr<DirectStates> direct;
+  Array<TakenArc<T>> candidates;
 };
 
 template <class T>
@@ -143,6 +186,58 @@ void PrunedStream<T>::complete(std::vector<TakenArc<T>> arcs, std::vector<std::i
   forward_ = std::move(forward);
 }
 
+// Of the arcs that are in reach those that lead to states with an arc above the cutoff, and are within the output beam of
+// the best arc there.
+template <class T>
+template <class States>
+void PrunedStream<T>::take(States& active, TakenArc<T>* candidates, std::size_t count, double cutoff) {
+  const auto end_of = [&](const TakenArc<T>& arc) { return forward_[std::size_t(arc.from)] + double(arc.score); };
+  std::array<std::uint32_t, kBlock> chosen;
+
+  // States of the next frame, by the first arc that ends there above the beam; such arcs get the complement of its number.
+  std::vector<std::int32_t> states;
+  std::vector<double> next;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    TakenArc<T>* block = candidates + begin;
+    std::size_t above = 0;
+    for (std::size_t i = 0; i < std::min(kBlock, count - begin); ++i) {
+      chosen[above] = std::uint32_t(i);
+      above += end_of(block[i]) > cutoff;
+    }
+    for (std::size_t i = 0; i < above; ++i) {
+      if (i + kAhead < above) active.prefetch(block[chosen[i + kAhead]].to);
+      TakenArc<T>& arc = block[chosen[i]];
+      const double there = end_of(arc);
+      const auto number = std::size_t(active.number(arc.to, std::int32_t(states.size())));
+      if (number == states.size()) {
+        states.push_back(arc.to);
+        next.push_back(there);
+      } else if (there > next[number]) {
+        next[number] = there;
+      }
+      arc.to = ~std::int32_t(number);
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const TakenArc<T>* block = candidates + begin;
+    std::size_t possible = 0;
+    for (std::size_t i = 0; i < std::min(kBlock, count - begin); ++i) {
+      chosen[possible] = std::uint32_t(i);
+      possible += std::size_t(block[i].to < 0) | std::size_t(active.perhaps(block[i].to));
+    }
+    for (std::size_t i = 0; i < possible; ++i) {
+      TakenArc<T> arc = block[chosen[i]];
+      arc.to = arc.to < 0 ? ~arc.to : active.find(arc.to);
+      if (arc.to < 0) continue;
+      candidates[kept] = arc;
+      kept += end_of(arc) - next[std::size_t(arc.to)] >= -beams_.output;
+    }
+  }
+  active.clear(states);
+  complete({candidates, candidates + kept}, std::move(states), std::move(next));
+}
+
 template <class T>
 void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t columns, bool last_ones,
                            SearchSpace<T>& space, Work& work) {
@@ -177,9 +272,10 @@ void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t c
   // An arc that ends below the beam stays only with a state that another arc took there, and within the output beam of it.
   const double reach = beam_ + beams_.output;
   double low = best - reach;
-  std::vector<TakenArc<T>>& candidates = space.candidates;
-  candidates.clear();
-  std::size_t looked_at = 0;
+  // Whether an arc is in reach, above the beam, or leads to an active state is hard to foresee: lists are made without
+  // branches, by writing each and going on only where it counts.
+  Array<TakenArc<T>>& candidates = space.candidates;
+  std::size_t count = 0, looked_at = 0;
   for (std::size_t s = 0; s < states_.size(); ++s) {
     if (s + kAhead < states_.size()) {
       __builtin_prefetch(&splits[states_[s + kAhead]]);
@@ -189,12 +285,14 @@ void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t c
     const double here = forward[s];
     if (!(here + best_step > low)) continue;
     const std::int32_t end = splits[states_[s] + 1];
-    looked_at += std::size_t(end - splits[states_[s]]);
+    const auto leaving = std::size_t(end - splits[states_[s]]);
+    looked_at += leaving;
+    if (candidates.size() < count + leaving) candidates.resize(2 * (count + leaving));
     for (std::int32_t arc = splits[states_[s]]; arc < end; ++arc) {
       const T score = score_of(arc);
       const double there = here + double(score);
-      if (!(there > low)) continue;
-      candidates.push_back({arc, std::int32_t(s), arcs[4 * std::size_t(arc) + 1], score});
+      candidates[count] = {arc, std::int32_t(s), arcs[4 * std::size_t(arc) + 1], score};
+      count += there > low;
       if (there > best) {
         best = there;
         low = best - reach;
@@ -202,42 +300,14 @@ void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t c
     }
   }
   work.steps(looked_at + states_.size());
-
-  // States of the next frame, by the first arc that ends there above the beam. Other arcs keep their state for now, as
-  // its complement.
-  const double cutoff = best - beam_;
-  ActiveStates& active = space.active;
-  std::vector<std::int32_t> states;
-  std::vector<double> next;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (i + 8 < candidates.size()) active.prefetch(candidates[i + 8].to);
-    TakenArc<T>& arc = candidates[i];
-    const double there = forward[std::size_t(arc.from)] + double(arc.score);
-    if (!(there > cutoff)) {
-      arc.to = ~arc.to;
-      continue;
-    }
-    const std::int32_t number = active.number(arc.to);
-    if (std::size_t(number) == states.size()) {
-      states.push_back(arc.to);
-      next.push_back(there);
-    } else {
-      next[std::size_t(number)] = std::max(next[std::size_t(number)], there);
-    }
-    arc.to = number;
+  // A table of all states is no more than the candidates take, or else is not made.
+  const auto all = std::size_t(a.graphs.fsa_splits[a_fsa_ + 1] - a.graphs.fsa_splits[a_fsa_]);
+  if (all <= count) {
+    if (!space.direct) space.direct = std::make_unique<DirectStates>(all);
+    take(*space.direct, candidates.data(), count, best - beam_);
+  } else {
+    take(space.hashed, candidates.data(), count, best - beam_);
   }
-  std::size_t kept = 0;
-  for (TakenArc<T>& arc : candidates) {
-    const double there = forward[std::size_t(arc.from)] + double(arc.score);
-    if (arc.to < 0) {
-      if (there < low) continue;  // as the best got better meanwhile
-      arc.to = active.find(~arc.to);
-      if (arc.to < 0) continue;
-    }
-    if (there - next[std::size_t(arc.to)] >= -beams_.output) candidates[kept++] = arc;
-  }
-  active.clear();
-  complete({candidates.begin(), candidates.begin() + std::ptrdiff_t(kept)}, std::move(states), std::move(next));
   work.made(frames_.size(), arcs_);
   if (frames_.size() % kPruneEvery == 0) prune(frames_.size() - std::min(frames_.size(), 2 * kPruneEvery), work);
 }

@@ -84,6 +84,8 @@ class PrunedStream {
   void complete(std::vector<TakenArc<T>> arcs, std::vector<std::int32_t> states, std::vector<double> forward);
   void step(const SearchGraphs<T>& a, const T* row, std::size_t columns, bool last_ones, SearchSpace<T>& space,
             Work& work);
+  template <class States>
+  void take(States& active, TakenArc<T>* candidates, std::size_t count, double cutoff);
   void end(const SearchGraphs<T>& a, Work& work);
   void prune(std::size_t begin, Work& work);
   void adapt_beam(bool last_ones);
