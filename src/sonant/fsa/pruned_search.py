@@ -1,4 +1,6 @@
-"""Decoding: automata with the output of a network, by a search with beams; whole, and chunk by chunk (k2's)."""
+"""Decoding: automata with the output of a network, by a search with beams; whole, and chunk by chunk
+(k2's).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,17 +37,19 @@ def intersect_dense_pruned(
 ) -> Fsa:
     """What a search finds of intersect_dense: a batch with a lattice for each segment of b_fsas.
 
-    a_fsas is one automaton (or a batch of one) for all segments, or a batch with one for each. At each frame the
-    states within a beam of the best one are followed; the beam is search_beam, less where there are more than
-    max_active_states, more where there are fewer than min_active_states (`sonant.ops.fsa_pruned` says how), which
-    holds about. Of what was followed all arcs on paths within output_beam of the best path stay. Memory goes with
-    the states that are active. Scores are differentiable in both inputs, and the names are as in intersect_dense.
+    a_fsas is one automaton (or a batch of one) for all segments, or a batch with one for each. At each
+    frame the states within a beam of the best one are followed; the beam is search_beam, less where there
+    are more than max_active_states, more where there are fewer than min_active_states
+    (`sonant.ops.fsa_pruned` says how), which holds about. Of what was followed all arcs on paths within
+    output_beam of the best path stay. Memory goes with the states that are active. Scores are
+    differentiable in both inputs, and the names are as in intersect_dense.
 
-    Without a path a lattice has a start and a final state alone. With allow_partial and no final state among those of
-    the last frame, all of them are final, by arcs that score 0 and come from no arc of a_fsas.
+    Without a path a lattice has a start and a final state alone. With allow_partial and no final state
+    among those of the last frame, all of them are final, by arcs that score 0 and come from no arc of
+    a_fsas.
 
-    Raises FstError for labels that the network has no class for, for numbers and beams that do not fit, and for
-    scores that are NaN or +inf.
+    Raises FstError for labels that the network has no class for, for numbers and beams that do not fit, and
+    for scores that are NaN or +inf.
     """
     check_dense("intersect_dense_pruned", a_fsas, b_fsas)
     beams = fsa_pruned.Beams(
@@ -53,7 +57,9 @@ def intersect_dense_pruned(
     )
     count, segments = a_fsas.arcs.dim0() if len(a_fsas.shape) == 3 else 1, b_fsas.dim0()
     if count not in (1, segments):
-        raise FstError(f"intersect_dense_pruned: {count} automata and {segments} segments, expected 1 or as many")
+        raise FstError(
+            f"intersect_dense_pruned: {count} automata and {segments} segments, expected 1 or as many"
+        )
     graph_of = torch.arange(segments, dtype=torch.int32)
     lattices = fsa_pruned.intersect(
         _graphs(a_fsas, "intersect_dense_pruned"),
@@ -71,7 +77,8 @@ def intersect_dense_pruned(
 
 @dataclass(frozen=True)
 class DecodeStateInfo:
-    """Where the search of one recording stands after some chunks; OnlineDenseIntersecter makes and takes it.
+    """Where the search of one recording stands after some chunks; OnlineDenseIntersecter makes and takes
+    it.
 
     A state stays as it is when it is used, so that a recording may go on from it in more than one way.
     """
@@ -91,10 +98,11 @@ class DecodeStateInfo:
 
 
 class OnlineDenseIntersecter:
-    """The search of intersect_dense_pruned with allow_partial, chunk by chunk, of several recordings at once.
+    """The search of intersect_dense_pruned with allow_partial, chunk by chunk, of several recordings at
+    once.
 
-    decoding_graph is one automaton, or a batch of one; its scores are taken as they are now. num_streams is k2's
-    number of recordings that may be in one batch. The chunks of a recording give what the whole gives.
+    decoding_graph is one automaton, or a batch of one; its scores are taken as they are now. num_streams is
+    k2's number of recordings that may be in one batch. The chunks of a recording give what the whole gives.
     """
 
     def __init__(
@@ -121,22 +129,28 @@ class OnlineDenseIntersecter:
     def decode(
         self, dense_fsas: DenseFsaVec, decode_states: Sequence[DecodeStateInfo | None]
     ) -> tuple[Fsa, list[DecodeStateInfo]]:
-        """The next chunk of some recordings: segment i goes on from decode_states[i], or starts where it is None.
+        """The next chunk of some recordings: segment i goes on from decode_states[i], or starts where it is
+        None.
 
-        Gives the lattice of each recording from its start to here, as if it ended here (not differentiable), with the
-        graph's attributes; and the states to go on from. Raises FstError where the numbers of segments and states do
-        not agree, and for states of another intersecter.
+        Gives the lattice of each recording from its start to here, as if it ended here (not
+        differentiable), with the graph's attributes; and the states to go on from. Raises FstError where
+        the numbers of segments and states do not agree, and for states of another intersecter.
         """
         check_dense("OnlineDenseIntersecter", self.decoding_graph, dense_fsas)
         count = dense_fsas.dim0()
         if len(decode_states) != count or count > self.num_streams:
             raise FstError(
-                f"OnlineDenseIntersecter: {count} segments and {len(decode_states)} states, expected as many of both, "
+                f"OnlineDenseIntersecter: {count} segments and {len(decode_states)} states, expected as "
+                "many of both, "
                 f"num_streams={self.num_streams} at most"
             )
         for i, state in enumerate(decode_states):
-            if state is not None and (not isinstance(state, DecodeStateInfo) or state._intersecter is not self):
-                raise FstError(f"OnlineDenseIntersecter: state {i} is {state!r}, expected None or one of this object")
+            if state is not None and (
+                not isinstance(state, DecodeStateInfo) or state._intersecter is not self
+            ):
+                raise FstError(
+                    f"OnlineDenseIntersecter: state {i} is {state!r}, expected None or one of this object"
+                )
         streams = [self._search.start(0) if state is None else state._stream for state in decode_states]
         row_splits = dense_fsas.shape().row_splits(1)
         (values, state_splits, fsa_splits, map_a), scores, streams = self._search.advance(

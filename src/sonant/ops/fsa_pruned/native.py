@@ -53,8 +53,8 @@ class Search:
     ) -> tuple[list[Tensor], Tensor, list[Any]]:
         """A chunk of each recording, laid out as a whole one.
 
-        (arcs, state_splits, fsa_splits, arc map) of the lattice of each up to here, as if it ended here; scores of its
-        arcs; and the recordings after the chunk, while `streams` stay where they were.
+        (arcs, state_splits, fsa_splits, arc map) of the lattice of each up to here, as if it ended here;
+        scores of its arcs; and the recordings after the chunk, while `streams` stay where they were.
         """
         found, scores, after = self._search.advance(_array(dense), _array(row_splits), list(streams))
         return [torch.from_numpy(array) for array in found[:4]], torch.from_numpy(scores), after

@@ -1,5 +1,6 @@
 """Token passing by dictionaries, as the docstring of the folder says, and best scores from both ends."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +18,9 @@ Taken = tuple[int, int, int, float]
 def _forward(
     arcs: list[list[int]], leaving: list[range], scores: list[float], rows: list[list[float]], beams: "Beams"
 ) -> tuple[list[dict[int, float]], list[list[Taken]]]:
-    """The active states at each frame, in the order in which they are met, with their scores; the arcs between."""
+    """The active states at each frame, in the order in which they are met, with their scores; the arcs
+    between.
+    """
     final, beam = len(leaving) - 1, beams.search
     active: list[dict[int, float]] = [{0: 0.0}]
     taken: list[list[Taken]] = []
@@ -30,7 +33,9 @@ def _forward(
         else:
             beam = 0.8 * beam + 0.2 * beams.search
         steps = [
-            (arc, s, arcs[arc][1], scores[arc] + row[arcs[arc][2] + 1]) for s in active[-1] for arc in leaving[s]
+            (arc, s, arcs[arc][1], scores[arc] + row[arcs[arc][2] + 1])
+            for s in active[-1]
+            for arc in leaving[s]
         ]
         ends = [active[-1][source] + score for _, source, _, score in steps]
         cutoff = max(ends, default=NONE) - beam
@@ -76,7 +81,7 @@ def intersect(
     for i, graph in enumerate(graph_of.tolist()):
         first, end = graphs.fsa_splits[graph : graph + 2].tolist()
         splits = graphs.state_splits[first : end + 1].tolist()
-        leaving = [range(a, b) for a, b in zip(splits, splits[1:], strict=False)]
+        leaving = [range(a, b) for a, b in pairwise(splits)]
         begin, stop = row_splits[i : i + 2].tolist()
         active, kept = [{}], []
         if len(leaving) > 1:
@@ -88,8 +93,8 @@ def intersect(
             fsa_splits.append(fsa_splits[-1] + states)
             continue
         used = [{source for _, source, _, _ in steps} for steps in kept] + [set(active[-1])]
-        number = {(t, s): None for t, here in enumerate(active) for s in here if s in used[t]}
-        number = {place: n for n, place in enumerate(number)}
+        places = [(t, s) for t, here in enumerate(active) for s in here if s in used[t]]
+        number = {place: n for n, place in enumerate(places)}
         for t, steps in enumerate(kept):
             for s in active[t]:
                 for arc, source, dest, _ in steps:
