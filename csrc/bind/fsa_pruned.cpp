@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fsa_arrays.h"
+#include "fsa_paths.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -98,6 +99,22 @@ void bind_pruned(nb::module_& m, const char* stream, const char* search) {
       "dense"_a.noconvert(), "row_splits"_a.noconvert(), "a_of"_a.noconvert(), "search_beam"_a, "output_beam"_a,
       "min_active"_a, "max_active"_a, "allow_partial"_a, "num_threads"_a = 0,
       "(arcs, state_splits, fsa_splits, arc map into the automata, into dense)");
+  m.def(
+      "fsa_shortest_paths",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, std::int32_t count) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+        sonant::FsaBestPaths found;
+        {
+          nb::gil_scoped_release no_gil;
+          graphs.check_acyclic("shortest_paths");
+          found = sonant::fsa_shortest_paths(graphs, scores.data(), count);
+        }
+        return nb::make_tuple(array_of(std::move(found.paths)), array_of(std::move(found.sizes)),
+                              array_of(std::move(found.arcs)));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(), "count"_a,
+      "(paths of each automaton, arcs of each path, the arcs)");
   nb::class_<sonant::PrunedStream<T>>(m, stream)
       .def_prop_ro("a_fsa", &sonant::PrunedStream<T>::a_fsa)
       .def_prop_ro("num_frames", &sonant::PrunedStream<T>::num_frames)
