@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -37,11 +36,11 @@ class Intersection {
     work_.what = "an automaton of " + std::to_string(states_) + " states and " + std::to_string(rows_ - 1) + " frames";
   }
 
-  FsaBatch operator()(const DenseLimits& limits, const DenseSearch& search) {
+  FsaBatch operator()(const DenseLimits& limits) {
     FsaBatch result;
     if (states_ > 1) {
       find_entering();
-      forward(search);
+      forward();
       // A beam of nothing keeps the best paths alone, which is as few as there can be.
       double beam = limits.beam;
       while (!backward(beam, beam > 0 ? limits : kNoLimits)) beam = beam < 0.01 ? 0 : std::min(beam / 2, 1000.0);
@@ -61,7 +60,7 @@ class Intersection {
 
   // Which states are reached at each frame, by number, and their best scores. Only the row of label -1 leads to the
   // final state.
-  void forward(const DenseSearch& search) {
+  void forward() {
     active_.assign(1, {0, 0});
     frames_ = {0, 1};
     best_ = kNone;
@@ -75,7 +74,6 @@ class Intersection {
         there = score;
       });
       if (t == rows_ - 1) break;
-      const double least = prune(search, touched, next);
       if (touched.size() > std::size_t(states_) / 8) {
         touched.clear();
         for (std::int32_t s = 0; s < states_; ++s) touched.push_back(s);
@@ -83,7 +81,7 @@ class Intersection {
         std::sort(touched.begin(), touched.end());
       }
       for (const std::int32_t s : touched) {
-        if (next[s] >= least && next[s] > kNone) active_.push_back({s, next[s]});
+        if (next[s] > kNone) active_.push_back({s, next[s]});
         next[s] = kNone;
       }
       touched.clear();
@@ -91,29 +89,6 @@ class Intersection {
       work_.made(active_.size(), 0);
     }
     best_ = next[states_ - 1];
-    partial_ = best_ == kNone && search.allow_partial;
-    if (partial_) {
-      for (const Active& last : frame(rows_ - 1)) best_ = std::max(best_, last.score);
-    }
-  }
-
-  // The lowest score that stays at a frame: within the beam of the best one, and no more and no fewer states than may
-  // be.
-  static double prune(const DenseSearch& search, const std::vector<std::int32_t>& touched,
-                      const std::vector<double>& scores) {
-    if (search.beam == std::numeric_limits<double>::infinity() || touched.empty()) return kNone;
-    std::vector<double> sorted;
-    for (const std::int32_t s : touched) sorted.push_back(scores[s]);
-    double least = *std::max_element(sorted.begin(), sorted.end()) - search.beam;
-    const auto within = std::count_if(sorted.begin(), sorted.end(), [&](double score) { return score >= least; });
-    const auto nth = [&](std::int64_t n) {
-      if (n >= std::int64_t(sorted.size())) return kNone;
-      std::nth_element(sorted.begin(), sorted.begin() + std::ptrdiff_t(n - 1), sorted.end(), std::greater<>());
-      return sorted[std::size_t(n - 1)];
-    };
-    if (within > search.max_active) least = nth(std::max<std::int64_t>(search.max_active, 1));
-    if (within < search.min_active) least = nth(search.min_active);
-    return least;
   }
 
   // From the end on: which arcs lie on a path within the beam. False where they are too many.
@@ -137,9 +112,7 @@ class Intersection {
       };
       std::size_t leading = 0;
       for (const std::int32_t s : alive) leading += std::size_t(into_begin_[s + 1] - into_begin_[s]);
-      if (last && partial_) {
-        for (const Active& here : frame(t)) look_at(here.state, states_ - 1, here.score, made_up(here.state));
-      } else if (last || leading > into_arcs_.size() / 16) {
+      if (last || leading > into_arcs_.size() / 16) {
         each_arc(t, look_at);
       } else {  // few states have a way on: only what leads to them is looked at
         for (const Active& here : frame(t)) alpha_[here.state] = here.score;
@@ -202,7 +175,7 @@ class Intersection {
         while (i < arcs.size() && source(arcs[i]) < s) ++i;
         for (; i < arcs.size() && source(arcs[i]) == s; ++i) {
           const std::int32_t arc = arcs[i];
-          result.add_arc(here[s], there[dest(arc)], label(arc), std::max(arc, -1), std::int32_t(offset(t, arc)));
+          result.add_arc(here[s], there[dest(arc)], label(arc), arc, std::int32_t(offset(t, arc)));
         }
         result.end_state();
         here[s] = -1;
@@ -238,17 +211,15 @@ class Intersection {
     }
   }
 
-  // An arc of score 0 to the final state that is not in the automaton.
-  static std::int32_t made_up(std::int32_t state) { return -2 - state; }
-  std::int32_t source(std::int32_t arc) const { return arc < 0 ? -2 - arc : a_.arcs[4 * std::size_t(arc)]; }
-  std::int32_t dest(std::int32_t arc) const { return arc < 0 ? states_ - 1 : arcs_[arc - begin_].dest; }
-  std::int32_t label(std::int32_t arc) const { return arc < 0 ? -1 : arcs_[arc - begin_].label; }
+  std::int32_t source(std::int32_t arc) const { return a_.arcs[4 * std::size_t(arc)]; }
+  std::int32_t dest(std::int32_t arc) const { return arcs_[arc - begin_].dest; }
+  std::int32_t label(std::int32_t arc) const { return arcs_[arc - begin_].label; }
   std::size_t offset(std::int32_t t, std::int32_t arc) const {
     return std::size_t(row_ + t) * dense_.columns + std::size_t(label(arc) + 1);
   }
   const T* row_of(std::int32_t t) const { return dense_.scores + std::size_t(row_ + t) * dense_.columns + 1; }
   double weight(const T* row, std::int32_t arc) const {
-    return arc < 0 ? double(row[-1]) : arcs_[arc - begin_].score + double(row[arcs_[arc - begin_].label]);
+    return arcs_[arc - begin_].score + double(row[arcs_[arc - begin_].label]);
   }
 
   struct Arc {
@@ -264,7 +235,6 @@ class Intersection {
   std::vector<std::size_t> frames_;
   std::vector<double> alpha_;  // of the frame that is looked at
   double best_ = kNone;
-  bool partial_ = false;
   std::vector<std::int32_t> kept_;  // arcs of `a`, of the last frame first
   std::vector<std::size_t> ends_;
   std::vector<std::int32_t> into_begin_, into_arcs_;
@@ -275,8 +245,7 @@ class Intersection {
 template <class T>
 FsaBatch fsa_intersect_dense(const FsaGraphs& a, const T* scores, const DenseFsas<T>& dense,
                              std::span<const std::int32_t> a_of, std::span<const std::int32_t> b_of,
-                             const DenseLimits& limits, const DenseSearch& search,
-                             int threads) {
+                             const DenseLimits& limits, int threads) {
   std::int32_t highest = -1;
   for (std::size_t i = 2; i < a.arcs.size(); i += 4) highest = std::max(highest, a.arcs[i]);
   if (highest >= std::int64_t(dense.columns) - 1) {
@@ -287,16 +256,16 @@ FsaBatch fsa_intersect_dense(const FsaGraphs& a, const T* scores, const DenseFsa
   const std::size_t rows = b_of.empty() ? 0 : std::size_t(dense.row_splits.back());
   if (rows * (a.arcs.size() / 4) < kStepsWorthThreads) threads = 1;
   parallel_for(parts.size(), threads, [&](std::size_t i) {
-    parts[i] = Intersection<T>(a, scores, dense, a_of[i], b_of[i])(limits, search);
+    parts[i] = Intersection<T>(a, scores, dense, a_of[i], b_of[i])(limits);
   });
   return joined(std::move(parts), "intersect_dense");
 }
 
 template FsaBatch fsa_intersect_dense(const FsaGraphs&, const float*, const DenseFsas<float>&,
                                       std::span<const std::int32_t>, std::span<const std::int32_t>, const DenseLimits&,
-                                      const DenseSearch&, int);
+                                      int);
 template FsaBatch fsa_intersect_dense(const FsaGraphs&, const double*, const DenseFsas<double>&,
                                       std::span<const std::int32_t>, std::span<const std::int32_t>, const DenseLimits&,
-                                      const DenseSearch&, int);
+                                      int);
 
 }  // namespace sonant

@@ -4,49 +4,14 @@
 #include <limits>
 #include <vector>
 
-#include "fsa_algorithms.h"
+#include "fsa_arrays.h"
 #include "fsa_scores.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using namespace fsa_arrays;
 
 namespace {
-
-using Ints = nb::ndarray<const std::int32_t, nb::c_contig, nb::device::cpu>;
-using IntsOut = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-sonant::FsaGraphs graphs_of(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits) {
-  if (arcs.ndim() != 2 || arcs.shape(1) != 4) throw std::invalid_argument("arcs are (num_arcs, 4)");
-  return {{arcs.data(), arcs.size()}, {state_splits.data(), state_splits.size()}, {fsa_splits.data(), fsa_splits.size()}};
-}
-
-using Array = nb::ndarray<nb::numpy, std::int32_t>;
-
-Array array_of(std::vector<std::int32_t> values, std::size_t columns = 0) {
-  auto* kept = new std::vector<std::int32_t>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
-  if (columns == 0) return Array(kept->data(), {kept->size()}, owner);
-  return Array(kept->data(), {kept->size() / columns, columns}, owner);
-}
-
-// (arcs, state_splits, fsa_splits, map_a, map_b)
-nb::tuple tuple_of(sonant::FsaBatch batch) {
-  return nb::make_tuple(array_of(std::move(batch.arcs), 4), array_of(std::move(batch.state_splits)),
-                        array_of(std::move(batch.fsa_splits)), array_of(std::move(batch.map_a)),
-                        array_of(std::move(batch.map_b)));
-}
-
-std::span<const std::int32_t> span_of(const Ints& values) { return {values.data(), values.size()}; }
-
-void check_sizes(const sonant::FsaGraphs& graphs, std::size_t per_arc, std::size_t per_state, std::size_t best) {
-  if (per_arc != graphs.arcs.size() / 4 || per_state != graphs.states() || best != graphs.states()) {
-    throw std::invalid_argument("an array has not one element for each arc or state");
-  }
-}
 
 // The two directions differ in which function computes, and that is all.
 template <class T>
@@ -115,18 +80,6 @@ nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_spl
   return nb::make_tuple(array_of(std::move(made.batch.arcs), 4), array_of(std::move(made.batch.state_splits)),
                         array_of(std::move(made.batch.fsa_splits)), array_of(std::move(made.map_splits)),
                         array_of(std::move(made.map_values)));
-}
-
-void check_pairs(const Ints& a_of, std::size_t a, const Ints& b_of, std::size_t b) {
-  const auto within = [](const Ints& values, std::size_t end) {
-    for (const std::int32_t i : span_of(values)) {
-      if (i < 0 || std::size_t(i) >= end) return false;
-    }
-    return true;
-  };
-  if (a_of.size() != b_of.size() || !within(a_of, a) || !within(b_of, b)) {
-    throw std::invalid_argument("a_of and b_of are no pairs of what is there");
-  }
 }
 
 template <class T>

