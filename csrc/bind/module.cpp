@@ -21,6 +21,7 @@ void bind_fst_algorithms(nb::module_& m);
 void bind_fst_special(nb::module_& m);
 void bind_fst_transduction(nb::module_& m);
 void bind_graphs_lexicon(nb::module_& m);
+void bind_fusion(nb::module_& m);
 void bind_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -43,6 +44,7 @@ NB_MODULE(_native, m) {
   bind_fst_special(m);
   bind_fst_transduction(m);
   bind_graphs_lexicon(m);
+  bind_fusion(m);
   bind_search(m);
   bind_tables(m);
 }

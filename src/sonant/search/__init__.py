@@ -1,6 +1,7 @@
 """Search: a network's scores in, hypotheses out. No network lives here.
 
 CTC        greedy or prefix beam search over (frames, tokens) log-probabilities
+fusion     a lexicon, an n-gram model and hot words for the prefix beam and the transducer searches
 transducer greedy or modified beam search over a step function, or over scores given one step at a time
 
 Each search comes as a function over whole utterances and as an object that takes an utterance in pieces; the
@@ -8,6 +9,7 @@ functions are built on the objects, so any chunking gives the same result, bit f
 """
 
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.fusion import Fusion, HotWords
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.transducer import (
     Step,
@@ -21,6 +23,8 @@ from sonant.search.transducer import (
 __all__ = [
     "CtcGreedy",
     "CtcPrefixBeam",
+    "Fusion",
+    "HotWords",
     "Hypothesis",
     "Step",
     "TransducerBeam",
