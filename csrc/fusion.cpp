@@ -124,10 +124,6 @@ const Fusion::Step& Fusion::look_up(StateId state, std::int32_t label) {
   if (slot.state == state && slot.label == label) return slot;
   const sonant::Step found = label < 0 ? sonant::Step{} : model_->lm->step(state, label);
   const bool known = found.next != kNoState && found.cost != kInfinity;
-  if (known && !std::isfinite(found.cost)) {
-    throw SearchError("language model: found the cost " + std::to_string(found.cost) + " of label " +
-                      std::to_string(label) + " in state " + std::to_string(state) + ", expected a number");
-  }
   slot = {state, known ? found.next : unigram_state_, label,
           known ? -static_cast<double>(found.cost) : model_->unknown_score};
   return slot;

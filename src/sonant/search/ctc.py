@@ -64,8 +64,10 @@ def ctc_prefix_beam(
     if fusion is None:
         results = _native.ctc_prefix_beam(arrays, *options)
     else:
-        same = hot_words is None or isinstance(hot_words, HotWords)  # the core takes them once for all
-        each = [hot_words] if same else hot_words_of_each(hot_words, len(arrays))
+        if hot_words is None or isinstance(hot_words, HotWords):
+            each = [hot_words]  # the core takes them once for all
+        else:
+            each = hot_words_of_each(hot_words, len(arrays))
         hot = [fusion.native_hot_words(one) for one in each]
         results = _native.fused_ctc_prefix_beam(arrays, *options, fusion.native, hot)
     return [from_native(result) for result in results]

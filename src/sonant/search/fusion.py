@@ -24,7 +24,7 @@ NativeHotWords: TypeAlias = tuple[_NativePhrases, _NativePhrases]  # over tokens
 
 @dataclass(frozen=True)
 class HotWords:
-    """Phrases to look out for, and what each adds to the score, in nats (natural logarithms), where it is said.
+    """Phrases to look out for, and what each adds to the score, in nats, where it is said.
 
     A phrase is a tuple of token ids, or a string of words parted by blanks, which the fusion must know. Every
     occurrence counts, overlapping ones too; a negative boost makes a phrase rarer. On the way into a phrase a
@@ -138,8 +138,8 @@ class Fusion:
         if not marked:
             if self.lm is not None and self.lm_unit == "word":
                 raise SearchError(
-                    f"tokens: found none that begins with word_begin {self.word_begin!r}, expected some that begin "
-                    "words, as the language model is over words; or give a lexicon, or lm_unit='token'"
+                    f"tokens: found none that begins with word_begin {self.word_begin!r}, expected some, as "
+                    "the language model is over words; or give a lexicon, or lm_unit='token'"
                 )
             return [], _native.Spelling()
         words = [] if symbols is None or self.lm_unit == "token" else [word for word, _ in symbols]
@@ -188,7 +188,8 @@ class Fusion:
 def _lexicon_spelling(lexicon: Lexicon, tokens: Sequence[str]) -> tuple[list[str], Any]:
     if not isinstance(lexicon, Lexicon):
         raise SearchError(
-            f"lexicon: found a {type(lexicon).__name__}, expected a Lexicon of sonant.fst.graphs (Lexicon.spelled)"
+            f"lexicon: found a {type(lexicon).__name__}, expected a Lexicon of sonant.fst.graphs, such as "
+            "Lexicon.spelled makes"
         )
     ids = {token: i for i, token in reversed(list(enumerate(tokens)))}
     words = lexicon.words
@@ -198,8 +199,8 @@ def _lexicon_spelling(lexicon: Lexicon, tokens: Sequence[str]) -> tuple[list[str
         for token in entry.phones:
             if token not in ids:
                 raise SearchError(
-                    f"{lexicon.where(entry)}: {entry.word!r} is spelled with {token!r}, which is not in the table "
-                    f"of {len(tokens)} tokens"
+                    f"{lexicon.where(entry)}: {entry.word!r} is spelled with {token!r}, which is not in the "
+                    f"table of {len(tokens)} tokens"
                 )
         spelled = [ids[token] for token in entry.phones]
         pronunciations.append((numbers[entry.word], spelled, math.log(entry.probability)))
