@@ -1,15 +1,16 @@
-"""CTC prefix beam search with a lexicon and a trigram model, one thread, against flashlight-text in the same run.
+"""CTC prefix beam search with a lexicon and a trigram, one thread, against flashlight-text in the same run.
 
     pip install flashlight-text kenlm        (flashlight's model is read by KenLM)
     python benchmarks/search_fusion.py
 
-A language of 20,000 words and its text are drawn at random; the model is trained on it. The scores are of sentences of
-that language, 500 frames of 32 tokens, shaped as CTC output is, with a doubt between two letters now and then. Words
-are spelled in letters with "|" behind them. flashlight-text compares the same tokens, smears the best unigram over its
-trie as sonant does, and adds the paths of equal states (log_add).
+A language of 20,000 words and its text are drawn at random; the model is trained on it. The scores are of
+sentences of that language, 500 frames of 32 tokens, shaped as CTC output is, with a doubt between two letters
+now and then. Words are spelled in letters with "|" behind them. flashlight-text compares the same tokens,
+smears the best unigram over its trie as sonant does, and adds the paths of equal states (log_add).
 
-The two prune differently, so that each one's best words are scored over all alignments, with the same model and
-weight: the row says how much better (+) sonant's are, in nats, on average and at worst, and how many words are wrong.
+The two prune differently, so that each one's best words are scored over all alignments, with the same model
+and weight: the row says how much better (+) sonant's are, in nats, on average and at worst, and how many
+words are wrong.
 """
 
 import math
@@ -59,6 +60,14 @@ def speak(sentence: str, doubt: float, rng: np.random.Generator) -> Scores:
         logits[at, token] += 10
         logits[at, other] += rng.uniform(5, 12)
     return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+
+
+def sonant(fusion: Fusion, beam: int, hot: HotWords | None = None):
+    def decode(scores: Scores) -> list[str]:
+        found = ctc_prefix_beam([scores], beam=beam, num_threads=1, fusion=fusion, hot_words=hot)
+        return list(found[0][0].words)
+
+    return decode
 
 
 def flashlight(words: list[str], lm: NgramLm, beam: int):
@@ -132,12 +141,7 @@ def main() -> None:
         utterances = [speak(sentence, doubt, rng) for sentence in said]
         hot = HotWords({tuple(TOKENS.index(c) for c in word): 1.0 for word in rng.permutation(words)[:100]})
         for beam in (10, 100, 500):
-
-            def mine(scores: Scores, hot: HotWords | None = None, beam: int = beam) -> list[str]:
-                found = ctc_prefix_beam([scores], beam=beam, num_threads=1, fusion=fusion, hot_words=hot)
-                return list(found[0][0].words)
-
-            rows = {"sonant": mine, "with 100 hot words": lambda scores: mine(scores, hot)}
+            rows = {"sonant": sonant(fusion, beam), "with 100 hot words": sonant(fusion, beam, hot)}
             try:
                 rows["flashlight"] = flashlight(words, lm, beam)
             except ImportError:

@@ -24,8 +24,6 @@ from sonant.search import (
 BLANK = 0
 TOKENS = ["<blk>", "▁a", "b", "▁c", "▁"]  # texts; letters where a lexicon spells
 SENTENCES = ["a ab c", "ab c c", "c a a", "ab ab", "a cb c", "c cb", "a", "b c"]
-LM = NgramLm.train(SENTENCES * 3, order=3)
-TOKEN_LM = NgramLm.train(["▁a b ▁c", "▁c b b", "▁ ▁a", "▁a ▁a b"] * 3, order=2)
 LEXICON = Lexicon(
     (
         Pronunciation("a", ("▁a",)),
@@ -54,7 +52,6 @@ ngram 2=1
 
 \\end\\
 """
-ODD_LM = NgramLm.read(ARPA)
 ODD_LEXICON = Lexicon(
     (Pronunciation("a", ("▁a",)), Pronunciation("a", ("▁a", "b")), Pronunciation("c", ("▁c",)))
 )
@@ -194,17 +191,43 @@ class Definition:
         return sorted(found, key=lambda item: -item[2])
 
 
-FUSIONS = {
-    "nothing": (Fusion(), HOT),
-    "lexicon": (Fusion(TOKENS, LEXICON, word_bonus=0.3), HOT_WORDS),
-    "lexicon and model": (Fusion(TOKENS, LEXICON, lm=LM, lm_weight=0.8, word_bonus=0.7), None),
-    "no look-ahead": (Fusion(TOKENS, LEXICON, lm=LM, lm_weight=1.5, look_ahead=False), HOT_WORDS),
-    "odd backoffs": (Fusion(TOKENS, ODD_LEXICON, lm=ODD_LM, lm_weight=2.0, look_ahead=False), None),
-    "all": (Fusion(TOKENS, LEXICON, lm=LM, lm_weight=0.5, word_bonus=-0.4), HOT_WORDS),
-    "text": (Fusion(TOKENS, lm=LM, lm_weight=1.2, word_bonus=0.9), HOT_WORDS),
-    "tokens": (Fusion(TOKENS, lm=TOKEN_LM, lm_unit="token", lm_weight=0.7), HOT),
-    "lexicon, model of tokens": (Fusion(TOKENS, LEXICON, lm=TOKEN_LM, lm_unit="token"), HOT_WORDS),
-}
+NAMES = [
+    "nothing",
+    "lexicon",
+    "lexicon and model",
+    "no look-ahead",
+    "odd backoffs",
+    "all",
+    "text",
+    "tokens",
+    "lexicon, model of tokens",
+]
+
+
+@pytest.fixture(scope="module")
+def lm():
+    return NgramLm.train(SENTENCES * 3, order=3)
+
+
+@pytest.fixture(scope="module")
+def odd_lm():
+    return NgramLm.read(ARPA)
+
+
+@pytest.fixture(scope="module")
+def fusions(lm, odd_lm):
+    token_lm = NgramLm.train(["▁a b ▁c", "▁c b b", "▁ ▁a", "▁a ▁a b"] * 3, order=2)
+    return {
+        "nothing": (Fusion(), HOT),
+        "lexicon": (Fusion(TOKENS, LEXICON, word_bonus=0.3), HOT_WORDS),
+        "lexicon and model": (Fusion(TOKENS, LEXICON, lm=lm, lm_weight=0.8, word_bonus=0.7), None),
+        "no look-ahead": (Fusion(TOKENS, LEXICON, lm=lm, lm_weight=1.5, look_ahead=False), HOT_WORDS),
+        "odd backoffs": (Fusion(TOKENS, ODD_LEXICON, lm=odd_lm, lm_weight=2.0, look_ahead=False), None),
+        "all": (Fusion(TOKENS, LEXICON, lm=lm, lm_weight=0.5, word_bonus=-0.4), HOT_WORDS),
+        "text": (Fusion(TOKENS, lm=lm, lm_weight=1.2, word_bonus=0.9), HOT_WORDS),
+        "tokens": (Fusion(TOKENS, lm=token_lm, lm_unit="token", lm_weight=0.7), HOT),
+        "lexicon, model of tokens": (Fusion(TOKENS, LEXICON, lm=token_lm, lm_unit="token"), HOT_WORDS),
+    }
 
 
 def compare(found, expected):
@@ -216,9 +239,9 @@ def compare(found, expected):
         assert (h.score, h.acoustic_score, h.lm_score) == pytest.approx((score, acoustic, lm), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", FUSIONS)
-def test_the_sum_over_all_alignments_and_readings(name):
-    fusion, hot = FUSIONS[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sum_over_all_alignments_and_readings(fusions, name):
+    fusion, hot = fusions[name]
     definition = Definition(fusion, hot)
     for seed in range(4):
         scores = random_scores(seed, 4, sharpness=0.5)
@@ -245,9 +268,9 @@ def test_the_sum_over_all_alignments_and_readings(name):
 
 
 @pytest.mark.parametrize("beam", [1, 2, 5, 12])
-@pytest.mark.parametrize("name", FUSIONS)
-def test_pruning_is_exact_for_the_beam(name, beam):
-    fusion, hot = FUSIONS[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_pruning_is_exact_for_the_beam(fusions, name, beam):
+    fusion, hot = fusions[name]
     for seed in range(3):
         scores = random_scores(seed + 10 * beam, 12, sharpness=1.0 + seed)
         expected = Definition(fusion, hot).nbest(scores, beam)
@@ -263,9 +286,9 @@ def cut(scores, seed):
     return [scores[a:b] for a, b in itertools.pairwise(edges)]
 
 
-@pytest.mark.parametrize("name", FUSIONS)
-def test_streams_equal_whole_utterances_bit_for_bit(name):
-    fusion, hot = FUSIONS[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_streams_equal_whole_utterances_bit_for_bit(fusions, name):
+    fusion, hot = fusions[name]
     utterances = [random_scores(seed, 30 + seed, sharpness=2.0) for seed in range(6)]
     for settle_after in (0, 4):
         options = {"beam": 6, "settle_after": settle_after, "fusion": fusion}
@@ -331,7 +354,7 @@ def bonuses(tokens, first, then):
     return [first.score(path[:n], True) + rest - then.score(path[:n], True) for n in range(len(path) + 1)]
 
 
-def test_any_model_whose_steps_can_be_asked_for_is_the_same():
+def test_any_model_whose_steps_can_be_asked_for_is_the_same(lm):
     scores = [random_scores(seed, 20) for seed in range(3)]
 
     class Called:  # a model in Python, with histories for states
@@ -346,17 +369,17 @@ def test_any_model_whose_steps_can_be_asked_for_is_the_same():
             return 0
 
         def final(self, state):
-            return -LM.score(self.states[state], "</s>")
+            return -lm.score(self.states[state], "</s>")
 
         def step(self, state, label):
-            history = (*self.states[state], LM.symbols[label])
-            return -LM.score(self.states[state], label), label, self.number(history[-2:])
+            history = (*self.states[state], lm.symbols[label])
+            return -lm.score(self.states[state], label), label, self.number(history[-2:])
 
-    # Without look-ahead, which asks for the words after the start where a model has no state of its own for it.
-    expected = ctc_prefix_beam(scores, nbest=4, fusion=Fusion(TOKENS, LEXICON, lm=LM, look_ahead=False))
-    for model in (OnDemand.ngram(LM), OnDemand.cached(OnDemand.ngram(LM)), OnDemand.of(Called())):
+    # Without look-ahead, which asks for the words after the start: these models tell no state of no history.
+    expected = ctc_prefix_beam(scores, nbest=4, fusion=Fusion(TOKENS, LEXICON, lm=lm, look_ahead=False))
+    for model in (OnDemand.ngram(lm), OnDemand.cached(OnDemand.ngram(lm)), OnDemand.of(Called())):
         for look_ahead in (False, True):
-            fusion = Fusion(TOKENS, LEXICON, lm=model, symbols=LM.symbols, look_ahead=look_ahead)
+            fusion = Fusion(TOKENS, LEXICON, lm=model, symbols=lm.symbols, look_ahead=look_ahead)
             found = ctc_prefix_beam(scores, nbest=4, fusion=fusion)
             if look_ahead:
                 assert all(h.complete and h.words for h, *_ in found)
@@ -366,19 +389,19 @@ def test_any_model_whose_steps_can_be_asked_for_is_the_same():
                 assert [h.score for h in a] == pytest.approx([h.score for h in b], abs=1e-4)
 
 
-def test_words_that_the_model_has_not():
+def test_words_that_the_model_has_not(odd_lm):
     scores = np.full((1, len(TOKENS)), -30.0, np.float32)
     scores[0, 2] = -0.1
     for fusion in (
-        Fusion(TOKENS, lm=ODD_LM, unknown_score=-4.0, lm_weight=0.5),
-        Fusion(TOKENS, Lexicon((Pronunciation("b", ("b",)),)), lm=ODD_LM, unknown_score=-4.0, lm_weight=0.5),
+        Fusion(TOKENS, lm=odd_lm, unknown_score=-4.0, lm_weight=0.5),
+        Fusion(TOKENS, Lexicon((Pronunciation("b", ("b",)),)), lm=odd_lm, unknown_score=-4.0, lm_weight=0.5),
     ):
         best = ctc_prefix_beam([scores], fusion=fusion)[0][0]
         assert best.words == ("b",)
-        end = ODD_LM.score([], "</s>")  # after the unknown word there is no history
+        end = odd_lm.score([], "</s>")  # after the unknown word there is no history
         assert best.lm_score == pytest.approx(-4.0 + end, abs=1e-5)
         assert best.score == pytest.approx(-0.1 + 0.5 * (-4.0 + end), abs=1e-5)
-    fusion = Fusion(TOKENS, lm=ODD_LM, end_of_sentence=False)
+    fusion = Fusion(TOKENS, lm=odd_lm, end_of_sentence=False)
     assert ctc_prefix_beam([scores], fusion=fusion)[0][0].lm_score == pytest.approx(-10.0)
 
 
@@ -430,10 +453,10 @@ def plain_transducer_beam(step, frames, beam, definition):
     return live
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("beam", [1, 3, 10])
-def test_transducer_beam_is_the_plain_one(name, beam):
-    fusion, hot = FUSIONS[name]
+def test_transducer_beam_is_the_plain_one(fusions, name, beam):
+    fusion, hot = fusions[name]
     for seed in range(3):
         step, definition = table_step(seed=seed), Definition(fusion, hot)
         live = plain_transducer_beam(step, 9, beam, definition)
@@ -459,9 +482,9 @@ def test_transducer_beam_is_the_plain_one(name, beam):
         )
 
 
-@pytest.mark.parametrize("name", FUSIONS)
-def test_transducer_greedy_takes_the_best_of_each_step(name):
-    fusion, hot = FUSIONS[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_transducer_greedy_takes_the_best_of_each_step(fusions, name):
+    fusion, hot = fusions[name]
     for seed in range(4):
         step, definition = table_step(seed=seed), Definition(fusion, hot)
         hypothesis, acoustic = (), 0.0

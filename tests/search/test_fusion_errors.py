@@ -11,9 +11,12 @@ from sonant.fst.graphs.lexicon import Lexicon, Pronunciation
 from sonant.search import CtcPrefixBeam, Fusion, HotWords, ctc_prefix_beam
 
 TOKENS = ["<blk>", "▁a", "b", "▁c", "▁"]
-LM = NgramLm.train(["a ab c", "c a"], order=2)
 LEXICON = Lexicon((Pronunciation("a", ("▁a",)), Pronunciation("ab", ("▁a", "b"))))
 HOT = HotWords({(1, 2): 1.5, (2,): -0.5})
+
+
+def model():
+    return NgramLm.train(["a ab c", "c a"], order=2)
 
 
 def random_scores(seed, frames):
@@ -26,12 +29,12 @@ BAD = {
     "lm_weight: found -1, expected 0 or more": lambda: Fusion(lm_weight=-1),
     "word_bonus: found inf, expected a finite": lambda: Fusion(word_bonus=math.inf),
     "unknown_score: found '1'": lambda: Fusion(unknown_score="1"),
-    "lm_unit: found 'phone', expected 'word' or 'token'": lambda: Fusion(TOKENS, lm=LM, lm_unit="phone"),
+    "lm_unit: found 'phone', expected 'word' or 'token'": lambda: Fusion(TOKENS, lm=model(), lm_unit="phone"),
     "tokens: expected a list of the text": lambda: Fusion("abc"),
-    "tokens: found none, expected the text of each": lambda: Fusion(lm=LM),
-    "tokens: found none that begins with word_begin '▁'": lambda: Fusion(["", "a", "b"], lm=LM),
+    "tokens: found none, expected the text of each": lambda: Fusion(lm=model()),
+    "tokens: found none that begins with word_begin '▁'": lambda: Fusion(["", "a", "b"], lm=model()),
     "lm: found a str, expected an NgramLm or an OnDemand": lambda: Fusion(TOKENS, lm="lm.arpa"),
-    "symbols: found none, expected the labels": lambda: Fusion(TOKENS, lm=OnDemand.ngram(LM)),
+    "symbols: found none, expected the labels": lambda: Fusion(TOKENS, lm=OnDemand.ngram(model())),
     "lexicon: found a dict, expected a Lexicon": lambda: Fusion(TOKENS, {"a": "a"}),
     "lexicon: found no words, expected one or more": lambda: Fusion(TOKENS, Lexicon(())),
     "found the word 'x' without tokens": lambda: Fusion(TOKENS, Lexicon((Pronunciation("x", ()),))),
