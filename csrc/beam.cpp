@@ -10,7 +10,8 @@ bool better(const Candidate& a, const Candidate& b) {
   const bool a_grows = a.token != Candidate::kStay, b_grows = b.token != Candidate::kStay;
   if (a_grows != b_grows) return b_grows;
   if (a.source != b.source) return a.source < b.source;
-  return a.token < b.token;
+  if (a.token != b.token) return a.token < b.token;
+  return a.choice < b.choice;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Candidate {
   double score;
   std::int32_t source;  // index of the live hypothesis
   std::int32_t token;   // or kStay
+  std::int32_t choice;  // of a word that ends with the token
   std::int32_t node;    // the node it leads to, Prefixes::kNone if it has none yet
 };
 
@@ -40,8 +41,8 @@ class Candidates {
   std::vector<Candidate> items_;
 };
 
-// Live hypotheses, best first, and what they share. A Live has `node`, `total` (its log-probability), `trace()` (of its
-// best path), and `retain(Traces&)` and `release(Traces&)` for all the traces it holds.
+// Live hypotheses, best first, and what they share. A Live has `node`, `total` (its log-probability), `context` (of a
+// fusion), `trace()` (of its best path), and `retain(Traces&)` and `release(Traces&)` for all the traces it holds.
 template <class Live>
 struct Beam {
   Prefixes prefixes;
@@ -88,15 +89,63 @@ struct Beam {
     turn();
   }
 
-  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const {
-    const std::size_t count = std::min(live.size(), static_cast<std::size_t>(nbest));
+  // The best `nbest`, best first, each from its token number `start` on. With `final` nothing follows: what is pending
+  // is given back, and hypotheses in the middle of a word come only where there are no others.
+  template <class Fusion>
+  std::vector<Hypothesis> hypotheses(Fusion& fusion, std::int64_t nbest, std::int32_t start, bool final) const {
+    struct Ended {
+      const Live* live;
+      typename Fusion::Ending ending;
+      double score;
+    };
+    std::vector<Ended> ended;
+    for (const Live& here : live) {
+      const auto ending = fusion.end(here.context, final);
+      ended.push_back({&here, ending, here.total + ending.score});
+    }
+    if (final) {
+      std::stable_sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) {
+        return a.ending.complete != b.ending.complete ? a.ending.complete : a.score > b.score;
+      });
+    }
     std::vector<Hypothesis> result;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Live& here = live[i];
-      result.push_back(read_hypothesis(prefixes, traces, here.node, here.trace(),
-                                       impossible ? kImpossible : here.total, start));
+    for (const auto& [here, ending, score] : ended) {
+      if (result.size() == static_cast<std::size_t>(nbest)) break;
+      if (ending.complete != ended.front().ending.complete) break;
+      Hypothesis one = read_hypothesis(prefixes, traces, here->node, here->trace(), here->total, start);
+      one.score = impossible ? kImpossible : score;
+      if (impossible) one.acoustic = kImpossible;
+      one.lm = ending.lm;
+      one.complete = ending.complete;
+      if (fusion.spells()) read_words(fusion, here->node, start, final, one);
+      result.push_back(std::move(one));
     }
     return result;
+  }
+
+  // Puts the contexts of the hypotheses into a fusion's new hot words.
+  template <class Fusion>
+  void rejoin(const Fusion& fusion) {
+    std::vector<std::int32_t> tokens, choices;
+    for (Live& here : live) {
+      tokens.clear();
+      choices.clear();
+      std::int32_t left_tokens = fusion.longest_tokens(), left_words = fusion.longest_words();
+      for (std::int32_t node = here.node; node != Prefixes::kRoot && (left_tokens > 0 || left_words > 0);
+           node = prefixes.parent(node)) {
+        tokens.push_back(prefixes.token(node));
+        choices.push_back(prefixes.choice(node));
+        --left_tokens;
+        left_words -= choices.back() != Prefixes::kNone;
+      }
+      std::reverse(tokens.begin(), tokens.end());
+      std::reverse(choices.begin(), choices.end());
+      fusion.rejoin(here.context, tokens, choices);
+    }
+    std::stable_sort(live.begin(), live.end(), [&](const Live& a, const Live& b) {
+      return a.total + fusion.rank(a.context) > b.total + fusion.rank(b.context);
+    });
+    for (std::size_t i = 0; i < live.size(); ++i) prefixes.set_live(live[i].node, static_cast<std::int32_t>(i));
   }
 
   // Leading tokens shared by all.
@@ -104,6 +153,23 @@ struct Beam {
     std::int32_t shared = live.front().node;
     for (const Live& here : live) shared = prefixes.common_ancestor(shared, here.node);
     return prefixes.depth(shared);
+  }
+
+  template <class Fusion>
+  void read_words(const Fusion& fusion, std::int32_t node, std::int32_t start, bool final, Hypothesis& one) const {
+    std::vector<std::int32_t> tokens, choices;
+    std::int32_t skip = 0;  // a word that goes on past `start` is read from its beginning
+    for (bool begun = false; node != Prefixes::kRoot; node = prefixes.parent(node)) {
+      const bool before = prefixes.depth(node) <= start;
+      if (before && begun) break;
+      tokens.push_back(prefixes.token(node));
+      choices.push_back(prefixes.choice(node));
+      begun = fusion.is_beginning(tokens.back());
+      skip += before;
+    }
+    std::reverse(tokens.begin(), tokens.end());
+    std::reverse(choices.begin(), choices.end());
+    fusion.write_words(tokens, choices, skip, final, one);
   }
 
   std::size_t capacity() const { return prefixes.capacity() + traces.capacity(); }

@@ -6,8 +6,12 @@
 #include <vector>
 
 #include "beam.h"
+#include "fusion.h"
 
 namespace sonant {
+
+// Throws SearchError where (frames, tokens) scores, the first of them of this frame, do not fit.
+void check_ctc_scores(const Scores& scores, Vocabulary& vocabulary, std::int32_t frame);
 
 // The best token of each frame, repeats and blanks taken out. The score is that of this one path.
 class CtcGreedy {
@@ -15,7 +19,7 @@ class CtcGreedy {
   explicit CtcGreedy(std::int32_t blank);
 
   void advance(const Scores& scores);  // throws SearchError, and is then unchanged
-  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const;
+  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start, bool final) const;
   std::int64_t stable() const { return static_cast<std::int64_t>(so_far_.tokens.size()); }
   std::int64_t frames() const { return frame_; }
 
@@ -27,18 +31,22 @@ class CtcGreedy {
 };
 
 // Prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014): a hypothesis sums all its paths, those that end
-// in blank and those that do not kept apart. Exact for the given beam: in each frame the best `beam` of all the
-// prefixes that can be reached are kept, and no token is left out of the comparison.
+// in blank and those that do not kept apart. What a fusion adds depends on the prefix alone, and is kept apart from the
+// sums. Exact for the given beam: in each frame the best `beam` of all the prefixes that can be reached are kept, and
+// no token is left out of the comparison. With NoFusion or Fusion (ctc_prefix_beam.cpp).
+template <class Fusion>
 class CtcPrefixBeam {
  public:
   // Every `settle_after` frames (0: never), hypotheses go that disagree with the best on tokens older than that.
-  CtcPrefixBeam(std::int64_t beam, std::int32_t blank, std::int32_t settle_after);
+  CtcPrefixBeam(std::int64_t beam, std::int32_t blank, std::int32_t settle_after, Fusion fusion = {});
 
   void advance(const Scores& scores);  // throws SearchError, and is then unchanged
-  // The best `nbest` of the live hypotheses, best first, each from its token number `start` on.
-  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start) const {
-    return beam_.hypotheses(nbest, start);
+  // See Beam.
+  std::vector<Hypothesis> hypotheses(std::int64_t nbest, std::int32_t start, bool final) {
+    return beam_.hypotheses(fusion_, nbest, start, final);
   }
+  // From the next frame on. Throws SearchError, and is then unchanged.
+  void set_hot_words(const std::vector<Phrase>& tokens, const std::vector<Phrase>& words);
   std::int64_t stable() const { return beam_.stable(); }
   std::int64_t frames() const { return frame_; }
   std::size_t capacity() const { return beam_.capacity(); }  // slots in the pools
@@ -51,6 +59,7 @@ class CtcPrefixBeam {
     double total, blank, nonblank;
     double best_blank, best_nonblank;
     std::int32_t trace_blank, trace_nonblank;
+    [[no_unique_address]] typename Fusion::Context context;
 
     bool ends_in_token() const { return best_nonblank > best_blank; }
     double best() const { return ends_in_token() ? best_nonblank : best_blank; }
@@ -71,10 +80,12 @@ class CtcPrefixBeam {
   void advance_frame(const float* row);
   void find_candidates(const float* row);
   void find_promising_tokens(const float* row);
+  std::int32_t child(std::int32_t node, std::int32_t token, std::int32_t choice) const;
   Live stay(const Candidate& candidate, const float* row);
   Live grow(const Candidate& candidate, const float* row);
 
   Vocabulary vocabulary_;
+  Fusion fusion_;
   std::size_t width_;
   std::int32_t settle_after_;
   std::int32_t frame_ = 0;

@@ -13,16 +13,18 @@ void Hypothesis::append(std::int32_t token, std::int32_t frame, std::int32_t end
 
 Hypothesis Hypothesis::from(std::int32_t start) const {
   const auto skip = std::min<std::ptrdiff_t>(start, std::ssize(tokens));
-  return {{tokens.begin() + skip, tokens.end()},
-          {frames.begin() + skip, frames.end()},
-          {end_frames.begin() + skip, end_frames.end()},
-          {log_probs.begin() + skip, log_probs.end()},
-          score};
+  Hypothesis rest;
+  rest.tokens.assign(tokens.begin() + skip, tokens.end());
+  rest.frames.assign(frames.begin() + skip, frames.end());
+  rest.end_frames.assign(end_frames.begin() + skip, end_frames.end());
+  rest.log_probs.assign(log_probs.begin() + skip, log_probs.end());
+  rest.score = rest.acoustic = score;
+  return rest;
 }
 
-Prefixes::Prefixes() { nodes_.push_back({kNone, kNone, 0, kNone, kNone, kNone, kNone}); }
+Prefixes::Prefixes() { nodes_.push_back({kNone, kNone, kNone, 0, kNone, kNone, kNone, kNone}); }
 
-std::int32_t Prefixes::add_child(std::int32_t parent, std::int32_t token) {
+std::int32_t Prefixes::add_child(std::int32_t parent, std::int32_t token, std::int32_t choice) {
   std::int32_t node = free_;
   if (node != kNone) {
     free_ = nodes_[node].next;
@@ -31,15 +33,15 @@ std::int32_t Prefixes::add_child(std::int32_t parent, std::int32_t token) {
     nodes_.emplace_back();
   }
   const std::int32_t eldest = nodes_[parent].child;
-  nodes_[node] = {parent, token, nodes_[parent].depth + 1, kNone, kNone, eldest, kNone};
+  nodes_[node] = {parent, token, choice, nodes_[parent].depth + 1, kNone, kNone, eldest, kNone};
   if (eldest != kNone) nodes_[eldest].previous = node;
   nodes_[parent].child = node;
   return node;
 }
 
-std::int32_t Prefixes::find_child(std::int32_t parent, std::int32_t token) const {
+std::int32_t Prefixes::find_child(std::int32_t parent, std::int32_t token, std::int32_t choice) const {
   std::int32_t node = nodes_[parent].child;
-  while (node != kNone && nodes_[node].token != token) node = nodes_[node].next;
+  while (node != kNone && (nodes_[node].token != token || nodes_[node].choice != choice)) node = nodes_[node].next;
   return node;
 }
 
@@ -98,7 +100,7 @@ Hypothesis read_hypothesis(const Prefixes& prefixes, const Traces& traces, std::
                            double score, std::int32_t start) {
   const std::int32_t count = std::max(prefixes.depth(node) - start, 0);
   Hypothesis result;
-  result.score = score;
+  result.score = result.acoustic = score;
   result.tokens.resize(count);
   result.frames.resize(count);
   result.end_frames.resize(count);

@@ -1,6 +1,7 @@
 #include "transducer.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace sonant {
 
@@ -25,14 +26,18 @@ void TransducerSearch::check(const Scores& scores) {
   vocabulary_.expect(scores.tokens);
 }
 
-TransducerGreedy::TransducerGreedy(std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols)
-    : TransducerSearch(context_size, blank), max_symbols_(max_symbols) {
+template <class Fusion>
+TransducerGreedy<Fusion>::TransducerGreedy(std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols,
+                                           Fusion fusion)
+    : TransducerSearch(context_size, blank), fusion_(std::move(fusion)), context_(fusion_.start()),
+      max_symbols_(max_symbols) {
   if (max_symbols < 1) {
     throw SearchError("max_symbols: found " + std::to_string(max_symbols) + ", expected 1 or more");
   }
 }
 
-void TransducerGreedy::write_contexts(std::int64_t* out) const {
+template <class Fusion>
+void TransducerGreedy<Fusion>::write_contexts(std::int64_t* out) const {
   const auto known = static_cast<std::int64_t>(so_far_.tokens.size());
   for (std::int64_t i = 0; i < context_size_; ++i) {
     const std::int64_t from = known - context_size_ + i;
@@ -40,14 +45,55 @@ void TransducerGreedy::write_contexts(std::int64_t* out) const {
   }
 }
 
-bool TransducerGreedy::advance(const Scores& scores) {
+template <class Fusion>
+void TransducerGreedy<Fusion>::check(const Scores& scores) {
+  if (vocabulary_.size() == 0) fusion_.expect(scores.tokens, vocabulary_.blank());
+  TransducerSearch::check(scores);
+}
+
+template <class Fusion>
+void TransducerGreedy<Fusion>::set_hot_words(const std::vector<Phrase>& tokens, const std::vector<Phrase>& words) {
+  fusion_.set_hot_words(tokens, words, vocabulary_.size(), vocabulary_.blank());
+  if constexpr (!Fusion::kNone) fusion_.rejoin(context_, so_far_.tokens, choices_);
+}
+
+// Of equal ones the lowest, but with fusion blank before all and a token before one that is less probable.
+template <class Fusion>
+auto TransducerGreedy<Fusion>::find_best(const float* row) -> Best {
+  const auto size = static_cast<std::int32_t>(vocabulary_.size());
+  const std::int32_t blank = vocabulary_.blank();
+  if constexpr (Fusion::kNone) {
+    const auto token = static_cast<std::int32_t>(std::max_element(row, row + size) - row);
+    return {token, Spelling::kNoWord, row[token]};
+  }
+  Best best{blank, Spelling::kNoWord, row[blank] + fusion_.rank(context_)};
+  const double most = fusion_.base(context_) + fusion_.most();
+  tokens_.clear();
+  for (std::int32_t token = 0; token < size; ++token) {
+    if (token != blank && most + row[token] > best.score) tokens_.push_back(token);
+  }
+  std::stable_sort(tokens_.begin(), tokens_.end(), [row](std::int32_t a, std::int32_t b) { return row[a] > row[b]; });
+  fusion_.each(
+      context_, tokens_, [&](std::int32_t token) { return most + row[token] > best.score; },
+      [&](std::int32_t token, std::int32_t choice, double rank) {
+        if (row[token] + rank > best.score) best = {token, choice, row[token] + rank};
+      });
+  return best;
+}
+
+template <class Fusion>
+bool TransducerGreedy<Fusion>::advance(const Scores& scores) {
   const float* row = scores.row(0);
-  auto token = static_cast<std::int32_t>(std::max_element(row, row + scores.tokens) - row);
+  auto [token, choice, score] = find_best(row);
   const float log_prob = row[token];
   if (log_prob == -std::numeric_limits<float>::infinity()) token = vocabulary_.blank();  // no token at all
   so_far_.score += log_prob;
   if (token != vocabulary_.blank()) {
     so_far_.append(token, frame_, frame_ + 1, log_prob);
+    if constexpr (!Fusion::kNone) {
+      choices_.push_back(choice);
+      context_ = fusion_.grow(context_, token, choice);
+    }
     if (++symbols_ < max_symbols_) return false;
   }
   symbols_ = 0;
@@ -55,16 +101,44 @@ bool TransducerGreedy::advance(const Scores& scores) {
   return true;
 }
 
-std::vector<Hypothesis> TransducerGreedy::hypotheses(std::int64_t, std::int32_t start) const {
-  return {so_far_.from(start)};
+template <class Fusion>
+std::vector<Hypothesis> TransducerGreedy<Fusion>::hypotheses(std::int64_t, std::int32_t start, bool final) {
+  Hypothesis result = so_far_.from(start);
+  if constexpr (!Fusion::kNone) {
+    const auto ending = fusion_.end(context_, final);
+    result.score += ending.score;
+    result.lm = ending.lm;
+    result.complete = ending.complete;
+    std::size_t from = std::min(static_cast<std::size_t>(start), so_far_.tokens.size());
+    const std::size_t skipped = from;
+    while (from > 0 && !(from < so_far_.tokens.size() && fusion_.is_beginning(so_far_.tokens[from]))) --from;
+    const std::span<const std::int32_t> tokens = so_far_.tokens, choices = choices_;
+    fusion_.write_words(tokens.subspan(from), choices.subspan(from), static_cast<std::int32_t>(skipped - from), final,
+                        result);
+  }
+  return {result};
 }
 
-TransducerBeam::TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank,
-                               std::int32_t settle_after)
-    : TransducerSearch(context_size, blank), settle_after_(settle_after),
-      beam_(beam, {Prefixes::kRoot, Prefixes::kNone, 0.0, 0.0, Traces::kNone}) {}
+template <class Fusion>
+TransducerBeam<Fusion>::TransducerBeam(std::int64_t beam, std::int64_t context_size, std::int32_t blank,
+                               std::int32_t settle_after, Fusion fusion)
+    : TransducerSearch(context_size, blank), fusion_(std::move(fusion)), settle_after_(settle_after),
+      beam_(beam, {Prefixes::kRoot, Prefixes::kNone, 0.0, 0.0, Traces::kNone, fusion_.start()}) {}
 
-void TransducerBeam::write_contexts(std::int64_t* out) const {
+template <class Fusion>
+void TransducerBeam<Fusion>::check(const Scores& scores) {
+  if (vocabulary_.size() == 0) fusion_.expect(scores.tokens, vocabulary_.blank());
+  TransducerSearch::check(scores);
+}
+
+template <class Fusion>
+void TransducerBeam<Fusion>::set_hot_words(const std::vector<Phrase>& tokens, const std::vector<Phrase>& words) {
+  fusion_.set_hot_words(tokens, words, vocabulary_.size(), vocabulary_.blank());
+  if constexpr (!Fusion::kNone) beam_.rejoin(fusion_);
+}
+
+template <class Fusion>
+void TransducerBeam<Fusion>::write_contexts(std::int64_t* out) const {
   for (const Live& here : beam_.live) {
     std::int32_t node = here.node;
     for (std::int64_t i = context_size_; i-- > 0;) {
@@ -75,7 +149,8 @@ void TransducerBeam::write_contexts(std::int64_t* out) const {
   }
 }
 
-bool TransducerBeam::advance(const Scores& scores) {
+template <class Fusion>
+bool TransducerBeam<Fusion>::advance(const Scores& scores) {
   find_candidates(scores);
   const std::span<const Candidate> best = beam_.candidates.best();
   if (best.empty()) {  // only where no hypothesis can go on: pass over the frame, and say so in the score
@@ -94,7 +169,8 @@ bool TransducerBeam::advance(const Scores& scores) {
 
 // As in the CTC prefix beam: what grows into a prefix that is live already is summed with its staying, so every
 // candidate is a different prefix with its whole sum.
-void TransducerBeam::find_candidates(const Scores& scores) {
+template <class Fusion>
+void TransducerBeam<Fusion>::find_candidates(const Scores& scores) {
   beam_.candidates.clear();
   const std::int32_t blank = vocabulary_.blank();
   for (std::size_t i = 0; i < beam_.live.size(); ++i) {
@@ -103,44 +179,77 @@ void TransducerBeam::find_candidates(const Scores& scores) {
     if (const std::int32_t parent = beam_.prefixes.live(beam_.prefixes.parent(here.node)); parent != Prefixes::kNone) {
       total = log_add(total, beam_.live[parent].total + scores.row(parent)[here.token]);
     }
-    if (total > kImpossible) beam_.candidates.push({total, static_cast<std::int32_t>(i), Candidate::kStay, here.node});
+    if (total > kImpossible) {
+      beam_.candidates.push({total + fusion_.rank(here.context), static_cast<std::int32_t>(i), Candidate::kStay,
+                             Spelling::kNoWord, here.node});
+    }
   }
   beam_.candidates.prune();
   for (std::size_t i = 0; i < beam_.live.size(); ++i) {
     const Live& here = beam_.live[i];
     const float* row = scores.row(i);
-    for (std::int32_t token = 0; token < static_cast<std::int32_t>(scores.tokens); ++token) {
-      const double score = here.total + row[token];
-      if (!(score > beam_.candidates.threshold()) || token == blank) continue;
-      const std::int32_t node = beam_.prefixes.find_child(here.node, token);
+    const auto push = [&](std::int32_t token, std::int32_t choice, double rank) {
+      const double score = here.total + row[token] + rank;
+      if (!(score > beam_.candidates.threshold())) return;
+      const std::int32_t node = beam_.prefixes.find_child(here.node, token, choice);
       if (beam_.prefixes.live(node) == Prefixes::kNone) {
-        beam_.candidates.push({score, static_cast<std::int32_t>(i), token, node});
+        beam_.candidates.push({score, static_cast<std::int32_t>(i), token, choice, node});
       }
+    };
+    const double most = here.total + fusion_.base(here.context) + fusion_.most();
+    const auto worth = [&](std::int32_t token) { return most + row[token] > beam_.candidates.threshold(); };
+    tokens_.clear();
+    for (std::int32_t token = 0; token < static_cast<std::int32_t>(scores.tokens); ++token) {
+      if (!worth(token) || token == blank) continue;
+      if constexpr (Fusion::kNone) {
+        push(token, Spelling::kNoWord, 0.0);
+      } else {
+        tokens_.push_back(token);
+      }
+    }
+    if constexpr (!Fusion::kNone) {
+      std::ranges::stable_sort(tokens_, std::greater{}, [row](std::int32_t token) { return row[token]; });
+      fusion_.each(here.context, tokens_, worth, push);
     }
   }
 }
 
-TransducerBeam::Live TransducerBeam::stay(const Candidate& candidate, const Scores& scores) {
+template <class Fusion>
+auto TransducerBeam<Fusion>::stay(const Candidate& candidate, const Scores& scores) -> Live {
   const Live& here = beam_.live[candidate.source];
+  double total = here.total + scores.row(candidate.source)[vocabulary_.blank()];
   const double stayed = here.best + scores.row(candidate.source)[vocabulary_.blank()];
   if (const std::int32_t parent = beam_.prefixes.live(beam_.prefixes.parent(here.node)); parent != Prefixes::kNone) {
     const float log_prob = scores.row(parent)[here.token];
     const double begun = beam_.live[parent].best + log_prob;
+    total = log_add(total, beam_.live[parent].total + log_prob);
     if (begun > stayed) {
-      return {here.node, here.token, candidate.score, begun,
-              beam_.traces.add(beam_.live[parent].times, frame_, frame_ + 1, log_prob)};
+      return {here.node, here.token, total, begun,
+              beam_.traces.add(beam_.live[parent].times, frame_, frame_ + 1, log_prob), here.context};
     }
   }
-  return {here.node, here.token, candidate.score, stayed, beam_.traces.retain(here.times)};
+  return {here.node, here.token, total, stayed, beam_.traces.retain(here.times), here.context};
 }
 
-TransducerBeam::Live TransducerBeam::grow(const Candidate& candidate, const Scores& scores) {
+template <class Fusion>
+auto TransducerBeam<Fusion>::grow(const Candidate& candidate, const Scores& scores) -> Live {
   const Live& from = beam_.live[candidate.source];
   const float log_prob = scores.row(candidate.source)[candidate.token];
-  const std::int32_t node =
-      candidate.node != Prefixes::kNone ? candidate.node : beam_.prefixes.add_child(from.node, candidate.token);
-  return {node, candidate.token, candidate.score, from.best + log_prob,
-          beam_.traces.add(from.times, frame_, frame_ + 1, log_prob)};
+  const double total = from.total + log_prob;
+  const std::int32_t node = candidate.node != Prefixes::kNone
+                                ? candidate.node
+                                : beam_.prefixes.add_child(from.node, candidate.token, candidate.choice);
+  return {node,
+          candidate.token,
+          total,
+          from.best + log_prob,
+          beam_.traces.add(from.times, frame_, frame_ + 1, log_prob),
+          fusion_.grow(from.context, candidate.token, candidate.choice)};
 }
+
+template class TransducerGreedy<NoFusion>;
+template class TransducerGreedy<Fusion>;
+template class TransducerBeam<NoFusion>;
+template class TransducerBeam<Fusion>;
 
 }  // namespace sonant

@@ -24,6 +24,7 @@ void bind_fst_special(nb::module_& m);
 void bind_fst_transduction(nb::module_& m);
 void bind_graphs_lexicon(nb::module_& m);
 void bind_lattice(nb::module_& m);
+void bind_fusion(nb::module_& m);
 void bind_search(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
@@ -50,6 +51,7 @@ NB_MODULE(_native, m) {
   bind_fst_transduction(m);
   bind_graphs_lexicon(m);
   bind_lattice(m);
+  bind_fusion(m);
   bind_search(m);
   bind_graph_search(m);
   bind_tables(m);

@@ -1,6 +1,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
@@ -8,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "hot_phrases.h"
 #include "ctc.h"
 #include "guarded.h"
 #include "pool.h"
@@ -24,7 +26,7 @@ Scores view(const ScoreArray& array) {
   return {array.data(), static_cast<std::int64_t>(array.shape(0)), static_cast<std::int64_t>(array.shape(1))};
 }
 
-// ---- Results: tuples (tokens, frames, end_frames, log_probs, score), which Python makes frozen dataclasses of.
+// ---- Results: tuples, which Python makes frozen dataclasses of.
 
 template <class T, class Convert>
 nb::object to_tuple(const std::vector<T>& values, Convert convert) {
@@ -42,8 +44,12 @@ nb::object to_tuple(const std::vector<T>& values, Convert convert) {
 nb::object to_python(const Hypothesis& h) {
   const auto integer = [](std::int32_t value) { return PyLong_FromLong(value); };
   const auto real = [](float value) { return PyFloat_FromDouble(value); };
+  const auto text = [](const std::string& value) {
+    return PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "surrogateescape");
+  };
   return nb::make_tuple(to_tuple(h.tokens, integer), to_tuple(h.frames, integer), to_tuple(h.end_frames, integer),
-                        to_tuple(h.log_probs, real), h.score);
+                        to_tuple(h.log_probs, real), h.score, h.acoustic, h.lm, to_tuple(h.words, text),
+                        to_tuple(h.word_ends, integer), h.complete);
 }
 
 nb::list to_python(const std::vector<Hypothesis>& hypotheses) {
@@ -64,15 +70,34 @@ void bind_ctc(nb::class_<Guarded<Search>>& c) {
        },
        nb::arg("scores").noconvert())
       .def("hypotheses",
-           [](Self& self, std::int64_t nbest, std::int32_t start) {
-             return to_python(self.run([&](Search& search) { return search.hypotheses(nbest, start); }));
+           [](Self& self, std::int64_t nbest, std::int32_t start, bool final) {
+             return to_python(self.run([&](Search& search) { return search.hypotheses(nbest, start, final); }));
            })
       .def("stable", [](Self& self) { return self.run([](Search& search) { return search.stable(); }); })
       .def("frames", [](Self& self) { return self.run([](Search& search) { return search.frames(); }); });
 }
 
+template <class F>
+nb::class_<Guarded<CtcPrefixBeam<F>>> bind_prefix_beam(nb::module_& m, const char* name) {
+  using Self = Guarded<CtcPrefixBeam<F>>;
+  nb::class_<Self> c(m, name);
+  bind_ctc(c);
+  c.def("capacity", [](Self& self) { return self.run([](CtcPrefixBeam<F>& search) { return search.capacity(); }); });
+  c.def("set_hot_words", [](Self& self, const HotPhrases& hot) {
+    self.run([&](CtcPrefixBeam<F>& search) { search.set_hot_words(to_phrases(hot.first), to_phrases(hot.second)); });
+  });
+  return c;
+}
+
 using Transducer = Guarded<std::unique_ptr<TransducerSearch>>;
 using Owned = std::unique_ptr<TransducerSearch>;
+
+// With fusion, where there is a model of one.
+template <template <class> class Search, class... Options>
+Owned make_transducer(const std::shared_ptr<FusionModel>& model, Options... options) {
+  if (!model) return std::make_unique<Search<NoFusion>>(options...);
+  return std::make_unique<Search<Fusion>>(options..., Fusion(model));
+}
 
 using ContextArray = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<2>>;
 
@@ -143,9 +168,9 @@ nb::list search_all(const std::vector<ScoreArray>& arrays, std::int64_t nbest, i
     std::vector<std::optional<SearchError>> errors(arrays.size());
     parallel_for(arrays.size(), threads, [&](std::size_t i) {
       try {
-        auto search = make();
+        auto search = make(i);
         search.advance(view(arrays[i]));
-        results[i] = search.hypotheses(nbest, 0);
+        results[i] = search.hypotheses(nbest, 0, true);
       } catch (const SearchError& error) {
         errors[i] = error;
       }
@@ -171,12 +196,25 @@ void bind_search(nb::module_& m) {
   });
 
   m.def("ctc_greedy", [](const std::vector<ScoreArray>& scores, std::int32_t blank, int threads) {
-    return search_all(scores, 1, threads, [&] { return CtcGreedy(blank); });
+    return search_all(scores, 1, threads, [&](std::size_t) { return CtcGreedy(blank); });
   });
   m.def("ctc_prefix_beam", [](const std::vector<ScoreArray>& scores, std::int64_t beam, std::int64_t nbest,
                               std::int32_t blank, std::int32_t settle_after, int threads) {
-    return search_all(scores, nbest, threads, [&] { return CtcPrefixBeam(beam, blank, settle_after); });
+    return search_all(scores, nbest, threads, [&](std::size_t) {
+      return CtcPrefixBeam<NoFusion>(beam, blank, settle_after);
+    });
   });
+  m.def("fused_ctc_prefix_beam",
+        [](const std::vector<ScoreArray>& scores, std::int64_t beam, std::int64_t nbest, std::int32_t blank,
+           std::int32_t settle_after, int threads, const std::shared_ptr<FusionModel>& model,
+           const std::vector<HotPhrases>& hot_words) {
+          return search_all(scores, nbest, threads, [&](std::size_t i) {
+            CtcPrefixBeam<Fusion> search(beam, blank, settle_after, Fusion(model));
+            const HotPhrases& hot = hot_words[hot_words.size() == 1 ? 0 : i];
+            search.set_hot_words(to_phrases(hot.first), to_phrases(hot.second));
+            return search;
+          });
+        });
 
   nb::class_<Guarded<CtcGreedy>> greedy(m, "CtcGreedy");
   greedy.def("__init__", [](Guarded<CtcGreedy>* self, std::int32_t blank) {
@@ -184,27 +222,32 @@ void bind_search(nb::module_& m) {
   });
   bind_ctc(greedy);
 
-  nb::class_<Guarded<CtcPrefixBeam>> beam(m, "CtcPrefixBeam");
-  beam.def("__init__", [](Guarded<CtcPrefixBeam>* self, std::int64_t beam, std::int32_t blank,
+  bind_prefix_beam<NoFusion>(m, "CtcPrefixBeam")
+      .def("__init__", [](Guarded<CtcPrefixBeam<NoFusion>>* self, std::int64_t beam, std::int32_t blank,
                           std::int32_t settle_after) {
-    new (self) Guarded<CtcPrefixBeam>(CtcPrefixBeam(beam, blank, settle_after));
-  });
-  beam.def("capacity", [](Guarded<CtcPrefixBeam>& self) {
-    return self.run([](CtcPrefixBeam& search) { return search.capacity(); });
-  });
-  bind_ctc(beam);
+        new (self) Guarded<CtcPrefixBeam<NoFusion>>(CtcPrefixBeam<NoFusion>(beam, blank, settle_after));
+      });
+  bind_prefix_beam<Fusion>(m, "FusedCtcPrefixBeam")
+      .def("__init__", [](Guarded<CtcPrefixBeam<Fusion>>* self, std::int64_t beam, std::int32_t blank,
+                          std::int32_t settle_after, const std::shared_ptr<FusionModel>& model) {
+        new (self) Guarded<CtcPrefixBeam<Fusion>>(CtcPrefixBeam<Fusion>(beam, blank, settle_after, Fusion(model)));
+      });
 
   nb::class_<Transducer>(m, "TransducerSearch")
       .def_static("greedy",
-                  [](std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols) {
+                  [](std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols,
+                     const std::shared_ptr<FusionModel>& model) {
                     return std::make_unique<Transducer>(
-                        std::make_unique<TransducerGreedy>(context_size, blank, max_symbols));
-                  })
+                        make_transducer<TransducerGreedy>(model, context_size, blank, max_symbols));
+                  },
+                  nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def_static("beam",
-                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int32_t settle_after) {
+                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int32_t settle_after,
+                     const std::shared_ptr<FusionModel>& model) {
                     return std::make_unique<Transducer>(
-                        std::make_unique<TransducerBeam>(beam, context_size, blank, settle_after));
-                  })
+                        make_transducer<TransducerBeam>(model, beam, context_size, blank, settle_after));
+                  },
+                  nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("contexts",
            [](Transducer& self) {
              std::vector<std::int64_t> contexts;
@@ -224,8 +267,12 @@ void bind_search(nb::module_& m) {
           },
           nb::arg("scores").noconvert())
       .def("hypotheses",
-           [](Transducer& self, std::int64_t nbest, std::int32_t start) {
-             return to_python(self.run([&](Owned& search) { return search->hypotheses(nbest, start); }));
+           [](Transducer& self, std::int64_t nbest, std::int32_t start, bool final) {
+             return to_python(self.run([&](Owned& search) { return search->hypotheses(nbest, start, final); }));
+           })
+      .def("set_hot_words",
+           [](Transducer& self, const HotPhrases& hot) {
+             self.run([&](Owned& search) { search->set_hot_words(to_phrases(hot.first), to_phrases(hot.second)); });
            })
       .def("stable", [](Transducer& self) { return self.run([](Owned& search) { return search->stable(); }); })
       .def("frames", [](Transducer& self) { return self.run([](Owned& search) { return search->frames(); }); })

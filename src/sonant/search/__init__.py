@@ -2,6 +2,7 @@
 
 CTC        greedy or prefix beam search over (frames, tokens) log-probabilities
 graph      beam search over a decoding graph (HCLG, TLG), with lattices as Kaldi makes them
+fusion     a lexicon, an n-gram model and hot words for the prefix beam and the transducer searches
 transducer greedy or modified beam search over a step function, or over scores given one step at a time
 
 Each search comes as a function over whole utterances and as an object that takes an utterance in pieces; the
@@ -11,6 +12,7 @@ functions are built on the objects, so any chunking gives the same result, bit f
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
 from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
+from sonant.search.fusion import Fusion, HotWords
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.transducer import (
     Step,
@@ -31,6 +33,8 @@ __all__ = [
     "GraphSearch",
     "GraphSearchConfig",
     "GraphStream",
+    "Fusion",
+    "HotWords",
     "Hypothesis",
     "Step",
     "TransducerBeam",

@@ -7,9 +7,10 @@ stands between them.
 from collections.abc import Sequence
 
 from sonant import _native
+from sonant.search.fusion import Fusion, HotWords, hot_words_of_each, with_hot_words
 from sonant.search.hypothesis import Hypothesis, from_native
 from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
-from sonant.search.stream import SearchStream
+from sonant.search.stream import FusedStream, SearchStream
 
 
 def ctc_greedy(scores: Sequence[Floats], *, blank: int = 0, num_threads: int = 0) -> list[Hypothesis]:
@@ -37,8 +38,10 @@ def ctc_prefix_beam(
     blank: int = 0,
     settle_after: int = 0,
     num_threads: int = 0,
+    fusion: Fusion | None = None,
+    hot_words: HotWords | Sequence[HotWords | None] | None = None,
 ) -> list[list[Hypothesis]]:
-    """CTC prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014), no language model.
+    """CTC prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014).
 
     Sums the paths of each token sequence, and keeps the `beam` best sequences at each frame. The pruning of
     tokens is exact: the result is that of comparing every extension of every kept sequence. With a beam that
@@ -46,17 +49,27 @@ def ctc_prefix_beam(
 
     scores, num_threads, errors: as for `ctc_greedy`.
     settle_after: see `CtcPrefixBeam`; 0 for the exact search.
+    fusion: a lexicon, a language model. hot_words: of all utterances, or a list of those of each.
     Returns per utterance up to `nbest` hypotheses, best first, all different.
     """
     arrays = check_matrices(scores, "scores", "tokens")
-    results = _native.ctc_prefix_beam(
-        arrays,
+    options = (
         check_count(beam, "beam"),
         check_count(nbest, "nbest"),
         check_count(blank, "blank", 0),
         check_count(settle_after, "settle_after", 0),
         check_count(num_threads, "num_threads", 0),
     )
+    fusion = with_hot_words(fusion, hot_words)
+    if fusion is None:
+        results = _native.ctc_prefix_beam(arrays, *options)
+    else:
+        if hot_words is None or isinstance(hot_words, HotWords):
+            each = [hot_words]  # the core takes them once for all
+        else:
+            each = hot_words_of_each(hot_words, len(arrays))
+        hot = [fusion.native_hot_words(one) for one in each]
+        results = _native.fused_ctc_prefix_beam(arrays, *options, fusion.native, hot)
     return [from_native(result) for result in results]
 
 
@@ -64,7 +77,7 @@ class _CtcStream(SearchStream):
     """What both streaming CTC searches do. Calls from several threads wait for each other."""
 
     __slots__ = ("_search",)
-    _search: "_native.CtcGreedy | _native.CtcPrefixBeam"
+    _search: "_native.CtcGreedy | _native.CtcPrefixBeam | _native.FusedCtcPrefixBeam"
 
     def advance(self, scores: Floats) -> None:
         """Take the next (frames, tokens) float32 log-probabilities; any number of frames, zero too.
@@ -84,7 +97,7 @@ class CtcGreedy(_CtcStream):
         self._search = _native.CtcGreedy(check_count(blank, "blank", 0))
 
 
-class CtcPrefixBeam(_CtcStream):
+class CtcPrefixBeam(_CtcStream, FusedStream):
     """`ctc_prefix_beam` for an utterance that comes in pieces.
 
     Memory grows with the tokens of the hypotheses alive, not with frames; a frame allocates nothing and costs
@@ -96,11 +109,26 @@ class CtcPrefixBeam(_CtcStream):
     frames alone, whatever the chunks.
     """
 
-    __slots__ = ()
+    __slots__ = ("_fusion",)
+    _fusion: Fusion | None
 
-    def __init__(self, beam: int = 8, blank: int = 0, settle_after: int = 0):
-        self._search = _native.CtcPrefixBeam(
+    def __init__(
+        self,
+        beam: int = 8,
+        blank: int = 0,
+        settle_after: int = 0,
+        *,
+        fusion: Fusion | None = None,
+        hot_words: HotWords | None = None,
+    ):
+        options = (
             check_count(beam, "beam"),
             check_count(blank, "blank", 0),
             check_count(settle_after, "settle_after", 0),
         )
+        self._fusion = with_hot_words(fusion, hot_words)
+        if self._fusion is None:
+            self._search = _native.CtcPrefixBeam(*options)
+        else:
+            self._search = _native.FusedCtcPrefixBeam(*options, self._fusion.native)
+            self.set_hot_words(hot_words)

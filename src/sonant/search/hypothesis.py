@@ -25,7 +25,18 @@ class Hypothesis:
     most 0."""
     score: float
     """Natural logarithm of the hypothesis's total probability: greedy, that of its one path; beam, summed
-    over the paths that the beam kept. -inf where some frame allowed no token at all."""
+    over the paths that the beam kept. -inf where some frame allowed no token at all. With fusion, and what
+    that adds."""
+    acoustic_score: float = 0.0
+    """The part of the score that is the network's: all of it without fusion."""
+    lm_score: float = 0.0
+    """ln p of the language model, before its weight."""
+    words: tuple[str, ...] = ()
+    """The words that ended, where a fusion spells words."""
+    word_ends: tuple[int, ...] = ()
+    """How many of the tokens come before the end of each word."""
+    complete: bool = True
+    """False at the end of an utterance in the middle of a word of the lexicon, where nothing better is."""
 
     @property
     def confidences(self) -> tuple[float, ...]:
@@ -33,7 +44,18 @@ class Hypothesis:
         return tuple(math.exp(log_prob) for log_prob in self.log_probs)
 
 
-Native = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[float, ...], float]
+Native = tuple[
+    tuple[int, ...],
+    tuple[int, ...],
+    tuple[int, ...],
+    tuple[float, ...],
+    float,
+    float,
+    float,
+    tuple[str, ...],
+    tuple[int, ...],
+    bool,
+]
 
 
 def from_native(results: Iterable[Native]) -> list[Hypothesis]:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from sonant import _native
 from sonant.errors import SearchError
+from sonant.search.fusion import Fusion, HotWords, hot_words_of_each, with_hot_words
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.scores import Floats, check_count, check_matrices, check_matrix
-from sonant.search.stream import SearchStream
+from sonant.search.stream import FusedStream
 
 Step: TypeAlias = Callable[[Floats, npt.NDArray[np.int64]], Floats]
 """step(encoder_frames (n, dim) float32, contexts (n, context_size) int64) -> (n, tokens) float32
@@ -23,11 +24,12 @@ log-probabilities. A context holds the last tokens of a hypothesis, oldest first
 token."""
 
 
-class _TransducerStream(SearchStream):
+class _TransducerStream(FusedStream):
     """What both searches do. One object per utterance."""
 
-    __slots__ = ("_search", "context_size")
+    __slots__ = ("_fusion", "_search", "context_size")
     _search: "_native.TransducerSearch"
+    _fusion: Fusion | None
     context_size: int
 
     @property
@@ -51,11 +53,25 @@ class TransducerGreedy(_TransducerStream):
 
     __slots__ = ()
 
-    def __init__(self, context_size: int = 2, blank: int = 0, max_symbols: int = 3):
+    def __init__(
+        self,
+        context_size: int = 2,
+        blank: int = 0,
+        max_symbols: int = 3,
+        *,
+        fusion: Fusion | None = None,
+        hot_words: HotWords | None = None,
+    ):
         self.context_size = check_count(context_size, "context_size")
+        self._fusion = with_hot_words(fusion, hot_words)
         self._search = _native.TransducerSearch.greedy(
-            self.context_size, check_count(blank, "blank", 0), check_count(max_symbols, "max_symbols")
+            self.context_size,
+            check_count(blank, "blank", 0),
+            check_count(max_symbols, "max_symbols"),
+            self._fusion and self._fusion.native,
         )
+        if self._fusion is not None:
+            self.set_hot_words(hot_words)
 
 
 class TransducerBeam(_TransducerStream):
@@ -72,14 +88,27 @@ class TransducerBeam(_TransducerStream):
 
     __slots__ = ()
 
-    def __init__(self, beam: int = 4, context_size: int = 2, blank: int = 0, settle_after: int = 0):
+    def __init__(
+        self,
+        beam: int = 4,
+        context_size: int = 2,
+        blank: int = 0,
+        settle_after: int = 0,
+        *,
+        fusion: Fusion | None = None,
+        hot_words: HotWords | None = None,
+    ):
         self.context_size = check_count(context_size, "context_size")
+        self._fusion = with_hot_words(fusion, hot_words)
         self._search = _native.TransducerSearch.beam(
             check_count(beam, "beam"),
             self.context_size,
             check_count(blank, "blank", 0),
             check_count(settle_after, "settle_after", 0),
+            self._fusion and self._fusion.native,
         )
+        if self._fusion is not None:
+            self.set_hot_words(hot_words)
 
 
 def advance_transducers(
@@ -139,16 +168,27 @@ def _check_step(scores: Floats, rows: int) -> Floats:
 
 
 def transducer_greedy(
-    step: Step, encoder_out: Sequence[Floats], *, context_size: int = 2, blank: int = 0, max_symbols: int = 3
+    step: Step,
+    encoder_out: Sequence[Floats],
+    *,
+    context_size: int = 2,
+    blank: int = 0,
+    max_symbols: int = 3,
+    fusion: Fusion | None = None,
+    hot_words: HotWords | Sequence[HotWords | None] | None = None,
 ) -> list[Hypothesis]:
     """Greedy search over whole utterances in lockstep.
 
     encoder_out: one (frames, dim) float32 array per utterance. Errors: as for `advance_transducers`.
+    fusion: a lexicon, a language model. hot_words: of all utterances, or a list of those of each.
     Returns one hypothesis per utterance.
     """
-    searches = [TransducerGreedy(context_size, blank, max_symbols) for _ in encoder_out]
+    searches = [
+        TransducerGreedy(context_size, blank, max_symbols, fusion=fusion, hot_words=hot)
+        for hot in hot_words_of_each(hot_words, len(encoder_out))
+    ]
     advance_transducers(step, searches, encoder_out)
-    return [search.hypotheses()[0] for search in searches]
+    return [search.hypotheses(final=True)[0] for search in searches]
 
 
 def transducer_beam(
@@ -160,13 +200,19 @@ def transducer_beam(
     context_size: int = 2,
     blank: int = 0,
     settle_after: int = 0,
+    fusion: Fusion | None = None,
+    hot_words: HotWords | Sequence[HotWords | None] | None = None,
 ) -> list[list[Hypothesis]]:
     """Modified beam search over whole utterances in lockstep: see `TransducerBeam`.
 
     encoder_out: one (frames, dim) float32 array per utterance.
+    fusion, hot_words: as for `transducer_greedy`.
     settle_after: see `TransducerBeam`; 0 to drop nothing. Errors: as for `advance_transducers`.
     Returns per utterance up to `nbest` hypotheses, best first, all different.
     """
-    searches = [TransducerBeam(beam, context_size, blank, settle_after) for _ in encoder_out]
+    searches = [
+        TransducerBeam(beam, context_size, blank, settle_after, fusion=fusion, hot_words=hot)
+        for hot in hot_words_of_each(hot_words, len(encoder_out))
+    ]
     advance_transducers(step, searches, encoder_out)
-    return [search.hypotheses(nbest) for search in searches]
+    return [search.hypotheses(nbest, final=True) for search in searches]
