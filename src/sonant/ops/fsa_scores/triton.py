@@ -27,12 +27,11 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sonant.ops.segments.triton import log_add, log_sum, log_value, tile
+from sonant.ops.segments.triton import LAUNCH, log_add, log_sum, log_value, tile
 
 if TYPE_CHECKING:
     from sonant.ops.fsa_scores import Graphs, Side
 
-WARPS = 4
 # Wider, and the lanes of states with few arcs idle; states with more take turns.
 MOST_ARCS = 32
 
@@ -91,7 +90,7 @@ def _pull_scores(
             splits, bounds, low, high, done, RISING, ROWS, ARCS
         )
         largest = none
-        rest = tl.zeros_like(none)
+        rest = tl.full((ROWS, ARCS), 0, none.dtype)
         taken = tl.full((ROWS, ARCS), -1, tl.int32)
         k = 0
         while k < length:
@@ -113,8 +112,8 @@ def _pull_scores(
             top, total = log_sum(largest, rest, 1)
             if count == 1:
                 whole, whole_total = log_sum(top, total, 0)
-                top = tl.zeros_like(top) + whole
-                total = tl.zeros_like(total) + whole_total
+                top = tl.full((ROWS,), 0, none.dtype) + whole
+                total = tl.full((ROWS,), 0, none.dtype) + whole_total
             result = log_value(top, total)
         else:
             result = tl.max(largest, 1)
@@ -160,7 +159,7 @@ def _pull_slopes(
         )
         here = tl.load(found + state, mask=tl.arange(0, ROWS) < tl.where(count == 1, ROWS, count), other=0)
         here = here[:, None]
-        shares = tl.zeros((ROWS, ARCS), scores.dtype.element_ty)
+        shares = tl.full((ROWS, ARCS), 0, scores.dtype.element_ty)
         k = 0
         while k < length:
             at = place + k
@@ -227,8 +226,7 @@ def _launch(kernel: Any, graphs: "Graphs", rising: bool, log: bool, scores: Tens
             log,
             rows,
             width,
-            num_warps=WARPS,
-            num_stages=1,  # nothing is loaded before the threads have waited for each other
+            **LAUNCH,
         )
 
 

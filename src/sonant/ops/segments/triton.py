@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 TILE = 1024
-WARPS = 4
+# Stages: loads are not moved ahead of the stores of the turn before.
+LAUNCH = dict(num_warps=4, num_stages=1, enable_fp_fusion=True)
 
 
 def tile(values: int, rows: int, widest: int = TILE) -> tuple[int, int]:
@@ -168,7 +169,7 @@ class _Rows(torch.autograd.Function):
         if ctx.rows:
             with torch.cuda.device_of(values):
                 grid = (triton.cdiv(ctx.rows, ctx.tile[0]),)
-                _fold[grid](values, splits, start, found, ctx.rows, kind, *ctx.tile, num_warps=WARPS)
+                _fold[grid](values, splits, start, found, ctx.rows, kind, *ctx.tile, **LAUNCH)
         ctx.save_for_backward(values, splits, start, found)
         return found
 
@@ -182,7 +183,7 @@ class _Rows(torch.autograd.Function):
             arrays = values, splits, start, found, slopes[0].contiguous(), gradient
             with torch.cuda.device_of(values):
                 grid = (triton.cdiv(ctx.rows, ctx.tile[0]),)
-                _spread[grid](*arrays, ctx.rows, kind, *ctx.tile, num_warps=WARPS)
+                _spread[grid](*arrays, ctx.rows, kind, *ctx.tile, **LAUNCH)
         return gradient, None, None, None
 
 
