@@ -37,15 +37,15 @@ def lattices(torch, options):
     return one.repeat(count, 1), splits, (torch.arange(count + 1) * states).to(torch.int32)
 
 
-def measured(torch, call):
+def measured(torch, call, backend):
     """Median milliseconds and the most megabytes over what was there before."""
-    call()
+    call(backend)
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before, times = torch.cuda.memory_allocated(), []
     for _ in range(TURNS):
         began = time.perf_counter()
-        call()
+        call(backend)
         torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
     return statistics.median(times) * 1000, (torch.cuda.max_memory_allocated() - before) / 1e6
@@ -94,7 +94,11 @@ def tasks(torch, options):
             found[found.isfinite()].sum().backward()
             return found.detach(), leaf.grad
 
-        yield f"log-sum-exp of rows and gradient, {bits}", normalizers, 3 * size * arcs + (8 + 3 * size) * states
+        yield (
+            f"log-sum-exp of rows and gradient, {bits}",
+            normalizers,
+            3 * size * arcs + (8 + 3 * size) * states,
+        )
 
 
 def main():
@@ -116,17 +120,21 @@ def main():
     triton.TILE = options.tile
     triton.LAUNCH["num_warps"] = options.warps
 
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, triton {triton.triton.__version__}, {options}")
+    versions = f"torch {torch.__version__}, triton {triton.triton.__version__}"
+    print(f"{torch.cuda.get_device_name()}, {versions}, {options}")
     print("| what | Triton, ms | MB | torch: ms, ratio | MB | by bytes alone, ms |")
     print("|---|---|---|---|---|---|")
     for name, call, moved in tasks(torch, options):
         for found, expected in zip(call(None), call("reference"), strict=True):
             close = 1e-3 if found.dtype == torch.float32 else 1e-8
-            torch.testing.assert_close(found, expected, rtol=close, atol=close, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(
+                found, expected, rtol=close, atol=close, msg=lambda m, n=name: f"{n}: {m}"
+            )
         for found, again in zip(call(None), call(None), strict=True):
             if not torch.equal(found, again):
                 sys.exit(f"error: {name}: two runs gave two results")
-        (ours, memory), (theirs, their_memory) = (measured(torch, lambda: call(by)) for by in (None, "reference"))
+        ours, memory = measured(torch, call, None)
+        theirs, their_memory = measured(torch, call, "reference")
         bound = moved / options.gigabytes_per_second / 1e6
         print(
             f"| {name} | {ours:.3f} | {memory:.0f} | {theirs:.3f}, {theirs / ours:.2f}x | {their_memory:.0f} "

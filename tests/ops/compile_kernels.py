@@ -45,7 +45,9 @@ def main() -> None:
     for architecture in [int(arg) for arg in sys.argv[1:]] or [80, 90]:
         for kernel, types, constants in kernels():
             signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
-            source = ASTSource(kernel, signature, {(kernel.arg_names.index(k),): v for k, v in constants.items()})
+            source = ASTSource(
+                kernel, signature, {(kernel.arg_names.index(k),): v for k, v in constants.items()}
+            )
             target = GPUTarget("cuda", architecture, 32)
             made = triton.compile(source, target=target, options=segments.LAUNCH)
             words = " ".join(f"{name.lower()}={value}" for name, value in constants.items())

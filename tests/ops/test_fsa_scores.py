@@ -29,7 +29,7 @@ def run(name, graphs, scores, log, backend):
     from sonant.ops.segments import triton as tiles
 
     with (
-        mock.patch.object(fsa_scores, "_implementation", lambda device, backend: triton),
+        mock.patch.object(fsa_scores, "_implementation", return_value=triton),
         mock.patch.object(tiles, "TILE", 8),
     ):
         return function(graphs, scores, log)

@@ -224,7 +224,9 @@ class RaggedTensor:
 
         -1 where the row has none that is as large as initial_value (by default, where it is empty or -inf).
         """
-        return segments.last_of_largest(self._values, self.max(initial_value), self._last_ids, self._last_splits)
+        return segments.last_of_largest(
+            self._values, self.max(initial_value), self._last_ids, self._last_splits
+        )
 
     def logsumexp(self, initial_value: float = -torch.inf) -> Tensor:
         """Log of the sum of exp over each innermost row and initial_value."""

@@ -19,6 +19,10 @@ Bytes moved (scores of b = 4 or 8 bytes), if the scores of states stay in the ca
 destination is found once for a Graphs by a stable sort, which moves more than that (some 100 bytes an arc).
 """
 
+# Within kernels Triton's own annotations do not hold: a constexpr is given as a number, a tensor sliced.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOperatorIssue=false
+
 from typing import TYPE_CHECKING, Any
 
 import torch
