@@ -21,6 +21,7 @@ def test_facts_are_those_of_this_environment():
     assert metadata.version("onnxruntime") in found["ONNX Runtime"]
     assert "CPUExecutionProvider" in found["ONNX Runtime"]
     assert metadata.version("torch") in found["torch"]
+    assert re.search("active|idle|missing", found["triton"])
     assert found["[train]"] == found["[serve]"] == found["[media]"] == "installed"
 
 

@@ -41,6 +41,7 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "audio", _audio()
     yield "libraries", ", ".join(f"{name} {version(name)}" for name in ("numpy", "soxr", "sentencepiece"))
     yield "torch", _torch()
+    yield "triton", _triton()
     for extra in extras():
         if extra.missing:
             yield (
@@ -96,3 +97,14 @@ def _torch() -> str:
         return f"{torch.__version__}, {torch.get_num_threads()} threads, no GPU"
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return f"{torch.__version__}, CUDA {torch.version.cuda}, GPU: {', '.join(names)}"
+
+
+def _triton() -> str:
+    found = version("triton")
+    if found is None:
+        return "missing: on a GPU the kernels of sonant.ops are done by torch's own operations"
+    if version("torch") is None:
+        return f"{found}, idle without torch"
+    import torch
+
+    return f"{found}, active" if torch.cuda.is_available() else f"{found}, idle: no GPU"

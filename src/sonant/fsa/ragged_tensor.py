@@ -199,7 +199,7 @@ class RaggedTensor:
 
     def sum(self, initial_value: float = 0) -> Tensor:
         """Sum of each innermost row, on top of initial_value."""
-        return segments.sums(self._values, self._last_ids, self._last_rows, initial_value)
+        return segments.sums(self._values, self._last_ids, self._last_splits, initial_value)
 
     def max(self, initial_value: float | None = None) -> Tensor:
         """Largest of each innermost row and initial_value, which is the smallest number there is by
@@ -217,19 +217,21 @@ class RaggedTensor:
         if initial is None:
             info = torch.finfo(self.dtype) if self.dtype.is_floating_point else torch.iinfo(self.dtype)
             initial = info.min if largest else info.max
-        return segments.extremes(self._values, self._last_ids, self._last_rows, initial, largest=largest)
+        return segments.extremes(self._values, self._last_ids, self._last_splits, initial, largest=largest)
 
     def argmax(self, initial_value: float | None = None) -> Tensor:
         """Where in `values` the largest of each innermost row is, the last of equal ones; int32.
 
         -1 where the row has none that is as large as initial_value (by default, where it is empty or -inf).
         """
-        return segments.last_of_largest(self._values, self.max(initial_value), self._last_ids)
+        return segments.last_of_largest(
+            self._values, self.max(initial_value), self._last_ids, self._last_splits
+        )
 
     def logsumexp(self, initial_value: float = -torch.inf) -> Tensor:
         """Log of the sum of exp over each innermost row and initial_value."""
         self._check_floating("logsumexp")
-        return segments.log_sum_exp(self._values, self._last_ids, self._last_rows, initial_value)
+        return segments.log_sum_exp(self._values, self._last_ids, self._last_splits, initial_value)
 
     def normalize(self, use_log: bool) -> "RaggedTensor":
         """Innermost rows that sum to 1, or with use_log whose exponentials do; rows of zeros stay as they

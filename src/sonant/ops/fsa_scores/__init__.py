@@ -6,15 +6,45 @@ arcs into a state the last). Arcs lead to higher states: the batch is top-sorted
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sonant.errors import FstError
+from sonant.ops import segments
 from sonant.ops.fsa_scores import native, reference
 
 Backend = Literal["reference"] | None
+
+
+def _implementation(device: torch.device, backend: Backend) -> ModuleType:
+    """Who computes the scores of states: the one place that decides it."""
+    if backend == "reference" or (device.type != "cpu" and not segments.triton_serves(device)):
+        return reference
+    if device.type == "cpu":
+        return native
+    from sonant.ops.fsa_scores import triton
+
+    return triton
+
+
+@dataclass(frozen=True)
+class Side:
+    """The arcs of each state on one side of it, those that enter it or those that leave it: what a score is
+    pulled along. States are counted over all automata; everything is int32.
+    """
+
+    splits: Tensor
+    """(states + 1,): where the arcs of each state begin in the two rows below."""
+    arcs: Tensor | None
+    """(num_arcs,): which arc it is, of one state in rising order; None where that is how they stand."""
+    others: Tensor
+    """(num_arcs,): the state at the arc's other end."""
+    bounds: Tensor
+    """(states,): the nearest of the other ends. Without arcs, a number beyond all of them."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +62,58 @@ class Graphs:
 
     def states_of_arcs(self) -> tuple[Tensor, Tensor]:
         """Source and destination of each arc, counted over all automata: int32 (num_arcs,) each."""
-        states = torch.arange(len(self.state_splits) - 1, dtype=torch.int32, device=self.arcs.device)
-        source = states.repeat_interleave(self.state_splits.diff())
-        first = self.fsa_splits[:-1].repeat_interleave(self.fsa_splits.diff())
+        return self._ends
+
+    @cached_property
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        count = len(self.state_splits) - 1
+        states = torch.arange(count, dtype=torch.int32, device=self.arcs.device)
+        # With its size known beforehand, a GPU need not be waited for.
+        source = states.repeat_interleave(self.state_splits.diff(), output_size=len(self.arcs))
+        first = self.fsa_splits[:-1].repeat_interleave(self.fsa_splits.diff(), output_size=count)
         return source, first.index_select(0, source) + self.arcs[:, 1]
 
     def fsas_of_arcs(self) -> Tensor:
         counts = self.state_splits[self.fsa_splits.long()].diff().long()
-        return torch.arange(len(counts), device=self.arcs.device).repeat_interleave(counts)
+        fsas = torch.arange(len(counts), device=self.arcs.device)
+        return fsas.repeat_interleave(counts, output_size=len(self.arcs))
+
+    @cached_property
+    def entering(self) -> Side:
+        source, dest = self.states_of_arcs()
+        sorted_dest, order = dest.sort(stable=True)
+        states = torch.arange(len(self.state_splits), dtype=torch.int32, device=dest.device)
+        splits = torch.searchsorted(sorted_dest, states, out_int32=True)
+        others = source.index_select(0, order)
+        # Arcs stand in the order of their sources, so that the nearest is the last one.
+        last = others.index_select(0, (splits[1:] - 1).clamp(min=0)) if len(others) else splits[1:]
+        bounds = torch.where(splits.diff() > 0, last, -1)
+        return Side(splits, order.to(torch.int32), others, bounds)
+
+    @cached_property
+    def leaving(self) -> Side:
+        source, dest = self.states_of_arcs()
+        beyond = torch.iinfo(torch.int32).max
+        bounds = segments.extremes(dest, source, self.state_splits, beyond, largest=False)
+        return Side(self.state_splits, None, dest, bounds)
+
+    def check_acyclic(self) -> None:
+        """Raises FstError where an arc does not lead to a higher state of its automaton."""
+        _ = self._acyclic
+
+    @cached_property
+    def _acyclic(self) -> None:
+        fsas = self.fsas_of_arcs()
+        src, to = self.states_of_arcs()[0] - self.fsa_splits[fsas], self.arcs[:, 1]
+        sizes = self.fsa_splits.diff()[fsas]
+        wrong = (to <= src) | (to >= sizes)
+        if bool(wrong.any()):
+            arc = int(wrong.nonzero()[0])
+            raise FstError(
+                f"{self.operation}: automaton {int(fsas[arc])} is not top-sorted and acyclic: arc {arc} "
+                f"leads from state {int(src[arc])} to {int(to[arc])} of {int(sizes[arc])}; use top_sort on "
+                "one without cycles"
+            )
 
 
 def forward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
@@ -58,7 +132,7 @@ def backward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend 
 
 def total_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
     """All paths of each automaton, (automata,); -inf where it has none."""
-    if not log and backend is None and scores.device.type == "cpu":
+    if not log and _implementation(scores.device, backend) is native:
         _check_scores(graphs, scores)
         return native.best_totals(graphs, scores)
     return _of_states(graphs, forward_scores(graphs, scores, log, backend), graphs.fsa_splits[1:] - 1)
@@ -73,7 +147,7 @@ def arc_posteriors(graphs: Graphs, scores: Tensor, log: bool, backend: Backend =
     # Found from both ends, and their mean as in k2, so that rounding and ties favour neither.
     total = _of_states(graphs, forward, graphs.fsa_splits[1:] - 1) / 2
     total = total + _of_states(graphs, backward, graphs.fsa_splits[:-1]) / 2
-    total = total.repeat_interleave(graphs.fsa_splits.diff())
+    total = total.repeat_interleave(graphs.fsa_splits.diff(), output_size=len(forward))
     before = torch.where(total == -torch.inf, -torch.inf, forward - total)
     source, dest = graphs.states_of_arcs()
     return before.index_select(0, source) + scores + backward.index_select(0, dest)
@@ -97,9 +171,7 @@ def _check_scores(graphs: Graphs, scores: Tensor) -> None:
 
 def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend) -> Tensor:
     _check_scores(graphs, scores)
-    if backend == "reference" or scores.device.type != "cpu":
-        return reference.state_scores(graphs, scores, log, forward)
-    return native.state_scores(graphs, scores, log, forward)
+    return _implementation(scores.device, backend).state_scores(graphs, scores, log, forward)
 
 
 __all__ = ["Graphs", "arc_posteriors", "backward_scores", "forward_scores", "total_scores"]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from sonant.errors import FstError
-from sonant.ops import segments
+from sonant.ops.segments import reference as segments
 
 if TYPE_CHECKING:
     from sonant.ops.fsa_scores import Graphs
@@ -27,19 +26,8 @@ def _levels(come: Tensor, go: Tensor, states: int) -> Tensor:
 
 def state_scores(graphs: "Graphs", scores: Tensor, log: bool, forward: bool) -> Tensor:
     source, dest = (states.long() for states in graphs.states_of_arcs())
-    first = graphs.fsa_splits[graphs.fsas_of_arcs()]
-    src, to = source - first, graphs.arcs[:, 1]
+    graphs.check_acyclic()
     states = len(graphs.state_splits) - 1
-    sizes = graphs.fsa_splits.diff()[graphs.fsas_of_arcs()]
-    wrong = (to <= src) | (to >= sizes)
-    if bool(wrong.any()):
-        arc = int(wrong.nonzero()[0])
-        raise FstError(
-            f"{graphs.operation}: automaton {int(graphs.fsas_of_arcs()[arc])} is not top-sorted and "
-            f"acyclic: arc {arc} "
-            f"leads from state {int(src[arc])} to {int(to[arc])} of {int(sizes[arc])}; use top_sort on one "
-            "without cycles"
-        )
     come, go = (source, dest) if forward else (dest, source)
     there = graphs.fsa_splits.diff() > 0
     ends = (graphs.fsa_splits[:-1] if forward else graphs.fsa_splits[1:] - 1)[there].long()

@@ -1,43 +1,64 @@
-"""Sums, extremes and log-sums over segments of flat values, all at once on any device; autograd does the
-rest.
+"""Sums, extremes and log-sums over segments of flat values, all at once; differentiable.
 
-Values (n,) come in segments, that is rows of different lengths: `ids` (n,) says which row each belongs to.
+Values (n,) of int32, float32 or float64 come in segments, that is rows of different lengths one after the
+other. The rows are given twice, as a ragged shape has them: `ids` (n,) says which row each value belongs to,
+and `splits` int32 (rows + 1,) where each row begins.
 """
+
+from importlib.util import find_spec
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from sonant.ops.segments import reference
 
-def sums(values: Tensor, ids: Tensor, rows: int, initial: float = 0) -> Tensor:
+
+def triton_serves(device: torch.device) -> bool:
+    """Whether the Triton kernels of `ops` run there: on a GPU where triton is installed."""
+    return device.type == "cuda" and find_spec("triton") is not None
+
+
+def _kernels(device: torch.device) -> ModuleType | None:
+    """The Triton kernels where they are who computes, None for torch: the one place that decides it."""
+    if not triton_serves(device):
+        return None
+    from sonant.ops.segments import triton
+
+    return triton
+
+
+def sums(values: Tensor, ids: Tensor, splits: Tensor, initial: float = 0) -> Tensor:
     """`initial` and the sum of each row, (rows,)."""
-    return values.new_full((rows,), initial).index_add(0, ids, values)
+    if kernels := _kernels(values.device):
+        return kernels.sums(values, splits, initial)
+    return reference.sums(values, ids, len(splits) - 1, initial)
 
 
-def extremes(values: Tensor, ids: Tensor, rows: int, initial: float, *, largest: bool) -> Tensor:
-    """The largest or smallest of each row and `initial`, (rows,)."""
-    start = torch.full((rows,), initial, dtype=values.dtype, device=values.device)
-    return start.scatter_reduce(0, ids.long(), values, "amax" if largest else "amin")
+def extremes(values: Tensor, ids: Tensor, splits: Tensor, initial: float, *, largest: bool) -> Tensor:
+    """The largest or smallest of each row and `initial`, (rows,).
+
+    Equal ones share the gradient, `initial` among them.
+    """
+    if kernels := _kernels(values.device):
+        return kernels.extremes(values, splits, initial, largest=largest)
+    return reference.extremes(values, ids, len(splits) - 1, initial, largest=largest)
 
 
-def last_of_largest(values: Tensor, largest: Tensor, ids: Tensor) -> Tensor:
+def last_of_largest(values: Tensor, largest: Tensor, ids: Tensor, splits: Tensor) -> Tensor:
     """Where in `values` the last one is that equals `largest` (rows,) of its row; -1 where none does.
     int32.
     """
-    place = torch.arange(values.numel(), dtype=torch.int32, device=values.device)
-    hits = torch.where(values == largest[ids.long()], place, -1)
-    return extremes(hits, ids, largest.numel(), -1, largest=True)
+    if kernels := _kernels(values.device):
+        return kernels.last_of_largest(values, largest, splits)
+    return reference.last_of_largest(values, largest, ids)
 
 
-def log_sum_exp(values: Tensor, ids: Tensor, rows: int, initial: float = -torch.inf) -> Tensor:
+def log_sum_exp(values: Tensor, ids: Tensor, splits: Tensor, initial: float = -torch.inf) -> Tensor:
     """Log of the sum of exp over each row and `initial`; -inf, without a gradient, where all are -inf."""
-    ids = ids.long()
-    start = values.new_full((rows,), initial)
-    largest = start.scatter_reduce(0, ids, values.detach(), "amax")
-    shift = torch.where(largest.isfinite(), largest, 0)
-    total = (start - shift).exp().index_add(0, ids, (values - shift[ids]).exp())
-    none = total == 0
-    # The logarithm never sees the zeros: its slope there would make the gradient of the others no number.
-    return torch.where(none, -torch.inf, total.masked_fill(none, 1).log() + shift)
+    if kernels := _kernels(values.device):
+        return kernels.log_sum_exp(values, splits, initial)
+    return reference.log_sum_exp(values, ids, len(splits) - 1, initial)
 
 
-__all__ = ["extremes", "last_of_largest", "log_sum_exp", "sums"]
+__all__ = ["extremes", "last_of_largest", "log_sum_exp", "sums", "triton_serves"]
