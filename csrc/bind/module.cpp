@@ -13,6 +13,7 @@ void bind_gmm(nb::module_& m);
 void bind_graphs_hmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fsa(nb::module_& m);
+void bind_fsa_frames(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
@@ -35,6 +36,7 @@ NB_MODULE(_native, m) {
   bind_frames(m);
   bind_pitch(m);
   bind_fsa(m);
+  bind_fsa_frames(m);
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);
