@@ -158,7 +158,8 @@ def _range(state: np.void) -> slice:
 def occupancy(denominator: Fsa, frames: int = 100) -> Tensor:
     """Where the denominator is at a frame by itself: the mean over the first frames, (states,).
 
-    They add up to 1. As chain training has it: the arcs' probabilities, made to add up to 1 over all states at each frame.
+    They add up to 1. As chain training has it: by the arcs' probabilities, made to add up to 1 over all
+    states at each frame.
     """
     source, dest, label = (denominator.arcs.values()[:, i].long() for i in range(3))
     states = denominator.arcs.num_states()
