@@ -14,6 +14,7 @@ void bind_graphs_hmm(nb::module_& m);
 void bind_pitch(nb::module_& m);
 void bind_fsa(nb::module_& m);
 void bind_fsa_pruned(nb::module_& m);
+void bind_fsa_frames(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
@@ -41,6 +42,7 @@ NB_MODULE(_native, m) {
   bind_pitch(m);
   bind_fsa(m);
   bind_fsa_pruned(m);
+  bind_fsa_frames(m);
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);

@@ -9,24 +9,52 @@ import torch.nn.functional as F
 
 from sonant.errors import ConfigError
 from sonant.losses import ctc_loss
+from sonant.losses.ctc import by_graphs, by_torch
 
 
-def brute_force(logits: np.ndarray, targets: list[int], blank: int = 0) -> float:
+def emissions(
+    labels: tuple[int, ...], begins: tuple[bool, ...], topology: str, blank: int
+) -> list[int] | None:
+    """The frames where tokens begin, if a sequence of labels and of marks where one does is an alignment."""
+    for t, (label, begin) in enumerate(zip(labels, begins, strict=True)):
+        goes_on = t > 0 and labels[t - 1] == label
+        if begin and (label == blank or (topology == "standard" and goes_on)):
+            return None
+        if not begin and label != blank and (topology == "minimal" or not goes_on):
+            return None
+    return [t for t, begin in enumerate(begins) if begin]
+
+
+def brute_force(
+    logits: np.ndarray, targets: list[int], blank: int = 0, topology: str = "standard", delay: float = 0.0
+) -> float:
     """logits (frames, vocabulary); inf where no sequence of labels collapses to the targets."""
     log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    total = -np.inf
-    for labels in itertools.product(range(logits.shape[1]), repeat=len(logits)):
-        if [label for label, _ in itertools.groupby(labels) if label != blank] == targets:
-            total = np.logaddexp(total, sum(log_probs[t, label] for t, label in enumerate(labels)))
+    total, frames = -np.inf, len(logits)
+    for labels in itertools.product(range(logits.shape[1]), repeat=frames):
+        for begins in itertools.product([False, True], repeat=frames):
+            found = emissions(labels, begins, topology, blank)
+            if found is not None and [labels[t] for t in found] == targets:
+                score = sum(log_probs[t, label] for t, label in enumerate(labels))
+                total = np.logaddexp(total, score - delay * sum(t - frames // 2 for t in found))
     return -float(total)
 
 
+@pytest.mark.parametrize("topology", ["standard", "modified", "minimal"])
+@pytest.mark.parametrize("delay", [0.0, 0.4])
 @pytest.mark.parametrize("targets", [[], [1], [2, 1], [1, 1], [1, 2, 1]])
-@pytest.mark.parametrize("frames", [1, 3, 5])
-def test_equals_the_enumeration(problem, frames, targets):
+@pytest.mark.parametrize("frames", [1, 3, 4])
+def test_equals_the_enumeration(problem, frames, targets, delay, topology):
     logits, _, length, _ = problem((frames,), (len(targets),), vocabulary=3)
-    found = ctc_loss(logits, torch.tensor([targets], dtype=torch.int64), length, torch.tensor([len(targets)]))
-    expected = brute_force(logits[0].numpy(), targets)
+    found = ctc_loss(
+        logits,
+        torch.tensor([targets], dtype=torch.int64),
+        length,
+        torch.tensor([len(targets)]),
+        topology=topology,
+        delay_penalty=delay,
+    )
+    expected = brute_force(logits[0].numpy(), targets, 0, topology, delay)
     # What is infeasible counts as zero.
     assert found.item() == pytest.approx(0.0 if np.isinf(expected) else expected, abs=1e-10)
 
@@ -39,6 +67,66 @@ def test_equals_torch_on_a_batch_of_odd_lengths(problem, blank):
     log_probs = logits.log_softmax(-1).transpose(0, 1)
     expected = F.ctc_loss(log_probs, targets, frames, tokens, blank=blank, reduction="none")
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("blank", [0, 4])
+def test_both_implementations_of_the_standard_topology_agree(problem, blank, dtype):
+    """Values and gradients through the normalisation, impossible tokens and frames among them."""
+    logits, targets, *lengths = problem((30, 7, 19, 12, 3), (9, 0, 4, 5, 3))
+    targets = targets - int(blank == 4)
+    logits[3, ::3, 2] = -torch.inf
+    logits = logits.to(dtype).requires_grad_()
+    results = []
+    for loss in (
+        lambda scores: by_torch(scores, targets, *lengths, blank),
+        lambda scores: by_graphs(scores, targets, *lengths, blank, "standard", 0.0),
+    ):
+        found = loss(logits.log_softmax(-1))
+        results.append((found, torch.autograd.grad(found.sum(), logits)[0]))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("topology", ["standard", "modified", "minimal"])
+def test_options_have_gradients_and_other_blanks(problem, topology, blank):
+    logits, targets, *lengths = problem((3, 2), (1, 1), vocabulary=3)
+    targets = torch.where(targets == blank, 0, targets)
+    options = dict(blank=blank, topology=topology, delay_penalty=0.3, smoothing=0.2)
+    assert torch.autograd.gradcheck(
+        lambda x: ctc_loss(x, targets, *lengths, **options), logits.requires_grad_()
+    )
+
+
+def test_smoothing_is_a_share_of_the_cross_entropy_with_a_uniform_distribution(problem):
+    logits, targets, *lengths = problem((6, 3), (2, 1))
+    logits[0, 2, 3] = -torch.inf
+    plain, smooth = (ctc_loss(logits, targets, *lengths, smoothing=s) for s in (0.0, 0.25))
+    log_probs = logits.log_softmax(-1).nan_to_num(neginf=0.0)
+    uniform = torch.stack([-log_probs[0].mean(-1).sum(), -log_probs[1, :3].mean(-1).sum()])
+    torch.testing.assert_close(smooth, 0.75 * plain + 0.25 * uniform)
+
+
+def test_logits_that_are_no_numbers_are_their_own_loss(problem):
+    logits, targets, *lengths = problem((6, 5, 4), (2, 1, 2))
+    expected = ctc_loss(logits, targets, *lengths)
+    logits[1, 3, 2] = torch.nan
+    logits[2, 0, 1] = torch.inf
+    found = ctc_loss(logits, targets, *lengths)
+    assert found.isnan().tolist() == [False, True, True] and found[0] == expected[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (dict(topology="compact"), "topology 'compact', expected"),
+        (dict(smoothing=1.0), "smoothing 1.0, expected"),
+    ],
+)
+def test_options_that_are_none_are_named(problem, option, message):
+    with pytest.raises(ConfigError, match=message):
+        ctc_loss(*problem((6,), (2,)), **option)
 
 
 @pytest.mark.parametrize(

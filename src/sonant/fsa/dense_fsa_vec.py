@@ -109,10 +109,13 @@ class DenseFsaVec:
     def to(self, device: torch.device | str) -> "DenseFsaVec":
         if torch.device(device) == self.device:
             return self
-        moved = DenseFsaVec.__new__(DenseFsaVec)
-        moved._duration, moved._shape = self._duration, self._shape.to(device)
-        moved.scores = self.scores.to(device)
-        return moved
+        return self.with_scores(self.scores.to(device))
+
+    def with_scores(self, scores: Tensor) -> "DenseFsaVec":
+        """The same segments with other scores (rows, classes + 1), on any device."""
+        made = DenseFsaVec.__new__(DenseFsaVec)
+        made._duration, made._shape, made.scores = self._duration, self._shape.to(scores.device), scores
+        return made
 
     def __str__(self) -> str:
         def row(values: list[float]) -> str:

@@ -1,6 +1,9 @@
 """Sequence losses: scores and targets in, one loss per recording out."""
 
+from sonant.fsa import MWERLoss, mwer_loss
 from sonant.losses.ctc import ctc_loss
+from sonant.losses.mmi import MmiLoss, mmi_loss
+from sonant.losses.mmi_graphs import MmiGraphs
 from sonant.losses.transducer import transducer_loss
 
-__all__ = ["ctc_loss", "transducer_loss"]
+__all__ = ["MWERLoss", "MmiGraphs", "MmiLoss", "ctc_loss", "mmi_loss", "mwer_loss", "transducer_loss"]
