@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -70,26 +69,17 @@ struct DenseFsas {
   std::span<const std::int32_t> row_splits;
 };
 
-// What is followed on from each frame: states within `beam` of the best one there, at least min_active and at most
-// max_active of them. An infinite beam follows all. allow_partial: where no final state is reached, all states of the
-// last frame are final.
-struct DenseSearch {
-  double beam = std::numeric_limits<double>::infinity();
-  std::int64_t min_active = 0, max_active = std::numeric_limits<std::int64_t>::max();
-  bool allow_partial = false;
-};
-
 struct DenseLimits {
   double beam;
   std::int64_t max_states, max_arcs;
 };
 
 // Automata a_of[i] of `a` with recordings b_of[i]: all arcs on a path whose score is within the beam of the best one, exactly
-// (by the best scores from the start and to the end), of what the search follows. One state for each frame and state of `a` that is reached then.
+// (by the best scores from the start and to the end). One state for each frame and state of `a` that is reached then.
 // map_b holds offsets into the scores. Where that is more than may be, the beam is made smaller for that automaton.
 template <class T>
 FsaBatch fsa_intersect_dense(const FsaGraphs& a, const T* scores, const DenseFsas<T>& dense,
                              std::span<const std::int32_t> a_of, std::span<const std::int32_t> b_of,
-                             const DenseLimits& limits, const DenseSearch& search, int threads);
+                             const DenseLimits& limits, int threads);
 
 }  // namespace sonant

@@ -1,7 +1,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <limits>
 #include <vector>
 
 #include "fsa_arrays.h"
@@ -89,7 +88,7 @@ void bind_dense(nb::module_& m) {
       "fsa_intersect_dense",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, const Matrix& dense,
          const Ints& row_splits, const Ints& a_of, const Ints& b_of, double beam, std::int64_t max_states, std::int64_t max_arcs,
-         double search_beam, std::int64_t min_active, std::int64_t max_active, bool allow_partial, int num_threads) {
+         int num_threads) {
         const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
         check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
         check_pairs(a_of, graphs.fsas(), b_of, row_splits.size() - 1);
@@ -99,15 +98,13 @@ void bind_dense(nb::module_& m) {
           graphs.check("intersect_dense");
           batch = sonant::fsa_intersect_dense(graphs, scores.data(),
                                               sonant::DenseFsas<T>{dense.data(), dense.shape(1), span_of(row_splits)},
-                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs},
-                                              {search_beam, min_active, max_active, allow_partial}, num_threads);
+                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs}, num_threads);
         }
         return tuple_of(std::move(batch));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
       "dense"_a.noconvert(), "row_splits"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "beam"_a, "max_states"_a,
-      "max_arcs"_a, "search_beam"_a = std::numeric_limits<double>::infinity(), "min_active"_a = 0,
-      "max_active"_a = std::numeric_limits<std::int64_t>::max(), "allow_partial"_a = false,
+      "max_arcs"_a,
       "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into the automata, into dense)");
 }
 

@@ -83,28 +83,34 @@ def nbest_cases():
         + "lengths = torch.tensor([9, 6], dtype=torch.int32)\n"
         + "l = k2.get_lattice(p.log_softmax(-1), lengths, k2.ctc_topo(4), output_beam=4.03)\n"
     )
-    yield lattice, [
-        "l.aux_labels",
-        "l.get_tot_scores(True, True)",
-        "k2.get_aux_labels(k2.one_best_decoding(l))",
-        "k2.one_best_decoding(l).scores.sum().backward(), p.grad",
-        "k2.get_lattice(p.log_softmax(-1)[:, :8], lengths, k2.ctc_topo(4), output_beam=4.03, subsampling_factor=2).aux_labels",
-        "k2.Nbest.from_lattice(l, 1).shape.dim0",
-    ]
+    yield (
+        lattice,
+        [
+            "l.aux_labels",
+            "l.get_tot_scores(True, True)",
+            "k2.get_aux_labels(k2.one_best_decoding(l))",
+            "k2.one_best_decoding(l).scores.sum().backward(), p.grad",
+            "k2.get_lattice(p.log_softmax(-1)[:, :8], lengths, k2.ctc_topo(4), output_beam=4.03, subsampling_factor=2).aux_labels",
+            "k2.Nbest.from_lattice(l, 1).shape.dim0",
+        ],
+    )
     paths = lattice + (
         "c = k2.linear_fsa([[1, 2], [3], [1, 0, 4], [2, 2], []])\n"
         "c.scores = torch.arange(c.num_arcs) * 7 % 5 / 2.0\n"
         "c.aux_labels = c.labels.clone() + 3 * (c.labels > 1).int()\n"
         "n = k2.Nbest(c, k2.RaggedShape('[ [ x x x ] [ x x ] ]'))\n"
     )
-    yield paths, [
-        "n.total_scores()",
-        "n.top_k(1).fsa",
-        "n.top_k(2).fsa",
-        "n.top_k(3).shape",
-        "n.top_k(3).total_scores()",
-        "n.build_levenshtein_graphs()",
-    ]
+    yield (
+        paths,
+        [
+            "n.total_scores()",
+            "n.top_k(1).fsa",
+            "n.top_k(2).fsa",
+            "n.top_k(3).shape",
+            "n.top_k(3).total_scores()",
+            "n.build_levenshtein_graphs()",
+        ],
+    )
     rescored = (
         "l = k2.create_fsa_vec([k2.Fsa.from_str(t, acceptor=False) for t in "
         "('0 1 1 4 0.5\\n0 1 2 5 0.3\\n1 2 0 0 0.1\\n2 3 -1 -1 0\\n3', '0 1 3 5 1\\n0 2 1 6 2\\n1 2 2 0 1\\n2 3 -1 -1 0.5\\n3')])\n"
@@ -115,11 +121,14 @@ def nbest_cases():
         "chains = k2.linear_fsa([[1], [2], [3, 2]])\n"
         "m = k2.Nbest(chains, k2.RaggedShape('[ [ x x ] [ x ] ]'))\n"
     )
-    yield rescored, [
-        "r.get_tot_scores(True, True)",
-        "k2.get_aux_labels(k2.shortest_path(r, True))",
-        "r.aux_labels.sort().values",
-    ]
+    yield (
+        rescored,
+        [
+            "r.get_tot_scores(True, True)",
+            "k2.get_aux_labels(k2.shortest_path(r, True))",
+            "r.aux_labels.sort().values",
+        ],
+    )
 
 
 def replacement_cases():
@@ -131,19 +140,25 @@ def replacement_cases():
         "    (r.scores * w[: r.num_arcs]).sum().backward()\n"
         "    return [r.arcs.values()[:, :3], r.scores, *[x.grad for x in xs]]\n"
     )
-    yield src + index, [
-        "g(k2.replace_fsa(s, i, 11), s, i)",
-        "g(k2.replace_fsa(s, i, 10), s, i)",
-        "g(k2.replace_fsa(s, i, 100), s, i)",
-        "g(k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11), s, i)",
-        "k2.replace_fsa(s, i, 11, ret_arc_map=True)[1:]",
-        "k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11, ret_arc_map=True)[1:]",
-        "k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11).arcs.row_splits(1), k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11).arcs.row_splits(2)",
-    ]
-    yield "r, c, v = torch.tensor([0, 1, 1, 3]), torch.tensor([1, -1, 0, 1]), torch.tensor([.5, 1, 2, 3])", [
-        "k2.create_sparse(r, c, v, min_col_index=0).to_dense()",
-        "k2.create_sparse(r, c, v, (5, 4), min_col_index=1).to_dense()",
-    ]
+    yield (
+        src + index,
+        [
+            "g(k2.replace_fsa(s, i, 11), s, i)",
+            "g(k2.replace_fsa(s, i, 10), s, i)",
+            "g(k2.replace_fsa(s, i, 100), s, i)",
+            "g(k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11), s, i)",
+            "k2.replace_fsa(s, i, 11, ret_arc_map=True)[1:]",
+            "k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11, ret_arc_map=True)[1:]",
+            "k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11).arcs.row_splits(1), k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11).arcs.row_splits(2)",
+        ],
+    )
+    yield (
+        "r, c, v = torch.tensor([0, 1, 1, 3]), torch.tensor([1, -1, 0, 1]), torch.tensor([.5, 1, 2, 3])",
+        [
+            "k2.create_sparse(r, c, v, min_col_index=0).to_dense()",
+            "k2.create_sparse(r, c, v, (5, 4), min_col_index=1).to_dense()",
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from sonant.fsa.batches import index_fsa as index_fsa
 from sonant.fsa.batches import to_tensor as to_tensor
 from sonant.fsa.chains import linear_fsa_with_self_loops as linear_fsa_with_self_loops
 from sonant.fsa.chains import linear_fst_with_self_loops as linear_fst_with_self_loops
+from sonant.fsa.ctc_loss import CtcLoss as CtcLoss
+from sonant.fsa.ctc_loss import ctc_loss as ctc_loss
 from sonant.fsa.decoding import get_aux_labels as get_aux_labels
 from sonant.fsa.decoding import get_lattice as get_lattice
 from sonant.fsa.decoding import one_best_decoding as one_best_decoding
-from sonant.fsa.ctc_loss import CtcLoss as CtcLoss
-from sonant.fsa.ctc_loss import ctc_loss as ctc_loss
 from sonant.fsa.dense_fsa_vec import DenseFsaVec as DenseFsaVec
 from sonant.fsa.dense_fsa_vec import convert_dense_to_fsa_vec as convert_dense_to_fsa_vec
 from sonant.fsa.dense_totals import intersect_dense_tot_scores as intersect_dense_tot_scores
@@ -51,9 +51,9 @@ from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
 from sonant.fsa.intersection import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.intersection import intersect_device as intersect_device
-from sonant.fsa.nbest import Nbest as Nbest
 from sonant.fsa.mwer_loss import MWERLoss as MWERLoss
 from sonant.fsa.mwer_loss import mwer_loss as mwer_loss
+from sonant.fsa.nbest import Nbest as Nbest
 from sonant.fsa.operations import add_epsilon_self_loops as add_epsilon_self_loops
 from sonant.fsa.operations import arc_sort as arc_sort
 from sonant.fsa.operations import closure as closure

@@ -11,8 +11,8 @@ functions are built on the objects, so any chunking gives the same result, bit f
 
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
-from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
 from sonant.search.fusion import Fusion, HotWords
+from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.transducer import (
     Step,
@@ -28,12 +28,12 @@ __all__ = [
     "CtcGreedy",
     "CtcPrefixBeam",
     "EndpointRule",
+    "Fusion",
     "GraphPath",
     "GraphResult",
     "GraphSearch",
     "GraphSearchConfig",
     "GraphStream",
-    "Fusion",
     "HotWords",
     "Hypothesis",
     "Step",
