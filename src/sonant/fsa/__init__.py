@@ -49,7 +49,6 @@ from sonant.fsa.graphs import trivial_graph as trivial_graph
 from sonant.fsa.intersection import compose as compose
 from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
-from sonant.fsa.intersection import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.intersection import intersect_device as intersect_device
 from sonant.fsa.mwer_loss import MWERLoss as MWERLoss
 from sonant.fsa.mwer_loss import mwer_loss as mwer_loss
