@@ -1,6 +1,6 @@
 """Compiles every Triton kernel of `ops` for GPUs that need not be there, and prints what each of them takes.
 
-    python tests/ops/compile_kernels.py [80 90]
+    python tests/ops/compile_kernels.py [80 90] [i32 fp32 fp64]
 
 In a process of its own, since the tests' runs them in the interpreter. A local memory of more than 0 bytes
 would be registers that did not suffice.
@@ -42,8 +42,12 @@ def kernels():
 
 
 def main() -> None:
-    for architecture in [int(arg) for arg in sys.argv[1:]] or [80, 90]:
+    numbers = [arg for arg in sys.argv[1:] if not arg.isdigit()] or ["i32", "fp32", "fp64"]
+    for architecture in [int(arg) for arg in sys.argv[1:] if arg.isdigit()] or [80, 90]:
         for kernel, types, constants in kernels():
+            number = next(iter(types.values())).lstrip("*")
+            if number not in numbers:
+                continue
             signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
             source = ASTSource(
                 kernel, signature, {(kernel.arg_names.index(k),): v for k, v in constants.items()}
@@ -51,7 +55,6 @@ def main() -> None:
             target = GPUTarget("cuda", architecture, 32)
             made = triton.compile(source, target=target, options=segments.LAUNCH)
             words = " ".join(f"{name.lower()}={value}" for name, value in constants.items())
-            number = next(iter(types.values())).lstrip("*")
             print(f"sm_{architecture} {kernel.__name__} {number} {words}: {resources(made.asm)}", flush=True)
 
 

@@ -262,3 +262,15 @@ def test_not_a_number_is_not_hidden():
     for backend in BACKENDS:
         total = total_scores(graphs, torch.tensor([1.0, torch.nan, 0.5, 2.0]), True, backend)
         assert total[0].isnan() and total[1] == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_of_many_equal_arcs_the_last_is_taken(backend):
+    """More of them than a tile takes at a time."""
+    graphs = graphs_of([(4, [(0, 1)] * 19 + [(0, 2)] * 9 + [(1, 3), (2, 3)])])
+    scores = torch.zeros(30, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(total_scores(graphs, scores, False, backend).sum(), scores)
+    assert gradient.nonzero().flatten().tolist() == [27, 29]
+    backward = run("backward", graphs, scores, False, backend)
+    (gradient,) = torch.autograd.grad(backward[0], scores)
+    assert gradient.nonzero().flatten().tolist() == [27, 29]

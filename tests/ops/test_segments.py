@@ -1,5 +1,6 @@
 """Sums, extremes and log-sums of ragged rows: torch and Triton's kernels against one row at a time."""
 
+import sys
 from importlib.util import find_spec
 from unittest import mock
 
@@ -106,3 +107,11 @@ def test_gradient_of_the_reference(kind):
 def test_not_a_number_is_not_hidden(kind, backend):
     values = torch.tensor([1.0, torch.nan, 2.0, 3.0])
     assert run(kind, values, [2, 2], 0.0, backend).isnan().tolist() == [True, False]
+
+
+def test_without_triton_a_gpu_is_served_by_torch(monkeypatch):
+    device = torch.device("cuda")
+    assert segments.triton_serves(device) == ("triton" in BACKENDS)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    assert not segments.triton_serves(device)
+    assert segments._kernels(device) is None
