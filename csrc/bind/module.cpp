@@ -30,6 +30,8 @@ void bind_search(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
+  // What a traceback or a cache still holds when Python ends is no leak of ours, and its list no help to a user.
+  nb::set_leak_warnings(false);
   m.doc() = "The native core of sonant: flat arrays in, flat arrays out; every call drops the GIL.";
   m.def("hardware_threads", &sonant::hardware_threads,
         "Threads that a call without num_threads uses: the cores that this process may run on.");

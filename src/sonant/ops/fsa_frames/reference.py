@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sonant.errors import FstError
-from sonant.ops import segments
+from sonant.ops.segments import reference as segments
 
 if TYPE_CHECKING:
     from sonant.ops.fsa_frames import Leak, Sequences
