@@ -30,7 +30,7 @@ constexpr std::size_t kAhead = 6;
 class DirectStates {
  public:
   explicit DirectStates(std::size_t states) { numbers_.resize(states, -1); }
-  bool perhaps(std::int32_t state) const { return numbers_[std::size_t(state)] >= 0; }
+  static constexpr bool kDirect = true;  // finding costs no more than asking whether there is something to find
   std::int32_t find(std::int32_t state) const { return numbers_[std::size_t(state)]; }
   void prefetch(std::int32_t) const {}
   std::int32_t number(std::int32_t state, std::int32_t next) {
@@ -49,6 +49,7 @@ class DirectStates {
 // The same by open addressing, in memory that goes with how many there are.
 class HashedStates {
  public:
+  static constexpr bool kDirect = false;
   // False where the state surely is not in; as small as the first cache.
   bool perhaps(std::int32_t state) const {
     const std::size_t bit = place(state, shift_ - kBits);
@@ -221,13 +222,16 @@ void PrunedStream<T>::take(States& active, TakenArc<T>* candidates, std::size_t 
   std::size_t kept = 0;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const TakenArc<T>* block = candidates + begin;
-    std::size_t possible = 0;
-    for (std::size_t i = 0; i < std::min(kBlock, count - begin); ++i) {
-      chosen[possible] = std::uint32_t(i);
-      possible += std::size_t(block[i].to < 0) | std::size_t(active.perhaps(block[i].to));
+    std::size_t possible = std::min(kBlock, count - begin);
+    if constexpr (!States::kDirect) {
+      const std::size_t size = std::exchange(possible, 0);
+      for (std::size_t i = 0; i < size; ++i) {
+        chosen[possible] = std::uint32_t(i);
+        possible += std::size_t(block[i].to < 0) | std::size_t(active.perhaps(block[i].to));
+      }
     }
     for (std::size_t i = 0; i < possible; ++i) {
-      TakenArc<T> arc = block[chosen[i]];
+      TakenArc<T> arc = block[States::kDirect ? i : chosen[i]];
       arc.to = arc.to < 0 ? ~arc.to : active.find(arc.to);
       if (arc.to < 0) continue;
       candidates[kept] = arc;

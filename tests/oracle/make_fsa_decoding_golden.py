@@ -146,6 +146,8 @@ def replacement_cases():
             "g(k2.replace_fsa(s, i, 11), s, i)",
             "g(k2.replace_fsa(s, i, 10), s, i)",
             "g(k2.replace_fsa(s, i, 100), s, i)",
+            "g(k2.replace_fsa(s, i, 3), s, i)",
+            "g(k2.replace_fsa(s, k2.create_fsa_vec([i, k2.linear_fsa([11, 12, 11]), i]), 11), s, i)",
             "g(k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11), s, i)",
             "k2.replace_fsa(s, i, 11, ret_arc_map=True)[1:]",
             "k2.replace_fsa(s, k2.create_fsa_vec([i, i]), 11, ret_arc_map=True)[1:]",
