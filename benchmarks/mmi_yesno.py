@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--leak", type=float, default=0.0)
     parser.add_argument("--boost", type=float, default=0.0)
+    parser.add_argument("--noise", type=float, default=0.5, help="of features, in training")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -95,7 +96,8 @@ def main() -> None:
         total = 0.0
         for _ in range(0, len(train), 5):
             batch = [train[j] for j in torch.randperm(len(train))[:5].tolist()]
-            found = loss(network([x for x, _ in batch]), k2.create_fsa_vec([numerators[t] for _, t in batch]))
+            noisy = [x + options.noise * torch.randn_like(x) for x, _ in batch]
+            found = loss(network(noisy), k2.create_fsa_vec([numerators[t] for _, t in batch]))
             optimizer.zero_grad()
             found.backward()
             optimizer.step()
