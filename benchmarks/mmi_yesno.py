@@ -1,6 +1,6 @@
 """LF-MMI from a flat start on Kaldi's yesno corpus: seconds, and words wrong of recordings not trained on.
 
-    python benchmarks/mmi_yesno.py FOLDER [--topology two-state] [--epochs 12] [--threads 1]
+    python benchmarks/mmi_yesno.py FOLDER [--topology ctc] [--epochs 60] [--threads 1]
 
 FOLDER has a manifest.jsonl, one object a line with "audio" (a path beside it), "text" and "split", Kaldi's:
 recordings whose first word is NO are "train", the others "test". These are recognised by the denominator
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument(
         "--topology", choices=["ctc", "modified-ctc", "one-state", "two-state"], default="ctc"
     )
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--leak", type=float, default=0.0)
     parser.add_argument("--boost", type=float, default=0.0)
