@@ -209,26 +209,6 @@ def test_a_network_and_automata_have_all_paths_of_both(seed):
     torch.testing.assert_close(few.get_tot_scores(True, False), found.get_tot_scores(True, False))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_search_keeps_to_its_beam_and_its_numbers(seed):
-    generator = torch.Generator().manual_seed(seed)
-    log_probs = 2 * torch.randn(2, 20, 6, generator=generator)
-    dense = k2.DenseFsaVec(log_probs, torch.tensor([[0, 0, 20], [1, 5, 9]], dtype=torch.int32))
-    graph = k2.ctc_topo(5)
-    exact = k2.intersect_dense(graph, dense, 8.0)
-    wide = k2.intersect_dense_pruned(graph, dense, 100.0, 8.0, 0, 1000)
-    assert str(wide) == str(exact)
-    assert str(k2.intersect_dense_pruned(k2.create_fsa_vec([graph]), dense, 0.01, 8.0, 6, 1000)) == str(exact)
-    for narrow, most in (
-        (k2.intersect_dense_pruned(graph, dense, 100.0, 8.0, 0, 2, frame_idx_name="frame"), 2),
-        (k2.intersect_dense_pruned(graph, dense, 1e-3, 8.0, 1, 1000, frame_idx_name="frame"), 1),
-    ):
-        states = torch.stack([narrow.frame[:-1], narrow.arcs.values()[:-1, 0]], 1)[: narrow[0].num_arcs - 1]
-        per_frame = torch.bincount(states.unique(dim=0)[:, 0])
-        assert int(per_frame[1:].max()) <= most
-        assert (narrow.get_tot_scores(True, True) <= exact.get_tot_scores(True, True) + 1e-6).all()
-
-
 def test_a_search_that_reaches_no_end():
     dense = k2.DenseFsaVec(torch.zeros(2, 3, 4), torch.tensor([[0, 0, 3], [1, 0, 2]], dtype=torch.int32))
     graph = k2.Fsa.from_str("0 1 1 4 0.5\n1 2 2 5 0.25\n2 1 3 6 0.5\n2 3 -1 -1 1\n3", acceptor=False)
@@ -330,7 +310,7 @@ GRAPH = k2.create_fsa_vec([k2.ctc_topo(2)])
         (lambda: k2.intersect_dense(GRAPH, DENSE, 1, a_to_b_map=int32(0, 0)), r"a_to_b_map of \(2,\)"),
         (
             lambda: k2.intersect_dense_pruned(GRAPH, DENSE, -1, 1, 0, 9),
-            "search_beam=-1, expected more than 0",
+            "search_beam=-1.0, expected more than 0",
         ),
         (lambda: k2.intersect_dense_pruned(GRAPH, DENSE, 1, 1, 9, 3), "9 to 3 active states"),
         (lambda: k2.intersect(k2.cat([GRAPH, GRAPH]), GRAPH), "batches of 2 and 1 automata"),
