@@ -358,7 +358,8 @@ def test_any_model_whose_steps_can_be_asked_for_is_the_same(lm):
     scores = [random_scores(seed, 20) for seed in range(3)]
 
     class Called:  # a model in Python, with histories for states
-        states = [("<s>",)]
+        def __init__(self):
+            self.states = [("<s>",)]
 
         def number(self, history):
             if history not in self.states:

@@ -7,15 +7,17 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sonant import _native
 from sonant.errors import SearchError
-from sonant.fst.graphs.lexicon import Lexicon
-from sonant.fst.ngram import NgramLm
-from sonant.fst.on_demand import OnDemand
-from sonant.fst.symbols import SymbolTable
 from sonant.search.scores import LARGEST
+
+if TYPE_CHECKING:  # imported where a Fusion is made, so that searches without one start sooner
+    from sonant.fst.graphs.lexicon import Lexicon
+    from sonant.fst.ngram import NgramLm
+    from sonant.fst.on_demand import OnDemand
+    from sonant.fst.symbols import SymbolTable
 
 _NOT_BOUNDED = math.inf
 _NativePhrases: TypeAlias = list[tuple[list[int], float]]
@@ -52,15 +54,15 @@ class Fusion:
 
     tokens: Sequence[str] = ()
     """The table of tokens: the text of each id. Needed for all but hot words of token ids."""
-    lexicon: Lexicon | None = None
+    lexicon: "Lexicon | None" = None
     """The words that there are, spelled in tokens. Probabilities of pronunciations count."""
     word_begin: str = "▁"
     """Without a lexicon: how tokens begin that begin a word."""
-    lm: NgramLm | OnDemand | None = None
+    lm: "NgramLm | OnDemand | None" = None
     """Any model whose steps can be asked for. NgramLm is searched exactly; of an OnDemand model, which may
     have costs below 0, more tokens are tried."""
     lm_unit: Literal["word", "token"] = "word"
-    symbols: SymbolTable | None = None
+    symbols: "SymbolTable | None" = None
     """The labels of the model. Default: those of the NgramLm; an OnDemand model has none of its own."""
     lm_weight: float = 1.0
     """At least 0; OnDemand.scaled takes a model's scores away."""
@@ -76,6 +78,9 @@ class Fusion:
     _words: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
+        from sonant.fst.ngram import NgramLm
+        from sonant.fst.on_demand import OnDemand
+
         for name in ("lm_weight", "word_bonus", "unknown_score"):
             _check_finite(getattr(self, name), name)
         if self.lm_weight < 0:
@@ -112,8 +117,11 @@ class Fusion:
         object.__setattr__(self, "native", native)
         object.__setattr__(self, "_words", {word: i for i, word in enumerate(words)})
 
-    def _symbols(self) -> tuple[SymbolTable | None, int]:
+    def _symbols(self) -> "tuple[SymbolTable | None, int]":
         """The labels of the model, and that of what it has not (-1: none)."""
+        from sonant.fst.ngram import NgramLm
+        from sonant.fst.on_demand import OnDemand
+
         if self.lm is None:
             return None, -1
         if isinstance(self.lm, NgramLm):
@@ -127,7 +135,7 @@ class Fusion:
         unknown = self.symbols.find("<unk>")
         return self.symbols, -1 if unknown is None else unknown
 
-    def _spelling(self, symbols: SymbolTable | None) -> tuple[list[str], Any]:
+    def _spelling(self, symbols: "SymbolTable | None") -> tuple[list[str], Any]:
         if not self.tokens and (self.lm is not None or self.lexicon is not None):
             raise SearchError(
                 "tokens: found none, expected the text of each token, for the lexicon and the language model"
@@ -185,7 +193,9 @@ class Fusion:
         return ids
 
 
-def _lexicon_spelling(lexicon: Lexicon, tokens: Sequence[str]) -> tuple[list[str], Any]:
+def _lexicon_spelling(lexicon: "Lexicon", tokens: Sequence[str]) -> tuple[list[str], Any]:
+    from sonant.fst.graphs.lexicon import Lexicon
+
     if not isinstance(lexicon, Lexicon):
         raise SearchError(
             f"lexicon: found a {type(lexicon).__name__}, expected a Lexicon of sonant.fst.graphs, such as "
