@@ -59,22 +59,20 @@ clean: ## remove the environments and everything that was built
 	@.venv/bin/python $(PIP) -e '.[dev]'
 	@touch $@
 
-# The readers and what they need of the core; main.cpp says what is tried.
-fuzzed := arpa arpa_graph basic_types compressed const_arpa fst fst_convert fst_file fst_file_types fst_text fst_walk input \
-          fst_connect fst_work lines matrix_file ngram_count ngram_estimate ngram_lm ngram_score output symbols table_types \
-          temporary_file word_table
-fuzz_objects := $(fuzzed:%=build/fuzz/%.o) build/fuzz/main.o build/fuzz/readers.o
+# The readers and the rooms of the core that they are in; main.cpp says what is tried.
+fuzzed := $(wildcard csrc/*.cpp csrc/files/*.cpp csrc/fst/*.cpp csrc/lm/*.cpp)
+fuzz_objects := $(fuzzed:csrc/%.cpp=build/fuzz/%.o) build/fuzz/main.o build/fuzz/readers.o
 fuzz_flags := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Icsrc
 SECONDS ?= 60
 
 build/fuzz/readers: $(fuzz_objects)
 	@$(CXX) $(fuzz_flags) $^ -pthread -o $@
 
-build/fuzz/%.o: csrc/%.cpp $(wildcard csrc/*.h)
+build/fuzz/%.o: csrc/%.cpp $(wildcard csrc/*.h csrc/*/*.h)
 	@mkdir -p $(@D)
 	@$(CXX) $(fuzz_flags) -c $< -o $@
 
-build/fuzz/%.o: tests/fuzz/%.cpp tests/fuzz/readers.h $(wildcard csrc/*.h)
+build/fuzz/%.o: tests/fuzz/%.cpp tests/fuzz/readers.h $(wildcard csrc/*.h csrc/*/*.h)
 	@mkdir -p $(@D)
 	@$(CXX) $(fuzz_flags) -c $< -o $@
 

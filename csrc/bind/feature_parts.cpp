@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "cepstrum.h"
-#include "feature_error.h"
-#include "frame_feature.h"
+#include "features/cepstrum.h"
+#include "features/feature_error.h"
+#include "features/frame_feature.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "frame_feature.h"
+#include "features/frame_feature.h"
 #include "waveforms.h"
 
 namespace nb = nanobind;

@@ -10,10 +10,10 @@
 #include <tuple>
 #include <vector>
 
-#include "basic_types.h"
-#include "input.h"
-#include "matrix_file.h"
-#include "output.h"
+#include "files/basic_types.h"
+#include "files/input.h"
+#include "files/matrix_file.h"
+#include "files/output.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

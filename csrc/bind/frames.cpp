@@ -1,4 +1,4 @@
-#include "frames.h"
+#include "features/frames.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "fsa_arrays.h"
-#include "fsa_scores.h"
+#include "fsa/scores.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "fsa_algorithms.h"
+#include "fsa/algorithms.h"
 
 namespace fsa_arrays {
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "fsa_frames.h"
+#include "fsa/frames.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

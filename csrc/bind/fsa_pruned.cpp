@@ -1,4 +1,4 @@
-#include "fsa_pruned.h"
+#include "fsa/pruned.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "fsa_arrays.h"
-#include "fsa_paths.h"
+#include "fsa/paths.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "fst_convert.h"
-#include "fst_file.h"
-#include "fst_text.h"
-#include "input.h"
-#include "output.h"
-#include "symbols.h"
+#include "fst/convert.h"
+#include "fst/file.h"
+#include "fst/text.h"
+#include "files/input.h"
+#include "files/output.h"
+#include "fst/symbols.h"
 #include "weights.h"
 
 namespace nb = nanobind;

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <vector>
 
-#include "fst_distance.h"
-#include "fst_epsilon.h"
-#include "fst_random.h"
-#include "fst_structure.h"
+#include "fst/distance.h"
+#include "fst/epsilon.h"
+#include "fst/random.h"
+#include "fst/structure.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -1,10 +1,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include "fst_compose.h"
-#include "fst_determinize.h"
-#include "fst_equivalent.h"
-#include "fst_minimize.h"
+#include "fst/compose.h"
+#include "fst/determinize.h"
+#include "fst/equivalent.h"
+#include "fst/minimize.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

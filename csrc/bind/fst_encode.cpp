@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "fst_encode.h"
+#include "fst/encode.h"
 #include "weights.h"
 
 namespace nb = nanobind;

@@ -6,10 +6,10 @@
 
 #include <mutex>
 
-#include "fst_file.h"
-#include "fst_lazy.h"
-#include "fst_lookahead.h"
-#include "fst_ngram.h"
+#include "fst/file.h"
+#include "fst/lazy.h"
+#include "fst/lookahead.h"
+#include "fst/ngram.h"
 #include "weights.h"
 
 namespace nb = nanobind;

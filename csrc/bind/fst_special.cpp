@@ -4,9 +4,9 @@
 
 #include <memory>
 
-#include "fst_determinize.h"
-#include "fst_special.h"
-#include "on_demand.h"
+#include "fst/determinize.h"
+#include "fst/special.h"
+#include "lm/on_demand.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

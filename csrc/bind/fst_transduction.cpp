@@ -3,9 +3,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "fst_disambiguate.h"
-#include "fst_labels.h"
-#include "fst_replace.h"
+#include "fst/disambiguate.h"
+#include "fst/labels.h"
+#include "fst/replace.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

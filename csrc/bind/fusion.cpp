@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "fusion.h"
+#include "search/fusion.h"
 
 namespace nb = nanobind;
 using namespace sonant;

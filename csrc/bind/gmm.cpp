@@ -5,7 +5,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "gmm.h"
+#include "gmm/gmm.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "graph_search_best.h"
-#include "graph_search_lattice.h"
+#include "search/graph_search_best.h"
+#include "search/graph_search_lattice.h"
 #include "guarded.h"
 #include "pool.h"
-#include "search_graph.h"
+#include "search/search_graph.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -4,8 +4,8 @@
 
 #include <mutex>
 
-#include "graph_context.h"
-#include "graph_hmm.h"
+#include "graphs/context.h"
+#include "graphs/hmm.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

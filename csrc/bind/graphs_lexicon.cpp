@@ -1,8 +1,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include "fst_error.h"
-#include "graph_ctc.h"
+#include "fst/error.h"
+#include "graphs/ctc.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "fusion.h"
+#include "search/fusion.h"
 
 namespace sonant {
 

@@ -5,7 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "lattice_align.h"
+#include "lattice/align.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "arpa.h"
-#include "arpa_graph.h"
-#include "const_arpa.h"
-#include "ngram_count.h"
-#include "ngram_derive.h"
-#include "ngram_estimate.h"
-#include "ngram_lm.h"
-#include "ngram_score.h"
+#include "lm/arpa.h"
+#include "lm/arpa_graph.h"
+#include "lm/const_arpa.h"
+#include "lm/ngram_count.h"
+#include "lm/ngram_derive.h"
+#include "lm/ngram_estimate.h"
+#include "lm/ngram_lm.h"
+#include "lm/ngram_score.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

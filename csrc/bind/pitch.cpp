@@ -9,7 +9,7 @@
 #include <mutex>
 #include <vector>
 
-#include "pitch.h"
+#include "features/pitch.h"
 #include "waveforms.h"
 
 namespace nb = nanobind;

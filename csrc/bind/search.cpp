@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "hot_phrases.h"
-#include "ctc.h"
+#include "search/ctc.h"
 #include "guarded.h"
 #include "pool.h"
-#include "transducer.h"
+#include "search/transducer.h"
 
 namespace nb = nanobind;
 using namespace sonant;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "basic_types.h"
-#include "table_types.h"
+#include "files/basic_types.h"
+#include "files/table_types.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "feature_error.h"
+#include "features/feature_error.h"
 #include "pool.h"
 
 using Samples = nanobind::ndarray<const float, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;

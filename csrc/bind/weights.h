@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "fst.h"
+#include "fst/fst.h"
 
 namespace sonant {
 

@@ -17,8 +17,8 @@
 #include <fstream>
 #include <random>
 
-#include "ark_error.h"
-#include "fst_error.h"
+#include "files/ark_error.h"
+#include "fst/error.h"
 #include "readers.h"
 
 namespace {

@@ -6,20 +6,20 @@
 #include <cstdint>
 #include <variant>
 
-#include "arpa_graph.h"
-#include "basic_types.h"
-#include "const_arpa.h"
-#include "fst_builder.h"
-#include "fst_file.h"
+#include "lm/arpa_graph.h"
+#include "files/basic_types.h"
+#include "lm/const_arpa.h"
+#include "fst/builder.h"
+#include "fst/file.h"
 #include "fst_file_types.h"
-#include "fst_text.h"
-#include "matrix_file.h"
-#include "ngram_count.h"
-#include "ngram_estimate.h"
-#include "ngram_lm.h"
-#include "ngram_score.h"
-#include "symbols.h"
-#include "table_types.h"
+#include "fst/text.h"
+#include "files/matrix_file.h"
+#include "lm/ngram_count.h"
+#include "lm/ngram_estimate.h"
+#include "lm/ngram_lm.h"
+#include "lm/ngram_score.h"
+#include "fst/symbols.h"
+#include "files/table_types.h"
 
 using namespace sonant;
 
