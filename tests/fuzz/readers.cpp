@@ -11,7 +11,7 @@
 #include "lm/const_arpa.h"
 #include "fst/builder.h"
 #include "fst/file.h"
-#include "fst_file_types.h"
+#include "fst/lookahead.h"
 #include "fst/text.h"
 #include "files/matrix_file.h"
 #include "lm/ngram_count.h"
