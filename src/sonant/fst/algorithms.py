@@ -55,7 +55,7 @@ def like(fst: Fst, native: Any, swapped: bool = False) -> Fst:
     return result
 
 
-def _same_type(operation: str, a: Fst, b: Fst) -> None:
+def same_type(operation: str, a: Fst, b: Fst) -> None:
     if a.arc_type != b.arc_type:
         raise FstError(f"{operation} of arcs of type {a.arc_type} and {b.arc_type}; expected the same")
 
@@ -150,7 +150,7 @@ def concat(fst: Fst, *others: Fst) -> Fst:
 def _folded(name: str, operation: Any, fst: Fst, others: tuple[Fst, ...]) -> Fst:
     native = fst.native
     for other in others:
-        _same_type(name, fst, other)
+        same_type(name, fst, other)
         native = operation(native, other.native)
     return like(fst, native.copy() if native is fst.native else native)
 
@@ -447,7 +447,7 @@ def isomorphic(a: Fst, b: Fst, delta: float = DELTA) -> bool:
 
     Raises FstError where too many arcs with the same labels and weights leave too many ways to try.
     """
-    _same_type("isomorphic", a, b)
+    same_type("isomorphic", a, b)
     return _native.fst_isomorphic(a.native, b.native, delta)
 
 

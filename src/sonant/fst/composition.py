@@ -6,36 +6,27 @@ have more); without them it may take half of the memory of this machine.
 """
 
 import os
-from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from sonant import _native
 from sonant.errors import FstError
+from sonant.fst.algorithms import DELTA, like, same_type
 from sonant.fst.automaton import Fst
 from sonant.fst.bounds import bounds
-from sonant.fst.parallel import each
+from sonant.fst.parallel import over_lists
 
 Filter = Literal["auto", "null", "trivial", "sequence", "alt_sequence", "match", "no_match"]
 Special = Literal["phi", "rho", "sigma"]
-Fsts = Sequence[Fst]
 
-_FILTERS = {
+FILTERS = {
     name: number
     for number, name in enumerate(
         ("auto", "null", "trivial", "sequence", "alt_sequence", "match", "no_match")
     )
 }
 _SPECIALS = {None: 0, "phi": 1, "rho": 2, "sigma": 3}
-DELTA = 1 / 1024
+
 _MATCHED = (_native.StdFst, _native.LogFst, _native.LatticeFst)
-
-
-def _made(native: Any, inputs: Fst, outputs: Fst) -> Fst:
-    """With the symbol tables of the two sides."""
-    result = Fst.of_native(native)
-    result.input_symbols = None if inputs.input_symbols is None else inputs.input_symbols.copy()
-    result.output_symbols = None if outputs.output_symbols is None else outputs.output_symbols.copy()
-    return result
 
 
 def _check_delta(delta: float) -> float:
@@ -50,54 +41,40 @@ def _check_kind(fst: Fst, operation: str) -> Any:
     return fst.native
 
 
+def matching(filter: Filter, special: tuple[Special, int] | None) -> tuple[int, int]:
+    """(what a label of the right automaton means, the label), as the native core takes them; checks both.
+
+    Raises FstError where the filter or the meaning has no such name, or the label is negative.
+    """
+    if filter not in FILTERS:
+        raise FstError(f"filter={filter!r}; expected {', '.join(FILTERS)}")
+    kind, label = special or (None, -1)
+    if kind not in _SPECIALS:
+        raise FstError(f"special={special!r}; expected 'phi', 'rho' or 'sigma' with a label")
+    if special and label < 0:
+        raise FstError(f"special={special!r}; expected a label that is not negative")
+    return _SPECIALS[kind], label
+
+
 def _pair(
     name: str,
-    left: Fst | Fsts,
-    right: Fst,
-    filter: str,
-    connect: bool,
-    special: str | None,
-    label: int,
-    most: tuple[int, int],
-) -> Any:
-    if filter not in _FILTERS:
-        raise FstError(f"filter={filter!r}; expected {', '.join(_FILTERS)}")
-
-    def operation(one: Fst) -> Fst:
-        if one.arc_type != right.arc_type:
-            raise FstError(f"{name} of arcs of type {one.arc_type} and {right.arc_type}; expected the same")
-        native = getattr(_native, name)(
-            one.native, right.native, _FILTERS[filter], connect, _SPECIALS[special], label, *most
-        )
-        return _made(native, one, right)
-
-    return each(operation, left)
-
-
-@overload
-def compose(
     left: Fst,
     right: Fst,
-    filter: Filter = ...,
-    connect: bool = ...,
-    *,
-    special: tuple[Special, int] | None = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> Fst: ...
-@overload
+    filter: Filter,
+    connect: bool,
+    meaning: tuple[int, int],
+    most: tuple[int, int],
+) -> Fst:
+    same_type(name, left, right)
+    native = getattr(_native, name)(left.native, right.native, FILTERS[filter], connect, *meaning, *most)
+    result = like(left, native)
+    result.output_symbols = right.output_symbols
+    return result
+
+
+@over_lists
 def compose(
-    left: Fsts,
-    right: Fst,
-    filter: Filter = ...,
-    connect: bool = ...,
-    *,
-    special: tuple[Special, int] | None = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> list[Fst]: ...
-def compose(
-    left: Fst | Fsts,
+    left: Fst,
     right: Fst,
     filter: Filter = "auto",
     connect: bool = True,
@@ -105,7 +82,7 @@ def compose(
     special: tuple[Special, int] | None = None,
     max_states: int | None = None,
     max_arcs: int | None = None,
-) -> Fst | list[Fst]:
+) -> Fst:
     """The relation of `left` followed by that of `right`; epsilons by a filter of Allauzen and Mohri
     (2010).
 
@@ -114,107 +91,50 @@ def compose(
     label) a failure arc, which is taken where the label that is asked for is not there; ('rho', label) any
     label that is not there; ('sigma', label) any label.
     """
-    kind, label = special or (None, -1)
-    if kind not in _SPECIALS:
-        raise FstError(f"special={special!r}; expected 'phi', 'rho' or 'sigma' with a label")
-    if special and label < 0:
-        raise FstError(f"special={special!r}; expected a label that is not negative")
-    return _pair("compose", left, right, filter, connect, kind, label, bounds(max_states, max_arcs))
+    meaning = matching(filter, special)
+    return _pair("compose", left, right, filter, connect, meaning, bounds(max_states, max_arcs))
 
 
-@overload
+@over_lists
 def intersect(
     left: Fst,
-    right: Fst,
-    filter: Filter = ...,
-    connect: bool = ...,
-    *,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> Fst: ...
-@overload
-def intersect(
-    left: Fsts,
-    right: Fst,
-    filter: Filter = ...,
-    connect: bool = ...,
-    *,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> list[Fst]: ...
-def intersect(
-    left: Fst | Fsts,
     right: Fst,
     filter: Filter = "auto",
     connect: bool = True,
     *,
     max_states: int | None = None,
     max_arcs: int | None = None,
-) -> Fst | list[Fst]:
+) -> Fst:
     """The strings that both acceptors have, with both costs. Raises FstError where one is a transducer."""
-    return _pair("intersect", left, right, filter, connect, None, -1, bounds(max_states, max_arcs))
+    meaning = matching(filter, None)
+    return _pair("intersect", left, right, filter, connect, meaning, bounds(max_states, max_arcs))
 
 
-@overload
+@over_lists
 def difference(
     left: Fst,
-    right: Fst,
-    connect: bool = ...,
-    *,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> Fst: ...
-@overload
-def difference(
-    left: Fsts,
-    right: Fst,
-    connect: bool = ...,
-    *,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> list[Fst]: ...
-def difference(
-    left: Fst | Fsts,
     right: Fst,
     connect: bool = True,
     *,
     max_states: int | None = None,
     max_arcs: int | None = None,
-) -> Fst | list[Fst]:
+) -> Fst:
     """The paths of `left` whose output is no string of `right`, which must be an unweighted, deterministic
     acceptor without epsilons: FstError where it is not."""
-    return _pair("difference", left, right, "auto", connect, None, -1, bounds(max_states, max_arcs))
+    meaning = matching("auto", None)
+    return _pair("difference", left, right, "auto", connect, meaning, bounds(max_states, max_arcs))
 
 
-@overload
+@over_lists
 def determinize(
     fst: Fst,
-    delta: float = ...,
-    *,
-    disambiguate: bool = ...,
-    subsequential_label: int = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> Fst: ...
-@overload
-def determinize(
-    fst: Fsts,
-    delta: float = ...,
-    *,
-    disambiguate: bool = ...,
-    subsequential_label: int = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-) -> list[Fst]: ...
-def determinize(
-    fst: Fst | Fsts,
     delta: float = DELTA,
     *,
     disambiguate: bool = False,
     subsequential_label: int = 0,
     max_states: int | None = None,
     max_arcs: int | None = None,
-) -> Fst | list[Fst]:
+) -> Fst:
     """At most one arc with an input label leaves a state (Mohri 1997); epsilon is a label like others.
 
     Transducers must be functional; with `disambiguate` the best output of each input is kept instead.
@@ -223,40 +143,14 @@ def determinize(
     there are two outputs, where output is owed without end, and beyond `max_states` (default: 50 times the
     states and arcs, at least a million).
     """
-    most = bounds(max_states, max_arcs)
-
-    def operation(one: Fst) -> Fst:
-        native = _check_kind(one, "determinize")
-        delta_ = _check_delta(delta)
-        return _made(_native.determinize(native, delta_, disambiguate, subsequential_label, *most), one, one)
-
-    return each(operation, fst)
+    native, most = _check_kind(fst, "determinize"), bounds(max_states, max_arcs)
+    result = _native.determinize(native, _check_delta(delta), disambiguate, subsequential_label, *most)
+    return like(fst, result)
 
 
-@overload
+@over_lists
 def determinize_star(
     fst: Fst,
-    delta: float = ...,
-    *,
-    use_log: bool = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-    allow_partial: bool = ...,
-    consume: bool = ...,
-) -> Fst: ...
-@overload
-def determinize_star(
-    fst: Fsts,
-    delta: float = ...,
-    *,
-    use_log: bool = ...,
-    max_states: int | None = ...,
-    max_arcs: int | None = ...,
-    allow_partial: bool = ...,
-    consume: bool = ...,
-) -> list[Fst]: ...
-def determinize_star(
-    fst: Fst | Fsts,
     delta: float = DELTA,
     *,
     use_log: bool = False,
@@ -264,7 +158,7 @@ def determinize_star(
     max_arcs: int | None = None,
     allow_partial: bool = False,
     consume: bool = False,
-) -> Fst | list[Fst]:
+) -> Fst:
     """Kaldi's determinization: input epsilons are removed on the way, several output labels become chains.
 
     `use_log` adds up the probabilities of paths of a tropical automaton. Errors are those of `determinize`;
@@ -272,23 +166,15 @@ def determinize_star(
     afterwards, which takes less memory.
     """
     most = bounds(max_states, max_arcs)
-
-    def operation(one: Fst) -> Fst:
-        native: Any = _check_kind(one, "determinize_star")
-        as_log = use_log and isinstance(native, _native.StdFst)
-        native = native.to_log() if as_log else native
-        taken = consume or as_log
-        result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial, taken)
-        return _made(result.to_tropical() if as_log else result, one, one)
-
-    return each(operation, fst)
+    native: Any = _check_kind(fst, "determinize_star")
+    as_log = use_log and isinstance(native, _native.StdFst)
+    native = native.to_log() if as_log else native
+    result, _ = _native.determinize_star(native, _check_delta(delta), *most, allow_partial, consume or as_log)
+    return like(fst, result.to_tropical() if as_log else result)
 
 
-@overload
-def minimize(fst: Fst, delta: float = ..., allow_nondet: bool = ...) -> Fst: ...
-@overload
-def minimize(fst: Fsts, delta: float = ..., allow_nondet: bool = ...) -> list[Fst]: ...
-def minimize(fst: Fst | Fsts, delta: float = DELTA, allow_nondet: bool = False) -> Fst | list[Fst]:
+@over_lists
+def minimize(fst: Fst, delta: float = DELTA, allow_nondet: bool = False) -> Fst:
     """The least automaton with the same paths, of a deterministic one: costs and output labels are pushed
     towards the start, states from which the same can be read become one (Mohri 2000).
 
@@ -296,25 +182,15 @@ def minimize(fst: Fst | Fsts, delta: float = DELTA, allow_nondet: bool = False) 
     FstError where it is not deterministic, unless `allow_nondet`, and then the result is smaller but maybe
     not the least.
     """
-    return each(
-        lambda one: _made(
-            _native.minimize(_check_kind(one, "minimize"), _check_delta(delta), allow_nondet), one, one
-        ),
-        fst,
-    )
+    native = _native.minimize(_check_kind(fst, "minimize"), _check_delta(delta), allow_nondet)
+    return like(fst, native)
 
 
-@overload
-def minimize_encoded(fst: Fst, delta: float = ...) -> Fst: ...
-@overload
-def minimize_encoded(fst: Fsts, delta: float = ...) -> list[Fst]: ...
-def minimize_encoded(fst: Fst | Fsts, delta: float = DELTA) -> Fst | list[Fst]:
+@over_lists
+def minimize_encoded(fst: Fst, delta: float = DELTA) -> Fst:
     """Kaldi's: states become one from which the same labels and costs (in multiples of `delta`) can be
     read, where they stand. For any automaton."""
-    return each(
-        lambda one: _made(_native.minimize_encoded(one.native, _check_delta(delta)), one, one),
-        fst,
-    )
+    return like(fst, _native.minimize_encoded(fst.native, _check_delta(delta)))
 
 
 def equivalent(left: Fst, right: Fst, delta: float = DELTA) -> bool:

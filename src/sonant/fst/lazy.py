@@ -9,7 +9,7 @@ from sonant.errors import FstError
 from sonant.fst.algorithms import arcsort, relabel
 from sonant.fst.automaton import Fst, Weight
 from sonant.fst.bounds import bounds
-from sonant.fst.composition import _FILTERS, _SPECIALS, Filter, Special
+from sonant.fst.composition import FILTERS, Filter, Special, matching
 from sonant.fst.files import Path, reading, writing
 from sonant.fst.symbols import SymbolTable
 
@@ -166,13 +166,7 @@ class ComposeFst:
         of disambiguation symbols, say. Raises FstError where the automata are not sorted or of different
         types, look-ahead data lack or belong to another automaton, or `max_bytes` is too small.
         """
-        if filter not in _FILTERS:
-            raise FstError(f"filter={filter!r}; expected {', '.join(_FILTERS)}")
-        kind, label = special or (None, -1)
-        if kind not in _SPECIALS:
-            raise FstError(f"special={special!r}; expected 'phi', 'rho' or 'sigma' with a label")
-        if special and label < 0:
-            raise FstError(f"special={special!r}; expected a label that is not negative")
+        meaning = matching(filter, special)
         if left.arc_type != right.arc_type:
             raise FstError(
                 f"ComposeFst of arcs of type {left.arc_type} and {right.arc_type}; expected the same"
@@ -186,7 +180,7 @@ class ComposeFst:
         native = _LAZY[left.arc_type]
         if not lookahead:
             self._fst: Any = native.compose(
-                left.native, right.native, _FILTERS[filter], _SPECIALS[kind], label, removed, max_bytes
+                left.native, right.native, FILTERS[filter], *meaning, removed, max_bytes
             )
         else:
             if filter != "auto" or special:

@@ -17,7 +17,6 @@ from sonant.fst.pywrapfst.automata import (
 from sonant.fst.pywrapfst.errors import FstArgError, FstOpError, chosen, operating
 from sonant.fst.pywrapfst.weights import Weight, WeightLike, cost_of
 
-_FILTERS = ("alt_sequence", "auto", "match", "no_match", "null", "sequence", "trivial")
 _SELECTIONS = ("uniform", "log_prob", "fast_log_prob")
 _LABELLINGS = ("neither", "input", "output", "both")
 _MAPS = (
@@ -68,13 +67,13 @@ def intersect(ifst1: Fst, ifst2: Fst, compose_filter: str = "auto", connect: boo
 
 def difference(ifst1: Fst, ifst2: Fst, compose_filter: str = "auto", connect: bool = True) -> Any:
     """The filter changes no result here: the second automaton has no epsilons."""
-    chosen("compose filter type", compose_filter, _FILTERS)
+    chosen("compose filter type", compose_filter, tuple(composition.FILTERS))
     _alike("difference", ifst1, ifst2)
     return _made(ifst1, composition.difference, ifst2._fst, connect)
 
 
 def _combined(name: str, operation: Any, ifst1: Fst, ifst2: Fst, compose_filter: str, connect: bool) -> Any:
-    chosen("compose filter type", compose_filter, _FILTERS)
+    chosen("compose filter type", compose_filter, tuple(composition.FILTERS))
     _alike(name, ifst1, ifst2)
     return _made(ifst1, operation, ifst2._fst, compose_filter, connect)
 
