@@ -17,7 +17,6 @@ import json
 import lzma
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -55,13 +54,20 @@ def tasks(k2, torch, folder):
     )
 
 
+def in_memory(field):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
 def run(k2, torch, threads, folder):
     torch.set_num_threads(threads)
     found = {}
     for name, call in tasks(k2, torch, folder):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with open("/proc/self/clear_refs", "w") as peak:
+            peak.write("5")  # forgets the peak so far
+        before = in_memory("VmRSS")
         lattice = call()
-        added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
+        added = in_memory("VmHWM") - before
         best = lattice.get_tot_scores(True, False).tolist()
         times = []
         for _ in range(TURNS):

@@ -1,10 +1,13 @@
 """Operations on automata by several libraries (benchmarks/fst_peers.py), each in a process of its own."""
 
+import argparse
 import contextlib
 import statistics
 import sys
+import tempfile
 from pathlib import Path
 
+from fst_machines import lexicon_and_grammar, random_machines, sentences
 from fst_peers import LIBRARIES
 from kaldi_peer import Peer
 
@@ -62,3 +65,25 @@ class Table:
         print(f"geometric mean {mean(self.ratios):.2f}, least {min(self.ratios):.2f}")
         print("part of the memory of the peer that needs least:", end=" ")
         print(f"geometric mean {mean(self.parts):.2f}, most {max(self.parts):.2f}")
+
+
+def race(operations: tuple[str, ...]) -> None:
+    """The command line of a benchmark: the operations on L o G of some sizes, and on random machines."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus")
+    parser.add_argument("--words", type=int, nargs="*", default=[3000, 20000])
+    parser.add_argument("--sentences", type=int, default=60000)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=operations)
+    parser.add_argument("--kaldi", metavar="PYTHON", help="a Python that has pykaldi")
+    options = parser.parse_args()
+    text = sentences(options.corpus, options.sentences)
+    table = Table(options.kaldi, options.turns)
+    for size in (*options.words, 0):
+        machines = lexicon_and_grammar(text, size) if size else random_machines()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, machine in machines.items():
+                machine.write(f"{folder}/{name}.fst")
+            for operation in options.only:
+                table.row(f"{size} words" if size else "random", operation, folder)
+    table.end()

@@ -46,13 +46,14 @@ DELTA = 1 / 1024
 
 
 def sonant_job(kind: str, folder: str, disambig: list[int]) -> Any:
-    parts = [Fst.read(f"{folder}/{name}.fst", map=False) for name in (f"L_{kind}", "G")]
+    lexicon = "L_TLG" if kind == "TLG" else "L_LG"
+    parts = [Fst.read(f"{folder}/{name}.fst", map=False) for name in (lexicon, "G")]
 
-    def tlg() -> Fst:  # as compose_tlg, from L and G on
-        lg = relabel(compose_lg(*parts), dict.fromkeys(disambig, 0))
+    def tlg() -> Fst:  # as compose_tlg, from L and G on, but for push_special
+        lg = relabel(compose_lg(*parts, push=False), dict.fromkeys(disambig, 0))
         return compose_ctc(minimize_encoded(remove_eps_local(lg)), range(1, disambig[0]))
 
-    return tlg if kind == "TLG" else lambda: compose_lg(*parts)
+    return tlg if kind == "TLG" else lambda: compose_lg(*parts, push=kind == "LG, pushed")
 
 
 def kaldifst_job(kind: str, folder: str, disambig: list[int]) -> Any:
@@ -95,7 +96,8 @@ def pywrapfst_job(kind: str, folder: str, disambig: list[int]) -> Any:
 
 
 JOBS = {"sonant": sonant_job, "kaldifst": kaldifst_job, "pywrapfst": pywrapfst_job}
-KINDS = {"LG": tuple(JOBS), "TLG": ("sonant", "pywrapfst")}  # kaldifst cannot change labels
+# kaldifst cannot change labels. Neither peer has Kaldi's push_special: only the last row has it.
+KINDS = {"LG": tuple(JOBS), "TLG": ("sonant", "pywrapfst"), "LG, pushed": ("sonant",)}
 
 
 def in_memory(field: str) -> float:

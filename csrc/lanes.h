@@ -77,6 +77,20 @@ SONANT_INLINE LanesF<W> exponential(const LanesF<W>& x) {
   return series * (LanesF<W>)power;
 }
 
+// Makes KERNEL(W, TARGET) for each width that a processor may have, with what lets a function use its instructions;
+// SONANT_CHOOSE_KERNEL(lanes, name_) picks among name_4, name_8 and name_16. Four lanes are the baseline of every x86-64
+// (SSE2) and of every 64-bit ARM (NEON).
+#if defined(__x86_64__)
+#define SONANT_EACH_WIDTH(KERNEL)                      \
+  KERNEL(4, )                                          \
+  KERNEL(8, __attribute__((target("avx2,fma"))))       \
+  KERNEL(16, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))
+#define SONANT_CHOOSE_KERNEL(lanes, name) choose_kernel(lanes, &name##4, &name##8, &name##16)
+#else
+#define SONANT_EACH_WIDTH(KERNEL) KERNEL(4, )
+#define SONANT_CHOOSE_KERNEL(lanes, name) choose_kernel(lanes, &name##4)
+#endif
+
 // The kernel with that many lanes (4, 8 or 16), or with 0 the widest that this processor has; null if it lacks it.
 template <class Kernel>
 const Kernel* choose_kernel(int lanes, const Kernel* of4, const Kernel* of8 = nullptr, const Kernel* of16 = nullptr) {

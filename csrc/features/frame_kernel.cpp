@@ -259,20 +259,12 @@ SONANT_INLINE void multiply(const float* samples, std::int64_t count, float fact
   std::size_t room_##W(const FramePlan& plan) { return room_vectors(plan) * W; }                                \
   constexpr FrameKernel kernel_##W{W, room_##W, frames_##W, windowed_##W, larger_##W, scale_##W, dither_##W};
 
-SONANT_FRAME_KERNEL(4, )  // the baseline of every x86-64 (SSE2) and of every 64-bit ARM (NEON)
-#if defined(__x86_64__)
-SONANT_FRAME_KERNEL(8, __attribute__((target("avx2,fma"))))
-SONANT_FRAME_KERNEL(16, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))
-#endif
+SONANT_EACH_WIDTH(SONANT_FRAME_KERNEL)
 
 }  // namespace
 
 const FrameKernel* frame_kernel(int lanes) {
-#if defined(__x86_64__)
-  return choose_kernel(lanes, &kernel_4, &kernel_8, &kernel_16);
-#else
-  return choose_kernel(lanes, &kernel_4);
-#endif
+  return SONANT_CHOOSE_KERNEL(lanes, kernel_);
 }
 
 }  // namespace sonant

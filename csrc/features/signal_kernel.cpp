@@ -243,20 +243,12 @@ SONANT_INLINE void search(const float* cost, const float* nccf, const float* sof
   }                                                                                                            \
   constexpr SignalKernel kernel_##W{W, band_##W, dot_##W, correlate_##W, search_##W};
 
-SONANT_SIGNAL_KERNEL(4, )  // the baseline of every x86-64 (SSE2) and of every 64-bit ARM (NEON)
-#if defined(__x86_64__)
-SONANT_SIGNAL_KERNEL(8, __attribute__((target("avx2,fma"))))
-SONANT_SIGNAL_KERNEL(16, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))
-#endif
+SONANT_EACH_WIDTH(SONANT_SIGNAL_KERNEL)
 
 }  // namespace
 
 const SignalKernel* signal_kernel(int lanes) {
-#if defined(__x86_64__)
-  return choose_kernel(lanes, &kernel_4, &kernel_8, &kernel_16);
-#else
-  return choose_kernel(lanes, &kernel_4);
-#endif
+  return SONANT_CHOOSE_KERNEL(lanes, kernel_);
 }
 
 }  // namespace sonant

@@ -222,11 +222,7 @@ void normalize_alone(std::int32_t states, T* values, T* largest) {
   constexpr FsaFrameKernel<float> kernel_alone_##W{1, alone_##W, sum_alone<float>, add_alone<float>,                      \
                                                 normalize_alone<float>};
 
-SONANT_FRAME_KERNEL(4, )
-#if defined(__x86_64__)
-SONANT_FRAME_KERNEL(8, __attribute__((target("avx2,fma"))))
-SONANT_FRAME_KERNEL(16, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))
-#endif
+SONANT_EACH_WIDTH(SONANT_FRAME_KERNEL)
 
 void step_double(const FsaFrameArcs<double>& arcs, const double* in, const double* frame, double* room, double* out,
                  const FsaFrameShares<double>* shares) {
@@ -239,11 +235,7 @@ constexpr FsaFrameKernel<double> kernel_double{1, step_double, sum_alone<double>
 
 template <>
 const FsaFrameKernel<float>* fsa_frame_kernel_alone() {
-#if defined(__x86_64__)
-  return choose_kernel(0, &kernel_alone_4, &kernel_alone_8, &kernel_alone_16);
-#else
-  return choose_kernel(0, &kernel_alone_4);
-#endif
+  return SONANT_CHOOSE_KERNEL(0, kernel_alone_);
 }
 
 template <>
@@ -252,11 +244,7 @@ const FsaFrameKernel<double>* fsa_frame_kernel_alone() {
 }
 
 const FsaFrameKernel<float>* fsa_frame_kernel_side_by_side() {
-#if defined(__x86_64__)
-  return choose_kernel(0, &side_by_side_4, &side_by_side_8, &side_by_side_16);
-#else
-  return choose_kernel(0, &side_by_side_4);
-#endif
+  return SONANT_CHOOSE_KERNEL(0, side_by_side_);
 }
 
 }  // namespace sonant

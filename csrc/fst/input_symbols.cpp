@@ -40,8 +40,12 @@ StdFst make_preceding_input_symbols_same(const StdFst& fst, bool start_is_epsilo
     for (const StdArc& arc : view.arcs_of(s)) {
       arcs.push_back(arc);
       Label& label = comes_by[arc.nextstate];
-      if (label == kNone) label = arc.ilabel;
-      else if (label != arc.ilabel) any = mixed_up[arc.nextstate] = 1;
+      if (label == kNone) {
+        label = arc.ilabel;
+      } else if (label != arc.ilabel) {
+        any = true;
+        mixed_up[arc.nextstate] = 1;
+      }
     }
   }
   if (!any) return fst;

@@ -29,8 +29,8 @@ Work::Work(const char* operation, Bounds bounds, std::size_t state_bytes, std::s
   const auto set = [](std::uint64_t& limit, std::uint64_t by_memory, std::uint64_t most) {
     limit = std::min(limit == 0 ? by_memory : limit, most);
   };
-  set(bounds_.max_states, memory / state_bytes, kMostStates);
-  set(bounds_.max_arcs, memory / arc_bytes, kMostArcs);
+  set(bounds_.max_states, memory / std::max<std::size_t>(state_bytes, 1), kMostStates);
+  set(bounds_.max_arcs, memory / std::max<std::size_t>(arc_bytes, 1), kMostArcs);
 }
 
 void Work::too_many(std::size_t states, std::size_t arcs) const {

@@ -89,7 +89,11 @@ SONANT_INLINE void sum_mixtures(const float* log_likelihoods, const std::int64_t
 }
 
 // The same source compiled once per instruction set; a pack has V vectors of frames, or one.
-#define SONANT_GMM_KERNEL(W, V, TARGET)                                                                             \
+// Vectors side by side that the registers hold: 16 of them, and 32 with the widest.
+template <int W>
+inline constexpr int kVectors = W == 16 ? 4 : 2;
+
+#define SONANT_GMM_KERNEL(W, TARGET)                                                                                \
   TARGET void pack_##W(const float* features, int dim, int count, int width, float* to) {                           \
     pack_frames(features, dim, count, width, to);                                                                   \
   }                                                                                                                 \
@@ -98,7 +102,7 @@ SONANT_INLINE void sum_mixtures(const float* log_likelihoods, const std::int64_t
     if (width == W) {                                                                                               \
       block_rows<W, 1>(pack, dim, parameters, gconsts, blocks, out);                                                \
     } else {                                                                                                        \
-      block_rows<W, V>(pack, dim, parameters, gconsts, blocks, out);                                                \
+      block_rows<W, kVectors<W>>(pack, dim, parameters, gconsts, blocks, out);                                      \
     }                                                                                                               \
   }                                                                                                                 \
   TARGET void mixtures_##W(const float* log_likelihoods, int width, const std::int64_t* ends, std::int64_t first,   \
@@ -106,25 +110,17 @@ SONANT_INLINE void sum_mixtures(const float* log_likelihoods, const std::int64_t
     if (width == W) {                                                                                               \
       sum_mixtures<W, 1>(log_likelihoods, ends, first, mixtures, prune, out);                                       \
     } else {                                                                                                        \
-      sum_mixtures<W, V>(log_likelihoods, ends, first, mixtures, prune, out);                                       \
+      sum_mixtures<W, kVectors<W>>(log_likelihoods, ends, first, mixtures, prune, out);                             \
     }                                                                                                               \
   }                                                                                                                 \
-  constexpr GmmKernel kernel_##W{W, V, pack_##W, gaussians_##W, mixtures_##W};
+  constexpr GmmKernel kernel_##W{W, kVectors<W>, pack_##W, gaussians_##W, mixtures_##W};
 
-SONANT_GMM_KERNEL(4, 2, )  // the baseline of every x86-64 (SSE2) and of every 64-bit ARM (NEON): 16 registers
-#if defined(__x86_64__)
-SONANT_GMM_KERNEL(8, 2, __attribute__((target("avx2,fma"))))
-SONANT_GMM_KERNEL(16, 4, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))  // 32 registers
-#endif
+SONANT_EACH_WIDTH(SONANT_GMM_KERNEL)
 
 }  // namespace
 
 const GmmKernel* gmm_kernel(int lanes) {
-#if defined(__x86_64__)
-  return choose_kernel(lanes, &kernel_4, &kernel_8, &kernel_16);
-#else
-  return choose_kernel(lanes, &kernel_4);
-#endif
+  return SONANT_CHOOSE_KERNEL(lanes, kernel_);
 }
 
 }  // namespace sonant

@@ -109,7 +109,7 @@ class _Report:
         now = time.perf_counter()
         if fst is not None:
             what = f"{fst.num_states} states, {fst.num_arcs} arcs"
-        print(f"{step:<22}{what} ({now - self.since:.1f} s)", file=sys.stderr, flush=True)
+        print(f"{step:<14}{what} ({now - self.since:.1f} s)", file=sys.stderr, flush=True)
         self.since = now
 
 

@@ -67,7 +67,7 @@ def test_lg_has_the_paths_of_l_and_g(arpa):
     lg = compose_lg(
         lang.lexicon_disambig, grammar, report=lambda step, fst: steps.append((step, fst.num_arcs))
     )
-    assert [step for step, _ in steps] == ["L o G", "determinized", "minimized and pushed"]
+    assert [step for step, _ in steps] == ["L o G", "determinized", "minimized", "pushed"]
     by_state = np.repeat(np.arange(lg.num_states), lg.states["num_arcs"])
     labels = lg.arcs["ilabel"]
     assert (labels > 0).all()  # no epsilons, and one arc a label

@@ -127,13 +127,14 @@ def compose_lg(
     lexicon_disambig: Fst,
     grammar: Fst,
     *,
+    push: bool = True,
     max_states: int | None = None,
     max_arcs: int | None = None,
     report: Report = silent,
 ) -> Fst:
     """L o G, deterministic and minimal, sorted by input label, as Kaldi's mkgraph.sh makes it: composition,
     determinization in the log semiring with epsilons removed, minimization as an acceptor, and costs moved
-    so that all states sum to the same (`push_special`).
+    so that all states sum to the same (`push_special`), unless `push` is false.
 
     The lexicon has disambiguation symbols, among them loops with #0. `max_states` and `max_arcs` bound each
     step. Raises FstError where a bound is exceeded, and where nothing is left.
@@ -150,6 +151,9 @@ def compose_lg(
     lg = determinize_star(lg, max_states=max_states, max_arcs=max_arcs, consume=True)
     lg = arcmap(lg, map_type="to_std")
     report("determinized", lg)
-    lg = push_special(minimize_encoded(lg))
-    report("minimized and pushed", lg)
+    lg = minimize_encoded(lg)
+    report("minimized", lg)
+    if push:
+        lg = push_special(lg)
+        report("pushed", lg)
     return lg.arc_sort("ilabel")

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, BinaryIO
 
 from sonant.fst.pywrapfst.automata import Fst, check_arc_type
-from sonant.fst.pywrapfst.errors import FstArgError, FstIOError, FstOpError, chosen
+from sonant.fst.pywrapfst.errors import FstArgError, FstConstructionError, FstIOError, FstOpError, chosen
 from sonant.fst.pywrapfst.symbols import Filename
 
 _MAGIC, _VERSION = 2125656924, 1
@@ -50,7 +50,7 @@ class FarReader:
     """The automata of archives in the order of their keys: `for key, fst in FarReader.open("a.far")`."""
 
     def __init__(self) -> None:
-        raise NotImplementedError("Cannot construct FarReader; use FarReader.open")
+        raise FstConstructionError("Cannot construct FarReader; use FarReader.open")
 
     @classmethod
     def open(cls, *sources: Filename) -> "FarReader":
@@ -139,7 +139,7 @@ class FarWriter:
     """Writes an archive, which is whole when the writer is gone (`del writer`), as pywrapfst's is."""
 
     def __init__(self) -> None:
-        raise NotImplementedError("Cannot construct FarWriter; use FarWriter.create")
+        raise FstConstructionError("Cannot construct FarWriter; use FarWriter.create")
 
     @classmethod
     def create(cls, source: Filename, arc_type: str = "standard", far_type: str = "default") -> "FarWriter":

@@ -14,6 +14,7 @@ from sonant.fst.pywrapfst.arcs import Arc, _ArcIterator, _MutableArcIterator, _S
 from sonant.fst.pywrapfst.encoding import EncodeMapper
 from sonant.fst.pywrapfst.errors import (
     FstArgError,
+    FstConstructionError,
     FstIOError,
     FstOpError,
     chosen,
@@ -61,7 +62,7 @@ class Fst:
     _arc_type: str
 
     def __init__(self) -> None:
-        raise NotImplementedError("Cannot construct Fst; use Fst.read, or VectorFst()")
+        raise FstConstructionError("Cannot construct Fst; use Fst.read, or VectorFst()")
 
     # Files
 

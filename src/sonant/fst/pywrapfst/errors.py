@@ -1,11 +1,12 @@
 """pywrapfst's exceptions. All are sonant's `FstError` too.
 
 FstError
-├── FstArgError        an argument that names nothing
-├── FstBadWeightError  a weight that is none
-├── FstIndexError      a state that is not there
-├── FstIOError         a file that cannot be read or written
-└── FstOpError         an operation that cannot be done
+├── FstArgError           an argument that names nothing
+├── FstBadWeightError     a weight that is none
+├── FstConstructionError  a class that is not made by calling it (pywrapfst: NotImplementedError)
+├── FstIndexError         a state that is not there
+├── FstIOError            a file that cannot be read or written
+└── FstOpError            an operation that cannot be done
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ class FstBadWeightError(FstError):
     pass
 
 
+class FstConstructionError(FstError, NotImplementedError):
+    pass
+
+
 class FstIOError(FstError, OSError):
     pass
 
@@ -31,7 +36,7 @@ class FstOpError(FstError, RuntimeError):
     pass
 
 
-_OURS = (FstArgError, FstBadWeightError, FstIndexError, FstIOError, FstOpError)
+_OURS = (FstArgError, FstBadWeightError, FstConstructionError, FstIndexError, FstIOError, FstOpError)
 
 
 @contextmanager

@@ -258,9 +258,11 @@ class FstBase:
         kind: Any = self._arc.weight_type
         if weight is None:
             return kind._one
-        if isinstance(weight, Weight) and not isinstance(weight, kind):
+        if isinstance(weight, kind):
+            return weight.raw
+        if isinstance(weight, Weight):
             raise TypeError(f"a weight of type {type(weight).__name__}; expected {kind.__name__}")
-        return weight.raw if isinstance(weight, kind) else kind(weight).raw
+        return kind(weight).raw
 
 
 class MutableFstBase(FstBase):

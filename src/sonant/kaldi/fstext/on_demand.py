@@ -53,7 +53,10 @@ class StdDeterministicOnDemandFst:
 
     def _made(self) -> OnDemand:
         if self._model is None:
-            raise NotImplementedError(f"{type(self).__name__} has to define start, final and get_arc")
+            raise FstError(
+                f"{type(self).__name__} has no start, final and get_arc: define all three, or use one of its "
+                "other subclasses"
+            )
         return self._model
 
     def start(self) -> int:

@@ -5,6 +5,7 @@ Values are single-precision floats, as they are in the automata.
 
 import math
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, ClassVar, Self
@@ -65,7 +66,7 @@ def _quantized(value: float, delta: float) -> float:
     return single(math.floor(value / delta + 0.5) * delta) if math.isfinite(value) else value
 
 
-class Weight:
+class Weight(ABC):
     """What all weights have in common. `raw` is what the native core takes and gives."""
 
     __slots__ = ("raw",)
@@ -111,13 +112,13 @@ class Weight:
     def properties(cls) -> int:
         return cls._properties
 
+    @abstractmethod
     def member(self) -> bool:
         """Whether it can be the cost of a path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quantize(self, delta: float = DELTA) -> Self:
         """Costs rounded to multiples of `delta`."""
-        raise NotImplementedError
 
     def reverse(self) -> Self:
         """The weight of the path read backwards."""
