@@ -56,7 +56,30 @@ _STATE = {
 }
 
 
-class Fst:
+class Readable:
+    """What any automaton can be asked, wherever its states and arcs come from."""
+
+    _fst: Any
+
+    @property
+    def arc_type(self) -> str:
+        return self._fst.arc_type
+
+    @property
+    def start(self) -> int:
+        """The start state, -1 where there is none."""
+        return self._fst.start()
+
+    def final(self, state: int) -> Weight:
+        """Its final cost, infinite where it is not final. Raises FstIndexError where it is not there."""
+        return self._fst.final(state)
+
+    def arcs_of(self, state: int) -> list[tuple[int, int, Weight, int]]:
+        """(ilabel, olabel, weight, nextstate) of each arc that leaves the state."""
+        return self._fst.arcs(state)
+
+
+class Fst(Readable):
     """A weighted transducer with costs (smaller is better) and OpenFst's conventions: label 0 is epsilon.
 
     | arc_type | weight of an arc, final cost |
@@ -228,29 +251,12 @@ class Fst:
     # Reading
 
     @property
-    def arc_type(self) -> str:
-        return self._fst.arc_type
-
-    @property
-    def start(self) -> int:
-        """The start state, -1 where there is none."""
-        return self._fst.start()
-
-    @property
     def num_states(self) -> int:
         return self._fst.num_states()
 
     @property
     def num_arcs(self) -> int:
         return self._fst.total_arcs()
-
-    def final(self, state: int) -> Weight:
-        """Its final cost, infinite where it is not final. Raises FstIndexError where it is not there."""
-        return self._fst.final(state)
-
-    def arcs_of(self, state: int) -> list[tuple[int, int, Weight, int]]:
-        """(ilabel, olabel, weight, nextstate) of each arc that leaves the state."""
-        return self._fst.arcs(state)
 
     @property
     def arcs(self) -> np.ndarray:

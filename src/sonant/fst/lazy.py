@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.algorithms import arcsort, relabel
-from sonant.fst.automaton import Fst, Weight
+from sonant.fst.automaton import Fst, Readable
 from sonant.fst.bounds import bounds
 from sonant.fst.composition import FILTERS, Filter, Special, matching
 from sonant.fst.files import Path, reading, writing
@@ -24,7 +24,7 @@ _NGRAM: dict[str, Any] = {"standard": _native.StdNgramFst, "log": _native.LogNgr
 CACHE = 1 << 26
 
 
-class NgramFst:
+class NgramFst(Readable):
     """An n-gram automaton in the bytes of OpenFst's ngram files (as Vosk's Gr.fst), not expanded.
 
     A big file is mapped into memory, and the arcs of a state are made when they are asked for. Between states
@@ -92,14 +92,6 @@ class NgramFst:
         return self._fst
 
     @property
-    def arc_type(self) -> str:
-        return self._fst.arc_type
-
-    @property
-    def start(self) -> int:
-        return self._fst.start()
-
-    @property
     def num_states(self) -> int:
         return self._fst.num_states()
 
@@ -111,13 +103,6 @@ class NgramFst:
     def resident_bytes(self) -> int:
         """Of the tables in memory of its own: 0 where the file is mapped."""
         return self._fst.resident_bytes()
-
-    def final(self, state: int) -> float:
-        return self._fst.final(state)
-
-    def arcs_of(self, state: int) -> list[tuple[int, int, float, int]]:
-        """(ilabel, olabel, weight, nextstate): the backoff first, then the words in order."""
-        return self._fst.arcs(state)
 
     def expand(self) -> Fst:
         """All states and arcs in tables, as `Fst.read` gives it."""
@@ -131,13 +116,14 @@ class NgramFst:
         )
 
 
-class ComposeFst:
+class ComposeFst(Readable):
     """The composition of two automata, its states made as they are asked for (OpenFst's ComposeFst).
 
-    A state is numbered when an arc to it is made: 0 is the start, and arcs lead to states that are known.
-    Arcs are kept in a cache of `max_bytes`; where that is full those that were not asked for lately go, and
-    are made again when they are asked for, with the same numbers. (A known state takes about 60 bytes
-    beside, which are not counted.)
+    A state is numbered when an arc to it is made: 0 is the start, and arcs lead to states that are known
+    (FstIndexError for others). Arcs are kept in a cache of `max_bytes`; where that is full those that were
+    not asked for lately go, and are made again when they are asked for, with the same numbers (FstError
+    where the arcs of one state are more than that). `final` makes no arcs. (A known state takes about 60
+    bytes beside, which are not counted.)
 
     With `lookahead` the look-ahead data of `left` (output labels) or `right` (input labels) say what can be
     read, so that few states are made from which nothing goes on; costs are paid (`push_weights`) and labels
@@ -199,30 +185,12 @@ class ComposeFst:
         return self._sides[1].output_symbols
 
     @property
-    def arc_type(self) -> str:
-        return self._fst.arc_type
-
-    @property
-    def start(self) -> int:
-        """0, or -1 where one of the two has no start state."""
-        return self._fst.start()
-
-    @property
     def num_known_states(self) -> int:
         return self._fst.num_known_states()
 
     @property
     def cached_bytes(self) -> int:
         return self._fst.cached_bytes()
-
-    def final(self, state: int) -> Weight:
-        """Its final cost; makes no arcs. Raises FstIndexError where the state is not known."""
-        return self._fst.final(state)
-
-    def arcs_of(self, state: int) -> list[tuple[int, int, Weight, int]]:
-        """(ilabel, olabel, weight, nextstate) of each arc. Raises FstIndexError where the state is not known,
-        FstError where its arcs alone are more than the cache may hold."""
-        return self._fst.arcs(state)
 
     def explore(self, max_states: int) -> tuple[int, int]:
         """Makes the first states, as they are numbered (breadth first, where nothing else was asked for), up

@@ -12,17 +12,12 @@ from sonant import _native
 from sonant.errors import FstError
 from sonant.fst.algorithms import DELTA, invert, like, prune
 from sonant.fst.automaton import Fst, Weight
+from sonant.fst.bounds import bounds
 from sonant.fst.composition import determinize
 from sonant.fst.parallel import over_lists
 
 Labelling = Literal["neither", "input", "output", "both"]
 _NO_STATE = -1
-
-
-def _limit(max_states: int | None) -> int:
-    if max_states is not None and max_states <= 0:
-        raise FstError(f"max_states={max_states}; expected a positive number, or None")
-    return max_states or 0
 
 
 @over_lists
@@ -35,7 +30,9 @@ def push_labels(
     `remove_common_affix`. Where an arc comes to have several labels, those behind the first go on to the arcs
     after it. The paths' weights and labels stay; states on no successful path go.
     """
-    return like(fst, _native.fst_push_labels(fst.native, to_final, remove_common_affix, _limit(max_states)))
+    return like(
+        fst, _native.fst_push_labels(fst.native, to_final, remove_common_affix, bounds(max_states, None)[0])
+    )
 
 
 @over_lists
@@ -44,7 +41,7 @@ def synchronize(fst: Fst, max_states: int | None = None) -> Fst:
 
     Raises FstError where a cycle has more labels on one side than on the other.
     """
-    return like(fst, _native.fst_synchronize(fst.native, _limit(max_states)))
+    return like(fst, _native.fst_synchronize(fst.native, bounds(max_states, None)[0]))
 
 
 @over_lists
@@ -61,7 +58,7 @@ def epsnormalize(
         raise FstError(f"eps_norm_type={eps_norm_type!r}; expected 'input' or 'output'")
     if eps_norm_type == "output":
         return invert(epsnormalize(invert(fst), max_states=max_states))
-    return like(fst, _native.fst_normalize_input_epsilons(fst.native, _limit(max_states)))
+    return like(fst, _native.fst_normalize_input_epsilons(fst.native, bounds(max_states, None)[0]))
 
 
 @over_lists
@@ -83,7 +80,7 @@ def disambiguate(
         raise FstError(f"disambiguate of arcs of type {fst.arc_type}; expected standard, log or lattice4")
     if not 0 < delta < 1e6:
         raise FstError(f"delta={delta}; expected a small positive number, such as 1/1024")
-    result = like(fst, _native.fst_disambiguate(fst.native, delta, _limit(max_states)))
+    result = like(fst, _native.fst_disambiguate(fst.native, delta, bounds(max_states, None)[0]))
     return result if weight is None and nstate < 0 else prune(result, weight, nstate)
 
 
@@ -162,6 +159,6 @@ def replace(
     root = pairs[0][0] if root is None else root
     natives: Any = [(label, fst.native) for label, fst in pairs]
     result = _native.fst_replace(
-        first.native, natives, root, *call, *back, return_label, max_depth or 0, _limit(max_states)
+        first.native, natives, root, *call, *back, return_label, max_depth or 0, bounds(max_states, None)[0]
     )
     return like(dict(pairs)[root], result)
