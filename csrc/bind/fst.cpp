@@ -15,6 +15,7 @@
 #include "files/input.h"
 #include "files/output.h"
 #include "fst/symbols.h"
+#include "released.h"
 #include "weights.h"
 
 namespace nb = nanobind;
@@ -27,12 +28,6 @@ using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::
 template <class T>
 using Given = nb::ndarray<nb::numpy, const T, nb::ndim<1>>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 // ---- Text of any encoding: bytes that are not UTF-8 survive as lone surrogates.
 

@@ -5,18 +5,13 @@
 #include "fst/determinize.h"
 #include "fst/equivalent.h"
 #include "fst/minimize.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace sonant;
 
 namespace {
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 ComposeOptions compose_options(int filter, bool connect, int special, Label label, std::uint64_t max_states,
                                std::uint64_t max_arcs) {

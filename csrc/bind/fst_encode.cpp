@@ -3,10 +3,10 @@
 #include <nanobind/stl/unique_ptr.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "fst/encode.h"
+#include "guarded.h"
 #include "weights.h"
 
 namespace nb = nanobind;
@@ -15,22 +15,8 @@ using namespace sonant;
 
 namespace {
 
-// One thread at a time, without the GIL.
 template <class W>
-class Encoder {
- public:
-  explicit Encoder(EncodeTable<W> table) : table_(std::move(table)) {}
-  template <class Body>
-  auto use(Body body) {
-    nb::gil_scoped_release no_gil;
-    const std::lock_guard lock(mutex_);
-    return body(table_);
-  }
-
- private:
-  EncodeTable<W> table_;
-  std::mutex mutex_;
-};
+using Encoder = Guarded<EncodeTable<W>>;  // one thread at a time
 
 template <class W>
 struct Arrow {
@@ -77,28 +63,28 @@ void bind_table(nb::module_& m, const char* name) {
       .def_static("read", read_table<W>, "stream"_a)
       .def("write",
            [](Self& self, Output& out, const nb::bytes& isymbols, const nb::bytes& osymbols) {
-             self.use([&, i = of_bytes(isymbols), o = of_bytes(osymbols)](auto& table) {
+             self.run([&, i = of_bytes(isymbols), o = of_bytes(osymbols)](auto& table) {
                write_encode_table(out, table, i, o);
              });
            },
            "stream"_a, "isymbols"_a, "osymbols"_a)
-      .def("copy", [](Self& self) { return self.use([](auto& table) { return std::make_unique<Self>(table); }); })
-      .def("__len__", [](Self& self) { return self.use([](auto& table) { return table.size(); }); })
+      .def("copy", [](Self& self) { return self.run([](auto& table) { return std::make_unique<Self>(table); }); })
+      .def("__len__", [](Self& self) { return self.run([](auto& table) { return table.size(); }); })
       .def("number",
            [](Self& self, Label ilabel, Label olabel, nb::handle weight) {
              const Arrow<W> arrow = arrow_of_python<W>(ilabel, olabel, weight);
-             return self.use([&](auto& table) { return table.number(arrow.triple, arrow.strings); });
+             return self.run([&](auto& table) { return table.number(arrow.triple, arrow.strings); });
            },
            "ilabel"_a, "olabel"_a, "weight"_a)
       .def("find",
            [](Self& self, Label ilabel, Label olabel, nb::handle weight) {
              const Arrow<W> arrow = arrow_of_python<W>(ilabel, olabel, weight);
-             return self.use([&](auto& table) { return table.find(arrow.triple, arrow.strings); });
+             return self.run([&](auto& table) { return table.find(arrow.triple, arrow.strings); });
            },
            "ilabel"_a, "olabel"_a, "weight"_a)
       .def("triple",
            [](Self& self, Label label) {
-             const Arrow<W> arrow = self.use([&](auto& table) {
+             const Arrow<W> arrow = self.run([&](auto& table) {
                Arrow<W> found{table.triple_of(label), {}};
                if constexpr (has_strings<W>) {
                  W& weight = found.triple.weight;
@@ -112,10 +98,10 @@ void bind_table(nb::module_& m, const char* name) {
            "label"_a)
       .def("encode",
            [](Self& self, const Fst<W>& fst) {
-             return self.use([copy = fst](auto& table) { return table.encode(copy); });
+             return self.run([copy = fst](auto& table) { return table.encode(copy); });
            })
       .def("decode", [](Self& self, const Fst<W>& fst) {
-        return self.use([copy = fst](auto& table) { return table.decode(copy); });
+        return self.run([copy = fst](auto& table) { return table.decode(copy); });
       });
 }
 

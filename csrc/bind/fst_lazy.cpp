@@ -4,12 +4,13 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <mutex>
 
 #include "fst/file.h"
 #include "fst/lazy.h"
 #include "fst/lookahead.h"
 #include "fst/ngram.h"
+#include "guarded.h"
+#include "released.h"
 #include "weights.h"
 
 namespace nb = nanobind;
@@ -17,12 +18,6 @@ using namespace nb::literals;
 using namespace sonant;
 
 namespace {
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 std::string of_bytes(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
@@ -82,22 +77,8 @@ void bind_ngram(nb::module_& m, const char* name) {
           "stream"_a, "isymbols"_a, "osymbols"_a);
 }
 
-// One thread at a time, without the GIL.
 template <class W>
-class Shared {
- public:
-  explicit Shared(LazyFst<W> lazy) : lazy_(std::move(lazy)) {}
-  template <class Body>
-  auto use(Body body) {
-    nb::gil_scoped_release no_gil;
-    const std::lock_guard lock(mutex_);
-    return body(lazy_);
-  }
-
- private:
-  LazyFst<W> lazy_;
-  std::mutex mutex_;
-};
+using Shared = Guarded<LazyFst<W>>;  // one thread at a time
 
 template <class W>
 StateId known(const LazyFst<W>& lazy, std::int64_t s) {
@@ -113,17 +94,17 @@ void bind_lazy(nb::module_& m, const char* name) {
   using Self = Shared<W>;
   auto c = nb::class_<Self>(m, name, "A composition whose states are made as they are asked for.");
   c.def_prop_ro_static("arc_type", [](nb::handle) { return W::arc_type; })
-      .def("start", [](Self& self) { return self.use([](auto& lazy) { return lazy.start(); }); })
-      .def("num_known_states", [](Self& self) { return self.use([](auto& lazy) { return lazy.num_known_states(); }); })
-      .def("cached_bytes", [](Self& self) { return self.use([](auto& lazy) { return lazy.cached_bytes(); }); })
+      .def("start", [](Self& self) { return self.run([](auto& lazy) { return lazy.start(); }); })
+      .def("num_known_states", [](Self& self) { return self.run([](auto& lazy) { return lazy.num_known_states(); }); })
+      .def("cached_bytes", [](Self& self) { return self.run([](auto& lazy) { return lazy.cached_bytes(); }); })
       .def("final",
            [](Self& self, std::int64_t s) {
-             const W final = self.use([&](auto& lazy) { return lazy.final(known(lazy, s)); });
+             const W final = self.run([&](auto& lazy) { return lazy.final(known(lazy, s)); });
              return weight_to_python<W>(final, {});
            })
       .def("arcs",
            [](Self& self, std::int64_t s) {
-             const auto arcs = self.use([&](auto& lazy) {
+             const auto arcs = self.run([&](auto& lazy) {
                const auto found = lazy.arcs_of(known(lazy, s));
                return std::vector<Arc<W>>(found.begin(), found.end());
              });
@@ -131,7 +112,7 @@ void bind_lazy(nb::module_& m, const char* name) {
            })
       .def("explore",
            [](Self& self, std::uint64_t states) {
-             return self.use([&](auto& lazy) {
+             return self.run([&](auto& lazy) {
                Work work("exploration of a lazy composition", {}, 1, 1);
                std::uint64_t s = 0, arcs = 0;
                if (lazy.start() == kNoState) return std::pair(s, arcs);
@@ -145,7 +126,7 @@ void bind_lazy(nb::module_& m, const char* name) {
       .def(
           "expand",
           [](Self& self, bool connect, std::uint64_t max_states, std::uint64_t max_arcs) {
-            return self.use([&](auto& lazy) { return expand(lazy, connect, {max_states, max_arcs}); });
+            return self.run([&](auto& lazy) { return expand(lazy, connect, {max_states, max_arcs}); });
           },
           "connect"_a, "max_states"_a, "max_arcs"_a);
   const auto compose = [](const Fst<W>& left, RightSide<W> right, int filter, int special, Label special_label,

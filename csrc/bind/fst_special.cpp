@@ -7,18 +7,13 @@
 #include "fst/determinize.h"
 #include "fst/special.h"
 #include "lm/on_demand.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace sonant;
 
 namespace {
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 // An object of Python with start(), final(state) and step(state, label), which gives (cost, output label, next state)
 // or None.

@@ -6,6 +6,7 @@
 
 #include "graphs/context.h"
 #include "graphs/hmm.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -16,12 +17,6 @@ namespace {
 template <class T, int dimensions = 1>
 using Numbers = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
 using Integers = Numbers<std::int32_t>;
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 template <class T, class A>
 std::vector<T> copied(const A& array) {

@@ -1,5 +1,5 @@
-// A search that takes an utterance in pieces, for Python: it may be asked from several threads, and each call drops the GIL
-// first, then locks.
+// What changes as it is used (a search that takes an utterance in pieces, a lazy automaton), for Python: it may be asked from
+// several threads, and each call drops the GIL first, then locks.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -9,10 +9,10 @@
 
 namespace sonant {
 
-template <class Search>
+template <class Value>
 class Guarded {
  public:
-  explicit Guarded(Search search) : search_(std::move(search)) {}
+  explicit Guarded(Value value) : value_(std::move(value)) {}
 
   template <class Body>
   auto run(Body body) {
@@ -23,12 +23,12 @@ class Guarded {
   template <class Body>
   auto run_released(Body body) {
     std::lock_guard lock(mutex_);
-    return body(search_);
+    return body(value_);
   }
 
  private:
   std::mutex mutex_;
-  Search search_;
+  Value value_;
 };
 
 }  // namespace sonant

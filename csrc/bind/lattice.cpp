@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "lattice/align.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -17,12 +18,6 @@ using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::dev
 using Counts = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 template <class T>
 nb::ndarray<nb::numpy, T, nb::ndim<1>> array_of(std::vector<T> values) {

@@ -16,6 +16,7 @@
 #include "lm/ngram_estimate.h"
 #include "lm/ngram_lm.h"
 #include "lm/ngram_score.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -24,12 +25,6 @@ using namespace sonant;
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-
-template <class Body>
-auto released(Body body) {
-  nb::gil_scoped_release no_gil;
-  return body();
-}
 
 nb::object to_python(std::string_view text) {
   PyObject* made = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "surrogateescape");

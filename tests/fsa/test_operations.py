@@ -209,19 +209,6 @@ def test_a_network_and_automata_have_all_paths_of_both(seed):
     torch.testing.assert_close(few.get_tot_scores(True, False), found.get_tot_scores(True, False))
 
 
-def test_a_search_that_reaches_no_end():
-    dense = k2.DenseFsaVec(torch.zeros(2, 3, 4), torch.tensor([[0, 0, 3], [1, 0, 2]], dtype=torch.int32))
-    graph = k2.Fsa.from_str("0 1 1 4 0.5\n1 2 2 5 0.25\n2 1 3 6 0.5\n2 3 -1 -1 1\n3", acceptor=False)
-    graph.requires_grad_(True)
-    whole = k2.intersect_dense_pruned(graph, dense, 10.0, 10.0, 0, 100)
-    partial = k2.intersect_dense_pruned(graph, dense, 10.0, 10.0, 0, 100, allow_partial=True)
-    assert whole.get_tot_scores(True, True).tolist() == [-torch.inf, 1.75]
-    assert partial.get_tot_scores(True, True).tolist() == [1.25, 1.75]
-    assert partial[0].aux_labels.tolist() == [4, 5, 6, -1]
-    partial[0].scores.sum().backward()
-    assert graph.grad is not None and graph.grad.tolist() == [1, 1, 1, 0]
-
-
 def test_ctc_is_torchs():
     torch.manual_seed(0)
     log_probs = torch.randn(3, 12, 6, dtype=torch.float64).log_softmax(-1).requires_grad_()
