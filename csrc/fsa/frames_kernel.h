@@ -1,4 +1,4 @@
-// The loops of fsa_frames.cpp over the arcs of one automaton and one frame, compiled for each instruction set.
+// The loops of frames.cpp over the arcs of one automaton and one frame, compiled for each instruction set.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Automata whose states are made as they are asked for.
 //
-// A source (fst_lazy.cpp: composition; fst_lookahead.cpp: composition that looks ahead) numbers the states as it meets
+// A source (lazy.cpp: composition; lookahead.cpp: composition that looks ahead) numbers the states as it meets
 // them and can make the arcs of each again. The arcs lie in blocks, one after another; where `max_bytes` would be
 // passed the oldest block is given up, and of its states only those move on that were asked for since (the clock
 // algorithm, by blocks). States keep their numbers, which, with 24 bytes each and what the source keeps of them, are
@@ -96,13 +96,13 @@ struct RightSide {
   std::shared_ptr<const NgramFst<W>> ngram;  // used in place of `fst` where it is there
 };
 
-// As compose() in fst_compose.h, numbering states in the order in which they are met. Throws FstError as that does, and
+// As compose() in compose.h, numbering states in the order in which they are met. Throws FstError as that does, and
 // with `filter` other than the usual one for an n-gram automaton.
 template <class W>
 LazyFst<W> compose_lazily(const Fst<W>& left, const RightSide<W>& right, const ComposeOptions& compose,
                           const LazyOptions& options);
 
-// With look-ahead: see fst_lookahead.h. `reach` belongs to `left` (output labels) or to `right` (input labels).
+// With look-ahead: see lookahead.h. `reach` belongs to `left` (output labels) or to `right` (input labels).
 template <class W>
 LazyFst<W> compose_ahead(const Fst<W>& left, const RightSide<W>& right, std::shared_ptr<const Reachability> reach,
                          const LookAheadOptions& ahead, const LazyOptions& options);

@@ -146,7 +146,7 @@ class AheadStates {
   std::vector<Key> keys_;
 };
 
-// See fst_lookahead.h. `output`: a is the left side.
+// See lookahead.h. `output`: a is the left side.
 template <class W, class Side, bool output>
 class Ahead final : public StateSource<W> {
   using Key = AheadStates::Key;

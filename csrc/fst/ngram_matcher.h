@@ -1,4 +1,4 @@
-// Looks labels up in an n-gram automaton, as a Matcher (fst_compose_step.h) does in a table of arcs. Destinations,
+// Looks labels up in an n-gram automaton, as a Matcher (compose_step.h) does in a table of arcs. Destinations,
 // which cost a walk down the tree of contexts, are found for the arcs that are asked for.
 #pragma once
 
