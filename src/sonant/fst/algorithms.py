@@ -124,7 +124,10 @@ def topsort(fst: Fst) -> Fst:
     """States numbered so that arcs lead to higher ones. Raises FstError where there is a cycle."""
     result = fst.copy()
     if not result.native.topological_sort():
-        raise FstError(f"{fst!r} has a cycle: its states have no topological order")
+        raise FstError(
+            f"{fst!r} has a cycle, so its states have no topological order; "
+            "take the cycle away, or prune it out"
+        )
     return result
 
 

@@ -342,7 +342,10 @@ class MutableFstBase(FstBase):
     def topsort(self) -> Self:
         """Numbers the states so that arcs lead to higher ones. Raises FstError where there is a cycle."""
         if not self.native.topological_sort():
-            raise FstError(f"{self!r} has a cycle: its states have no topological order")
+            raise FstError(
+                f"{self!r} has a cycle, so its states have no topological order; "
+                "take the cycle away, or prune it out"
+            )
         return self
 
     def encode(self, encoder: Any) -> Self:
