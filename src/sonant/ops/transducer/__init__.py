@@ -1,28 +1,140 @@
-"""The transducer's log-probability, summed over all alignments (Graves 2012).
+"""The transducer: its sum over alignments (Graves 2012), and the log-probabilities that go into it.
 
-A lattice cell (t, u) stands for "frame t, u tokens emitted". From it, `blank[t, u]` leads to (t + 1, u) and
-`emit[t, u]` to (t, u + 1). All paths start in (0, 0) and end with the blank of (frames - 1, tokens).
+A lattice cell (t, u) stands for "frame t, u tokens said". From it, `blank[t, u]` leads to (t + 1, u) and
+`emit[t, u]` to (t, u + 1), or to (t + 1, u + 1) where a token takes its frame. All paths start in (0, 0) and
+end in (frames, tokens).
+
+    total_log_prob    the sum over all paths; occupancies tells what share of it takes each arc
+    token_log_probs   from logits (batch, frames, tokens + 1, vocabulary) to blank and emit
+    joint_log_probs   from the outputs of encoder and predictor to blank and emit, through the joiner, whose
+                      logits for all cells are never there at once
+
+`triton.py`, the kernels for a GPU, are owed: on devices other than the CPU the reference computes.
 """
+
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sonant.errors import ConfigError
-from sonant.ops.transducer import reference
+from sonant.ops.transducer import native, reference
+
+Backend = Literal["reference"] | None
+Activation = Literal["tanh", "relu"]
 
 
-def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor) -> Tensor:
+class Occupancies(NamedTuple):
+    totals: Tensor
+    """(batch,)"""
+    blank: Tensor
+    """As blank: what share of the total takes each blank, 0 to 1."""
+    emit: Tensor
+    """As emit."""
+
+
+def total_log_prob(
+    blank: Tensor,
+    emit: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    *,
+    diagonal: bool = False,
+    backend: Backend = None,
+) -> Tensor:
     """Log of the sum over all alignments of the product of their probabilities.
 
     blank (batch, frames, tokens + 1), emit (batch, frames, tokens): log-probabilities, float32 or float64.
-    frames, tokens (batch,) int64: each recording's own lengths, at least one frame. Gives (batch,),
-    differentiable in blank and emit.
+    frames, tokens (batch,) int64: each recording's own lengths. Gives (batch,), differentiable in blank and
+    emit. With `diagonal` a token takes its frame. Without, emit may have one more frame than blank: what is
+    said after the last one.
 
     What lies beyond a recording's own lengths is never looked at, even where it is not a number. A recording
     that no alignment can give has -inf, and no gradient. Raises ConfigError for shapes, types and lengths
     that do not fit.
     """
-    if blank.ndim != 3 or blank.shape[2] < 1 or emit.shape != (*blank.shape[:2], blank.shape[2] - 1):
+    _check(blank, emit, frames, tokens, diagonal)
+    if backend == "reference" or blank.device.type != "cpu":
+        return reference.total_log_prob(blank, emit, frames, tokens, diagonal)
+    return native.total_log_prob(blank, emit, frames, tokens, diagonal)
+
+
+def occupancies(
+    blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, *, diagonal: bool = False
+) -> Occupancies:
+    """The totals of total_log_prob and their gradients, themselves without a gradient."""
+    _check(blank, emit, frames, tokens, diagonal)
+    if blank.device.type != "cpu":
+        with torch.enable_grad():
+            scores = [x.detach().requires_grad_() for x in (blank, emit)]
+            totals = reference.total_log_prob(*scores, frames, tokens, diagonal)
+            return Occupancies(totals.detach(), *torch.autograd.grad(totals.sum(), scores))
+    return Occupancies(*native.occupancies(blank, emit, frames, tokens, diagonal))
+
+
+def token_log_probs(
+    logits: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    *,
+    blank: int,
+    clamp: float = 0.0,
+    overwrite: bool = False,
+    backend: Backend = None,
+) -> tuple[Tensor, Tensor]:
+    """blank (batch, frames, tokens + 1) and emit (batch, frames, tokens), by log-softmax.
+
+    logits (batch, frames, tokens + 1, vocabulary) float32 or float64, targets (batch, tokens) int64; both are
+    not looked at beyond a recording's lengths, where the results are 0. Where all of a cell's logits are
+    -inf, both are -inf. `clamp` limits the gradient of each logit, 0: not at all. With `overwrite` the
+    gradient takes the place of the logits, which are then gone.
+    """
+    if backend == "reference" or logits.device.type != "cpu":
+        return reference.token_log_probs(logits, targets, frames, tokens, blank, clamp)
+    return native.token_log_probs(logits, targets, frames, tokens, blank, clamp, overwrite)
+
+
+def joint_log_probs(
+    encoder: Tensor,
+    predictor: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    *,
+    blank: int,
+    activation: Activation = "tanh",
+    backend: Backend = None,
+) -> tuple[Tensor, Tensor]:
+    """As token_log_probs, of logits weight @ activation(encoder + predictor) + bias.
+
+    encoder (batch, frames, dim), predictor (batch, tokens + 1, dim), weight (vocabulary, dim), bias
+    (vocabulary,), all of float32 or all of float64. Exact: cells are done some thousand at a time, and again
+    for the gradients, where those are left out whose share of the gradient is below what its precision holds
+    (1e-9 of the largest in float32, 1e-18 in float64).
+    """
+    if backend == "reference" or encoder.device.type != "cpu":
+        return reference.joint_log_probs(
+            encoder, predictor, weight, bias, targets, frames, tokens, blank, activation
+        )
+    return native.joint_log_probs(
+        encoder, predictor, weight, bias, targets, frames, tokens, blank, activation
+    )
+
+
+def _check(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> None:
+    rows = blank.shape[1] if blank.ndim == 3 else 0
+    after = 0 if diagonal else 1  # what may be said when no frame is left
+    if (
+        blank.ndim != 3
+        or emit.ndim != 3
+        or blank.shape[2] < 1
+        or emit.shape[0] != blank.shape[0]
+        or emit.shape[2] != blank.shape[2] - 1
+        or not rows <= emit.shape[1] <= rows + after
+    ):
         raise ConfigError(
             f"blank is {tuple(blank.shape)}, emit {tuple(emit.shape)}: expected (batch, frames, tokens + 1) "
             "and (batch, frames, tokens)"
@@ -32,11 +144,8 @@ def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor) 
             f"blank is {blank.dtype}, emit {emit.dtype}: expected float32 or float64, and both the same"
         )
     batch, length, states = blank.shape
-    check_lengths("frames", frames, batch, least=1, most=length)
+    check_lengths("frames", frames, batch, least=0, most=length)
     check_lengths("tokens", tokens, batch, least=0, most=states - 1)
-    if batch == 0:
-        return blank.new_zeros(0)
-    return reference.total_log_prob(blank, emit, frames, tokens)
 
 
 def check_lengths(name: str, lengths: Tensor, batch: int, *, least: int, most: int) -> None:
@@ -51,4 +160,13 @@ def check_lengths(name: str, lengths: Tensor, batch: int, *, least: int, most: i
         )
 
 
-__all__ = ["check_lengths", "total_log_prob"]
+__all__ = [
+    "Activation",
+    "Backend",
+    "Occupancies",
+    "check_lengths",
+    "joint_log_probs",
+    "occupancies",
+    "token_log_probs",
+    "total_log_prob",
+]

@@ -1,6 +1,7 @@
-"""The forward recursion of Graves 2012, for a batch; autograd does the rest.
+"""The definitions, in torch; autograd does the rest.
 
-All cells with the same t + u depend only on the diagonal before, so that frames + tokens small steps suffice.
+Where a token takes its frame, all cells of a frame depend on the frame before. Where it does not, all cells
+with the same t + u depend on the diagonal before, so that frames + tokens small steps suffice.
 """
 
 import torch
@@ -8,6 +9,30 @@ from torch import Tensor
 
 # Stands for log 0. Finite, since the gradient of logaddexp(-inf, -inf) is not a number.
 IMPOSSIBLE = -1e30
+
+
+def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> Tensor:
+    batch, length, columns = blank.shape
+    # One more row, of the cells where no frame is left.
+    blank = _inside(torch.nn.functional.pad(blank, (0, 0, 0, 1)), frames, tokens + 1)
+    more = length + 1 - emit.shape[1]
+    said_at_last = frames if more or diagonal else frames + 1
+    emit = _inside(torch.nn.functional.pad(emit, (0, 0, 0, more)), said_at_last, tokens)
+    if not diagonal:
+        blank, emit = _skew(blank, length + columns), _skew(emit, length + columns)
+    else:
+        blank, emit = blank.transpose(0, 1), emit.transpose(0, 1)
+
+    alpha = torch.full_like(blank[0], IMPOSSIBLE)
+    alpha[:, 0] = 0
+    rows = [alpha]
+    for stay, say in zip(blank[:-1], emit[:-1], strict=True):
+        advance = torch.nn.functional.pad(alpha[:, :-1] + say, (1, 0), value=IMPOSSIBLE)
+        alpha = torch.logaddexp(alpha + stay, advance)
+        rows.append(alpha)
+    end = frames if diagonal else frames + tokens
+    total = torch.stack(rows)[end, torch.arange(batch, device=frames.device), tokens]
+    return total.masked_fill(total < IMPOSSIBLE / 2, -torch.inf)
 
 
 def _skew(scores: Tensor, diagonals: int) -> Tensor:
@@ -22,27 +47,60 @@ def _skew(scores: Tensor, diagonals: int) -> Tensor:
 
 def _inside(scores: Tensor, frames: Tensor, columns: Tensor) -> Tensor:
     """scores (batch, frames, columns), impossible where they are -inf or beyond a recording's lengths."""
+    # Filled rather than clamped alone: a zero gradient times the slope at a NaN would be NaN.
+    return scores.masked_fill(~within(scores, frames, columns), IMPOSSIBLE).clamp(min=IMPOSSIBLE)
+
+
+def within(scores: Tensor, frames: Tensor, columns: Tensor) -> Tensor:
+    """(batch, frames, columns) bool: the cells within a recording's lengths."""
     frame = torch.arange(scores.shape[1], device=scores.device)[:, None]
     column = torch.arange(scores.shape[2], device=scores.device)
-    outside = (frame >= frames[:, None, None]) | (column >= columns[:, None, None])
-    # Filled rather than clamped alone: a zero gradient times the slope at a NaN would be NaN.
-    return scores.masked_fill(outside, IMPOSSIBLE).clamp(min=IMPOSSIBLE)
+    return (frame < frames[:, None, None]) & (column < columns[:, None, None])
 
 
-def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor) -> Tensor:
-    _, length, states = blank.shape
-    diagonals = length + states - 1
-    blanks = _skew(_inside(blank, frames, tokens + 1), diagonals).unbind(0)
-    emits = _skew(_inside(emit, frames, tokens), diagonals).unbind(0)
+class _Clamped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, logits: Tensor, clamp: float) -> Tensor:
+        ctx.clamp = clamp
+        return logits.view_as(logits)
 
-    alpha = torch.full_like(blanks[0], IMPOSSIBLE)
-    alpha[:, 0] = 0
-    ends = [alpha + blanks[0]]
-    for d in range(1, diagonals):
-        stay = ends[-1]
-        advance = torch.nn.functional.pad(alpha[:, :-1] + emits[d - 1], (1, 0), value=IMPOSSIBLE)
-        alpha = torch.logaddexp(stay, advance)
-        ends.append(alpha + blanks[d])
-    recording = torch.arange(len(frames), device=frames.device)
-    total = torch.stack(ends)[frames - 1 + tokens, recording, tokens]
-    return total.masked_fill(total < IMPOSSIBLE / 2, -torch.inf)
+    @staticmethod
+    def backward(ctx, *slopes: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return slopes[0].clamp(-ctx.clamp, ctx.clamp), None
+
+
+def token_log_probs(
+    logits: Tensor, targets: Tensor, frames: Tensor, tokens: Tensor, blank: int, clamp: float
+) -> tuple[Tensor, Tensor]:
+    if clamp > 0:
+        logits = _Clamped.apply(logits, clamp)  # pyright: ignore[reportAssignmentType]
+    inside = within(logits, frames, tokens + 1)
+    # Cells whose logits must not enter any gradient: padding, and those where everything is impossible.
+    impossible = (logits.detach().amax(dim=-1) == -torch.inf) & inside
+    logits = logits.masked_fill((impossible | ~inside)[..., None], 0.0)
+    norm = torch.logsumexp(logits, dim=-1)
+    of_blank = (logits[..., blank] - norm).masked_fill(impossible, -torch.inf)
+    told = within(logits[:, :, :-1], frames, tokens)
+    known = targets[:, None].masked_fill(~told[:, :1], blank).expand(told.shape)
+    of_token = logits[:, :, :-1].gather(-1, known[..., None]).squeeze(-1) - norm[:, :, :-1]
+    of_token = of_token.masked_fill(impossible[:, :, :-1], -torch.inf)
+    return of_blank.masked_fill(~inside, 0.0), of_token.masked_fill(~told, 0.0)
+
+
+def joint_log_probs(
+    encoder: Tensor,
+    predictor: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    blank: int,
+    activation: str,
+) -> tuple[Tensor, Tensor]:
+    # Padding may be no numbers: 0 times these, in the gradient of the weight, would be none either.
+    encoder = encoder.masked_fill(~within(encoder, frames, frames.new_full((), encoder.shape[2])), 0.0)
+    predictor = predictor.masked_fill(~within(predictor, tokens + 1, tokens.new_full((), predictor.shape[2])), 0.0)
+    hidden = getattr(torch, activation)(encoder[:, :, None] + predictor[:, None])
+    logits = torch.nn.functional.linear(hidden, weight, bias)
+    return token_log_probs(logits, targets, frames, tokens, blank, 0.0)

@@ -1,0 +1,214 @@
+"""By the native core; the joiner's products by torch's matrix multiplication, some thousand cells at a time."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sonant import _native
+from sonant.errors import ConfigError
+from sonant.ops.transducer.reference import within
+
+# Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
+_core: Any = _native
+
+# What the logits of the cells that are done at once may take: they are to stay in a processor's cache.
+TILE_BYTES = 4 << 20
+
+
+def occupancies(
+    blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool, wanted: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    totals = torch.empty(len(frames), dtype=torch.float64)
+    none = blank.new_empty(0, 0, 0)
+    of_blank = torch.empty(blank.shape, dtype=blank.dtype) if wanted else none
+    of_emit = torch.empty(emit.shape, dtype=emit.dtype) if wanted else none
+    values = blank.detach(), emit.detach(), frames.contiguous(), tokens.contiguous()
+    results = totals, of_blank, of_emit
+    _core.transducer_totals(*(x.numpy() for x in values), diagonal, *(x.numpy() for x in results))
+    return totals.to(blank.dtype), of_blank, of_emit
+
+
+class _Totals(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> Tensor:
+        wanted = any(ctx.needs_input_grad)
+        totals, *shares = occupancies(blank, emit, frames, tokens, diagonal, wanted)
+        ctx.save_for_backward(*shares)
+        return totals
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        slope = slopes[0][:, None, None]
+        of_blank, of_emit = ctx.saved_tensors
+        return of_blank * slope, of_emit * slope, None, None, None
+
+
+def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> Tensor:
+    found = _Totals.apply(blank, emit, frames, tokens, diagonal)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def _rows(targets: Tensor, frames: Tensor, tokens: Tensor, length: int, blank: int) -> Tensor:
+    """(batch, frames, tokens + 1, 2) int32: blank and token of each cell; -1 where there is none."""
+    batch, states = targets.shape[0], targets.shape[1] + 1
+    rows = torch.full((batch, length, states, 2), -1, dtype=torch.int32)
+    inside = within(rows, frames, tokens + 1)
+    rows[..., 0].masked_fill_(inside, blank)
+    rows[:, :, :-1, 1] = torch.where(within(rows[:, :, :-1], frames, tokens), targets[:, None], -1).int()
+    return rows
+
+
+class _TokenLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, rows: Tensor, clamp: float, overwrite: bool) -> tuple[Tensor, Tensor]:
+        flat = logits.detach().contiguous().flatten(0, 2)
+        norm, of_blank, of_token = (flat.new_empty(len(flat)) for _ in range(3))
+        results = norm, of_blank, of_token
+        _core.transducer_log_probs(flat.numpy(), rows.flatten(0, 2).numpy(), *(x.numpy() for x in results))
+        # Kept by hand where it is overwritten, which autograd would find to be an error.
+        ctx.save_for_backward(norm, rows, *(() if overwrite else (flat,)))
+        ctx.flat = flat if overwrite else None
+        ctx.clamp, ctx.shape, ctx.overwrite = clamp, logits.shape, overwrite
+        cells = logits.shape[:3]
+        return of_blank.view(cells), of_token.view(cells)[:, :, :-1].masked_fill(rows[:, :, :-1, 1] < 0, 0.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        norm, rows, *kept = ctx.saved_tensors
+        flat = ctx.flat if ctx.overwrite else kept[0]
+        if flat is None:
+            raise ConfigError("a second gradient of logits that the first has overwritten; use overwrite=False")
+        ctx.flat = None
+        of_blank = slopes[0].contiguous().flatten()
+        of_token = torch.nn.functional.pad(slopes[1], (0, 1)).flatten()
+        gradient = flat if ctx.overwrite else torch.empty_like(flat)
+        _core.transducer_logits_gradient(
+            flat.numpy(),
+            rows.flatten(0, 2).numpy(),
+            *(x.numpy() for x in (norm, of_blank, of_token)),
+            ctx.clamp,
+            gradient.numpy(),
+        )
+        return gradient.view(ctx.shape), None, None, None
+
+
+def token_log_probs(
+    logits: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    blank: int,
+    clamp: float,
+    overwrite: bool,
+) -> tuple[Tensor, Tensor]:
+    rows = _rows(targets, frames, tokens, logits.shape[1], blank)
+    of_blank, of_token = _TokenLogProbs.apply(logits, rows, clamp, overwrite)  # pyright: ignore
+    return of_blank, of_token
+
+
+class _Joint:
+    """The joiner over some of the cells, whose numbers (frame of the batch, token of the batch) are given."""
+
+    def __init__(self, encoder: Tensor, predictor: Tensor, weight: Tensor, bias: Tensor, activation: str):
+        self.encoder, self.predictor = encoder.flatten(0, 1), predictor.flatten(0, 1)
+        self.weight, self.bias, self.activation = weight, bias, activation
+        self.tile = max(64, TILE_BYTES // (weight.shape[0] * weight.element_size()))
+        self.logits = weight.new_empty(self.tile, weight.shape[0])
+        self.hidden = weight.new_empty(self.tile, weight.shape[1])
+
+    def of(self, frame: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """hidden (cells, dim) and logits (cells, vocabulary), which the next call overwrites."""
+        hidden = self.hidden[: len(frame)]
+        torch.index_select(self.encoder, 0, frame, out=hidden)
+        hidden += self.predictor.index_select(0, state)
+        getattr(hidden, self.activation + "_")()
+        return hidden, torch.addmm(self.bias, hidden, self.weight.t(), out=self.logits[: len(frame)])
+
+
+def _places(cells: Tensor, length: int, states: int) -> tuple[Tensor, Tensor]:
+    """Rows of all frames and of all states of the batch for cells, numbers of (batch, frames, states)."""
+    frame = cells // states
+    return frame, frame // length * states + cells % states
+
+
+class _JointLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        encoder: Tensor,
+        predictor: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        rows: Tensor,
+        activation: str,
+    ) -> tuple[Tensor, Tensor]:
+        joint = _Joint(encoder, predictor, weight, bias, activation)
+        shape = rows.shape[:3]
+        flat = rows.flatten(0, 2)
+        norm, of_blank, of_token = (encoder.new_zeros(len(flat)) for _ in range(3))
+        for cells in (flat[:, 0] >= 0).nonzero()[:, 0].split(joint.tile):
+            _, logits = joint.of(*_places(cells, *shape[1:]))
+            found = logits.new_empty(3, len(cells))
+            _core.transducer_log_probs(logits.numpy(), flat[cells].numpy(), *(x.numpy() for x in found))
+            for value, values in zip(found, (norm, of_blank, of_token), strict=True):
+                values[cells] = value
+        ctx.save_for_backward(encoder, predictor, weight, bias, rows, norm)
+        ctx.activation = activation
+        return of_blank.view(shape), of_token.view(shape)[:, :, :-1].masked_fill(rows[:, :, :-1, 1] < 0, 0.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        encoder, predictor, weight, bias, rows, norm = ctx.saved_tensors
+        joint = _Joint(encoder, predictor, weight, bias, ctx.activation)
+        flat = rows.flatten(0, 2)
+        of_blank = slopes[0].flatten()
+        of_token = torch.nn.functional.pad(slopes[1], (0, 1)).flatten()
+        largest = torch.maximum(of_blank.abs(), of_token.abs())
+        least = largest.max() * (1e-18 if largest.dtype == torch.float64 else 1e-9) if len(largest) else 0.0
+        needed = (~(largest <= least) & (flat[:, 0] >= 0)).nonzero()[:, 0]  # NaN is needed too
+
+        gradients = [torch.zeros_like(x) for x in (encoder, predictor, weight, bias)]
+        to_encoder, to_predictor = (gradient.flatten(0, 1) for gradient in gradients[:2])
+        inputs = weight.new_empty(joint.tile, weight.shape[1])
+        for cells in needed.split(joint.tile):
+            frame, state = _places(cells, *rows.shape[1:3])
+            hidden, logits = joint.of(frame, state)
+            _core.transducer_logits_gradient(
+                logits.numpy(),
+                flat[cells].numpy(),
+                *(x[cells].numpy() for x in (norm, of_blank, of_token)),
+                0.0,
+                logits.numpy(),
+            )
+            gradients[2].addmm_(logits.t(), hidden)
+            gradients[3] += logits.sum(0)
+            slope = torch.mm(logits, weight, out=inputs[: len(cells)])
+            if ctx.activation == "tanh":
+                slope *= hidden.square_().neg_().add_(1)
+            else:
+                slope *= hidden > 0
+            to_encoder.index_add_(0, frame, slope)
+            to_predictor.index_add_(0, state, slope)
+        return *gradients, None, None
+
+
+def joint_log_probs(
+    encoder: Tensor,
+    predictor: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    blank: int,
+    activation: str,
+) -> tuple[Tensor, Tensor]:
+    rows = _rows(targets, frames, tokens, encoder.shape[1], blank)
+    of_blank, of_token = _JointLogProbs.apply(encoder, predictor, weight, bias, rows, activation)  # pyright: ignore
+    return of_blank, of_token
