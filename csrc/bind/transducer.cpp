@@ -45,14 +45,18 @@ void over_rows(std::size_t rows, int threads, Body body) {
   });
 }
 
+// What each row may say beside blank: a token, nothing, or the row is padding, which is not looked at.
+using Said = Values<const std::int32_t>;
+constexpr std::int32_t kPadding = -2;
+
 template <class T>
-void check_rows(const Rows<const T>& logits, const Rows<const std::int32_t>& rows) {
-  bool fits = rows.shape(0) == logits.shape(0) && rows.shape(1) == 2;
+void check_rows(const Rows<const T>& logits, const Said& said, std::int32_t blank) {
   const std::int64_t columns = std::int64_t(logits.shape(1));
-  for (std::size_t i = 0; fits && i < rows.shape(0); ++i) {
-    fits = rows.data()[2 * i] < columns && rows.data()[2 * i + 1] < columns;
+  const auto fits = [&](std::int32_t token) { return kPadding <= token && token < columns; };
+  if (said.size() != logits.shape(0) || blank < 0 || blank >= columns ||
+      !std::all_of(said.data(), said.data() + said.size(), fits)) {
+    throw std::invalid_argument("tokens that do not fit the logits");
   }
-  if (!fits) throw std::invalid_argument("rows that do not fit the logits");
 }
 
 template <class T>
@@ -84,19 +88,19 @@ void bind(nb::module_& m) {
       "Sums over alignments, and what share of them takes each arc into the arrays that are not empty.");
   m.def(
       "transducer_log_probs",
-      [](const Rows<const T>& logits, const Rows<const std::int32_t>& rows, const Values<T>& norm, const Values<T>& blank,
+      [](const Rows<const T>& logits, const Said& said, std::int32_t of_blank, const Values<T>& norm, const Values<T>& blank,
          const Values<T>& token, int num_threads) {
         const std::size_t count = logits.shape(0), columns = logits.shape(1);
-        check_rows<T>(logits, rows);
+        check_rows<T>(logits, said, of_blank);
         if (norm.size() != count || blank.size() != count || token.size() != count) {
           throw std::invalid_argument("results that do not fit the rows");
         }
         sonant::released([&] {
           const auto* kernel = sonant::transducer_row_kernel<T>();
           over_rows(count, num_threads, [&](std::size_t i) {
-            const sonant::TransducerRow of{rows.data()[2 * i], rows.data()[2 * i + 1]};
+            const sonant::TransducerRow of{of_blank, said.data()[i]};
             T *n = norm.data() + i, *b = blank.data() + i, *t = token.data() + i;
-            if (of.blank < 0) {
+            if (of.token == kPadding) {
               *n = *b = *t = 0;
             } else {
               kernel->log_probs(std::int64_t(columns), logits.data() + i * columns, of, n, b, t);
@@ -104,15 +108,15 @@ void bind(nb::module_& m) {
           });
         });
       },
-      "logits"_a.noconvert(), "rows"_a.noconvert(), "norm"_a.noconvert(), "blank"_a.noconvert(), "token"_a.noconvert(),
+      "logits"_a.noconvert(), "said"_a.noconvert(), "of_blank"_a, "norm"_a.noconvert(), "blank"_a.noconvert(), "token"_a.noconvert(),
       "num_threads"_a = 0, "Log-probabilities of each row's blank and token, and the norm that they have been taken by.");
   m.def(
       "transducer_logits_gradient",
-      [](const Rows<const T>& logits, const Rows<const std::int32_t>& rows, const Values<const T>& norm,
+      [](const Rows<const T>& logits, const Said& said, std::int32_t of_blank, const Values<const T>& norm,
          const Values<const T>& blank, const Values<const T>& token, double clamp, const Rows<T>& gradient,
          int num_threads) {
         const std::size_t count = logits.shape(0), columns = logits.shape(1);
-        check_rows<T>(logits, rows);
+        check_rows<T>(logits, said, of_blank);
         if (norm.size() != count || blank.size() != count || token.size() != count || gradient.shape(0) != count ||
             gradient.shape(1) != columns) {
           throw std::invalid_argument("gradients that do not fit the rows");
@@ -120,9 +124,9 @@ void bind(nb::module_& m) {
         sonant::released([&] {
           const auto* kernel = sonant::transducer_row_kernel<T>();
           over_rows(count, num_threads, [&](std::size_t i) {
-            const sonant::TransducerRow of{rows.data()[2 * i], rows.data()[2 * i + 1]};
+            const sonant::TransducerRow of{of_blank, said.data()[i]};
             T* out = gradient.data() + i * columns;
-            if (of.blank < 0) {
+            if (of.token == kPadding) {
               std::fill_n(out, columns, T(0));
             } else {
               kernel->gradient(std::int64_t(columns), logits.data() + i * columns, of, norm.data()[i], blank.data()[i],
@@ -131,7 +135,7 @@ void bind(nb::module_& m) {
           });
         });
       },
-      "logits"_a.noconvert(), "rows"_a.noconvert(), "norm"_a.noconvert(), "blank"_a.noconvert(), "token"_a.noconvert(),
+      "logits"_a.noconvert(), "said"_a.noconvert(), "of_blank"_a, "norm"_a.noconvert(), "blank"_a.noconvert(), "token"_a.noconvert(),
       "clamp"_a, "gradient"_a.noconvert(), "num_threads"_a = 0,
       "The gradient of logits from those of their log-probabilities; it may take the place of the logits.");
 }

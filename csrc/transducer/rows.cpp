@@ -94,12 +94,13 @@ SONANT_INLINE void row_log_probs(std::int64_t columns, const T* logits, Transduc
     // All impossible, or no numbers, which a sum says.
     T sum = 0;
     for (std::int64_t v = 0; v < columns; ++v) sum += logits[v];
-    *norm = *blank = *token = sum;
+    *norm = *blank = sum;
+    *token = of.token < 0 ? T(0) : sum;
     return;
   }
   *norm = shift + std::log(exp_sum<W>(columns, logits, shift));
   *blank = logits[of.blank] - *norm;
-  *token = of.token < 0 ? kNone<T> : logits[of.token] - *norm;
+  *token = of.token < 0 ? T(0) : logits[of.token] - *norm;
 }
 
 template <int W, class T>

@@ -7,8 +7,7 @@
 
 namespace sonant {
 
-// What is asked of a row. token < 0: there is none, and the row has its blank alone. blank < 0: the row is padding, which
-// is not looked at.
+// What is asked of a row. token < 0: there is none to say, and the row has its blank alone.
 struct TransducerRow {
   std::int32_t blank, token;
 };

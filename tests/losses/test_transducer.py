@@ -7,7 +7,11 @@ import pytest
 import torch
 
 from sonant.errors import ConfigError
-from sonant.losses import transducer_loss
+from sonant.losses import rnnt_loss
+
+
+def losses_of(logits, targets, frames, tokens, blank=0, **options):
+    return rnnt_loss(logits, targets, frames, tokens, blank, reduction="none", **options)
 
 
 def brute_force(logits: np.ndarray, targets: list[int], blank: int = 0) -> float:
@@ -31,7 +35,7 @@ def brute_force(logits: np.ndarray, targets: list[int], blank: int = 0) -> float
 @pytest.mark.parametrize("tokens", [0, 1, 3])
 def test_equals_the_enumeration(problem, frames, tokens):
     logits, targets, *lengths = problem((frames,), (tokens,), lattice=True)
-    found = transducer_loss(logits, targets, *lengths)
+    found = losses_of(logits, targets, *lengths)
     assert found.item() == pytest.approx(brute_force(logits[0].numpy(), targets[0].tolist()), abs=1e-10)
 
 
@@ -40,7 +44,7 @@ def test_a_batch_of_odd_lengths_and_another_blank(problem, blank):
     frames, tokens = (4, 1, 3, 4), (2, 3, 0, 1)
     logits, targets, *lengths = problem(frames, tokens, lattice=True)
     targets = targets - int(blank == 4)
-    found = transducer_loss(logits, targets, *lengths, blank=blank)
+    found = losses_of(logits, targets, *lengths, blank=blank)
     for i, (t, u) in enumerate(zip(frames, tokens, strict=True)):
         expected = brute_force(logits[i, :t, : u + 1].numpy(), targets[i, :u].tolist(), blank)
         assert found[i].item() == pytest.approx(expected, abs=1e-10)
@@ -51,7 +55,7 @@ def test_a_batch_of_odd_lengths_and_another_blank(problem, blank):
 )
 def test_gradient(problem, frames, tokens):
     logits, *others = problem(frames, tokens, vocabulary=4, lattice=True)
-    assert torch.autograd.gradcheck(lambda x: transducer_loss(x, *others), logits.requires_grad_())
+    assert torch.autograd.gradcheck(lambda x: losses_of(x, *others), logits.requires_grad_())
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
@@ -64,7 +68,7 @@ def test_padding_is_not_looked_at(problem, poison):
             logits[i, t:] = logits[i, :, u + 1 :] = value
             targets[i, u:] = token
         logits.requires_grad_()
-        loss = transducer_loss(logits, targets, *lengths)
+        loss = losses_of(logits, targets, *lengths)
         loss.sum().backward()
         results.append((loss.detach(), logits.grad))
     for loss, gradient in results:
@@ -82,7 +86,7 @@ def test_tokens_that_are_impossible(problem, dtype):
     logits[0, 1, 1, 2] = logits[0, 2, 0, 0] = -torch.inf  # said elsewhere
     expected = brute_force(logits[0].numpy(), [1, 2])
     logits = logits.to(dtype).requires_grad_()
-    loss = transducer_loss(logits, targets, *lengths)
+    loss = losses_of(logits, targets, *lengths)
     loss.sum().backward()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert torch.isfinite(logits.grad).all()
@@ -93,7 +97,7 @@ def test_a_cell_where_everything_is_impossible_is_gone_around(problem):
     logits, targets, *lengths = problem((3,), (1,), lattice=True)
     logits[0, 1, 1] = -torch.inf
     logits.requires_grad_()
-    loss = transducer_loss(logits, targets, *lengths)
+    loss = losses_of(logits, targets, *lengths)
     loss.sum().backward()
     # What is left: the token is emitted in the last frame.
     scores = logits.detach()[0].log_softmax(-1)
@@ -106,7 +110,7 @@ def test_all_impossible(problem):
     logits, targets, *lengths = problem((3, 3), (2, 2), lattice=True)
     logits[0] = -torch.inf
     logits.requires_grad_()
-    loss = transducer_loss(logits, targets, *lengths)
+    loss = losses_of(logits, targets, *lengths)
     loss.sum().backward()
     assert loss[0] == torch.inf and torch.isfinite(loss[1])
     assert (logits.grad[0] == 0).all()
@@ -117,17 +121,17 @@ def test_all_impossible(problem):
 def test_half_precision_is_summed_in_float32(problem, dtype):
     logits, targets, *lengths = problem((40, 30), (12, 7), lattice=True)
     half = logits.to(dtype).requires_grad_()
-    loss = transducer_loss(half, targets, *lengths)
+    loss = losses_of(half, targets, *lengths)
     loss.sum().backward()
     assert loss.dtype == torch.float32 and half.grad.dtype == dtype
-    expected = transducer_loss(half.detach().double(), targets, *lengths)
+    expected = losses_of(half.detach().double(), targets, *lengths)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
     assert torch.isfinite(half.grad).all()
 
 
 def test_no_recording_at_all():
     empty = torch.zeros(0, dtype=torch.int64)
-    assert transducer_loss(torch.zeros(0, 3, 2, 4), empty[:, None].expand(0, 1), empty, empty).shape == (0,)
+    assert losses_of(torch.zeros(0, 3, 2, 4), empty[:, None].expand(0, 1), empty, empty).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_no_recording_at_all():
         (dict(frames=torch.tensor([5])), r"frames is \(1,\)"),
         (dict(frames=torch.tensor([0, 5])), r"frames \[0, 5\] outside 1..5"),
         (dict(tokens=torch.tensor([4, 1])), r"tokens \[4, 1\] outside 0..3"),
-        (dict(blank=6), "blank 6, but the logits have tokens 0..5"),
+        (dict(blank=-7), "blank -7, but the logits have tokens 0..5"),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):
@@ -156,4 +160,4 @@ def test_what_does_not_fit_is_named(change, message):
         tokens=torch.tensor([3, 3]),
     )
     with pytest.raises(ConfigError, match=message):
-        transducer_loss(**(arguments | change))
+        losses_of(**(arguments | change))

@@ -7,13 +7,22 @@ from sonant.errors import ConfigError
 from sonant.ops.transducer import check_lengths
 
 
-def check(logits: Tensor, targets: Tensor, frames: Tensor, tokens: Tensor, *, least_frames: int) -> None:
-    """logits (batch, frames, ..., vocabulary), targets (batch, tokens) int64, frames and tokens (batch,)
-    int64.
+def check(
+    logits: Tensor,
+    targets: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    *,
+    least_frames: int,
+    vocabulary: int | None = None,
+) -> None:
+    """logits (batch, frames, ..., vocabulary), or any of another last dimension with `vocabulary`; targets
+    (batch, tokens) int64, frames and tokens (batch,) int64.
 
     Raises ConfigError that names what does not fit.
     """
-    batch, length, vocabulary = logits.shape[0], logits.shape[1], logits.shape[-1]
+    batch, length = logits.shape[:2]
+    vocabulary = logits.shape[-1] if vocabulary is None else vocabulary
     if targets.ndim != 2 or targets.shape[0] != batch or targets.dtype != torch.int64:
         raise ConfigError(
             f"targets are {tuple(targets.shape)} {targets.dtype}, expected ({batch}, tokens) int64, for "

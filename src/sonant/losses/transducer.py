@@ -1,22 +1,47 @@
-"""The transducer loss (Graves 2012), full and unpruned."""
+"""The transducer loss (Graves 2012), exact and unpruned, of logits or of what goes into the joiner.
+
+`rnnt_type` says where an alignment may go: "regular", a frame may say any number of tokens; "modified", one at
+most, which takes the frame; "constrained", as modified, and the blank after the token, in the same frame, is
+paid for too. A token gains `delay_penalty` for each frame that it is said before the middle of its recording,
+and loses it for each frame after (Kang et al. 2023). Both losses are (batch,) for reduction "none", the negative
+log-probabilities; "mean" and "sum" are over the batch. A recording whose targets no alignment gives has +inf
+and no gradient. Beyond the lengths nothing is looked at. Half precision is summed in float32. k2's own names,
+the pruned losses among them, are in sonant.fsa.
+"""
+
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sonant.errors import ConfigError
-from sonant.losses.lengths import at_least_float32, check, padding
-from sonant.ops.transducer import total_log_prob
+from sonant.losses.lengths import at_least_float32, check
+from sonant.ops.transducer import joint_log_probs, lattice_tokens, token_log_probs, total_log_prob
+
+RnntType = Literal["regular", "modified", "constrained"]
+Reduction = Literal["none", "mean", "sum"]
 
 
-def transducer_loss(
-    logits: Tensor, targets: Tensor, frames: Tensor, tokens: Tensor, *, blank: int = 0
+def rnnt_loss(
+    logits: Tensor,
+    targets: Tensor,
+    logit_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int = -1,
+    clamp: float = -1.0,
+    reduction: Reduction = "mean",
+    fused_log_softmax: bool = True,
+    *,
+    rnnt_type: RnntType = "regular",
+    delay_penalty: float = 0.0,
+    overwrite: bool = False,
 ) -> Tensor:
-    """Negative log-probability of the targets, (batch,).
+    """The loss of logits (batch, frames, tokens + 1, vocabulary), by torchaudio's signature.
 
-    logits (batch, frames, tokens + 1, vocabulary), unnormalised; targets (batch, tokens) int64; frames and
-    tokens (batch,) int64, the lengths of each recording, at least one frame, beyond which nothing is looked
-    at. Computed in float32 at least. A recording whose targets no alignment gives, for -inf on all ways, has
-    +inf and no gradient.
+    targets (batch, tokens), logit_lengths (at least one frame) and target_lengths (batch,): int32 or int64.
+    `blank` may count from the end. The gradient of each logit is kept within +-clamp, if that is above 0.
+    Without fused_log_softmax the logits are log-probabilities already. With `overwrite` the gradient takes the
+    place of the logits, which are then gone: no memory but that of two values a cell.
 
     Raises ConfigError for shapes, lengths or targets that do not fit the logits.
     """
@@ -25,19 +50,107 @@ def transducer_loss(
             f"logits are {tuple(logits.shape)} for targets of {tuple(targets.shape)}, expected (batch, "
             "frames, tokens + 1, vocabulary) for (batch, tokens)"
         )
+    targets, frames, tokens = _int64(targets, logit_lengths, target_lengths)
     check(logits, targets, frames, tokens, least_frames=1)
-    if not 0 <= blank < logits.shape[3]:
-        raise ConfigError(f"blank {blank}, but the logits have tokens 0..{logits.shape[3] - 1}")
-    logits = at_least_float32(logits)
-    # Cells whose logits must not enter any gradient: padding, and those where everything is impossible.
-    impossible = logits.detach().amax(dim=-1) == -torch.inf
-    beyond = padding(frames, logits.shape[1])[:, :, None] | padding(tokens + 1, logits.shape[2])[:, None, :]
-    logits = logits.masked_fill((impossible | beyond)[..., None], 0.0)
+    blank = _from_the_end(blank, logits.shape[3])
+    said = lattice_tokens(targets, frames, tokens, logits.shape[1])
+    if fused_log_softmax:
+        pair = token_log_probs(
+            at_least_float32(logits), said, blank=blank, clamp=max(clamp, 0.0), overwrite=overwrite
+        )
+    else:
+        scores = at_least_float32(logits)
+        pair = scores[..., blank], scores.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1)
+    return _loss(*pair, frames, tokens, rnnt_type, delay_penalty, reduction)
 
-    norm = torch.logsumexp(logits, dim=-1)
-    blank_scores = (logits[..., blank] - norm).masked_fill(impossible, -torch.inf)
-    targets = targets.masked_fill(padding(tokens, targets.shape[1]), blank)
-    index = targets[:, None, :, None].expand(-1, logits.shape[1], -1, -1)
-    emit_scores = logits[:, :, :-1].gather(-1, index).squeeze(-1) - norm[:, :, :-1]
-    emit_scores = emit_scores.masked_fill(impossible[:, :, :-1], -torch.inf)
-    return -total_log_prob(blank_scores, emit_scores, frames, tokens)
+
+def rnnt_loss_fused(
+    encoder_out: Tensor,
+    predictor_out: Tensor,
+    joiner: nn.Module,
+    targets: Tensor,
+    logit_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    *,
+    rnnt_type: RnntType = "regular",
+    delay_penalty: float = 0.0,
+) -> Tensor:
+    """The same loss, of what the joiner is given: its logits for all cells are never there at once.
+
+    encoder_out (batch, frames, dim) and predictor_out (batch, tokens + 1, dim) are added; `joiner` is an
+    nn.Linear (after tanh), or an nn.Sequential of nn.Tanh or nn.ReLU and an nn.Linear. Gradients go to both and
+    to the joiner's weight and bias. The memory is that of some thousand cells' logits, however many there are.
+
+    Raises ConfigError for shapes, lengths, targets or a joiner that do not fit.
+    """
+    activation, linear = _parts(joiner)
+    dim = linear.in_features
+    if (
+        encoder_out.ndim != 3
+        or predictor_out.shape != (encoder_out.shape[0], targets.shape[-1] + 1, dim)
+        or encoder_out.shape[2] != dim
+    ):
+        raise ConfigError(
+            f"encoder_out is {tuple(encoder_out.shape)}, predictor_out {tuple(predictor_out.shape)} for targets "
+            f"of {tuple(targets.shape)}: expected (batch, frames, {dim}) and (batch, tokens + 1, {dim}), as the "
+            f"joiner takes {dim}"
+        )
+    targets, frames, tokens = _int64(targets, logit_lengths, target_lengths)
+    check(encoder_out, targets, frames, tokens, least_frames=1, vocabulary=linear.out_features)
+    blank = _from_the_end(blank, linear.out_features)
+    dtype = torch.promote_types(encoder_out.dtype, linear.weight.dtype)
+    dtype = dtype if dtype == torch.float64 else torch.float32
+    bias = linear.weight.new_zeros(linear.out_features) if linear.bias is None else linear.bias
+    with torch.autocast(encoder_out.device.type, enabled=False):
+        pair = joint_log_probs(
+            *(x.to(dtype) for x in (encoder_out, predictor_out, linear.weight, bias)),
+            lattice_tokens(targets, frames, tokens, encoder_out.shape[1]),
+            blank=blank,
+            activation=activation,
+        )
+    return _loss(*pair, frames, tokens, rnnt_type, delay_penalty, reduction)
+
+
+def _int64(*tensors: Tensor) -> list[Tensor]:
+    return [x.long() if x.dtype == torch.int32 else x for x in tensors]
+
+
+def _from_the_end(blank: int, vocabulary: int) -> int:
+    if not -vocabulary <= blank < vocabulary:
+        raise ConfigError(f"blank {blank}, but the logits have tokens 0..{vocabulary - 1}")
+    return blank % vocabulary
+
+
+def _parts(joiner: nn.Module) -> tuple[Literal["tanh", "relu"], nn.Linear]:
+    parts = list(joiner) if isinstance(joiner, nn.Sequential) else [nn.Tanh(), joiner]
+    if len(parts) != 2 or not isinstance(parts[0], nn.Tanh | nn.ReLU) or not isinstance(parts[1], nn.Linear):
+        raise ConfigError(
+            f"a joiner of {joiner}, expected an nn.Linear, or an nn.Sequential of nn.Tanh or nn.ReLU and an "
+            "nn.Linear"
+        )
+    return "tanh" if isinstance(parts[0], nn.Tanh) else "relu", parts[1]
+
+
+def _loss(
+    blank: Tensor,
+    emit: Tensor,
+    frames: Tensor,
+    tokens: Tensor,
+    rnnt_type: str,
+    delay_penalty: float,
+    reduction: str,
+) -> Tensor:
+    if rnnt_type not in ("regular", "modified", "constrained"):
+        raise ConfigError(f"rnnt_type {rnnt_type!r}, expected 'regular', 'modified' or 'constrained'")
+    if reduction not in ("none", "mean", "sum"):
+        raise ConfigError(f"reduction {reduction!r}, expected 'none', 'mean' or 'sum'")
+    emit = emit[:, :, :-1]
+    if rnnt_type == "constrained":
+        emit = emit + blank[:, :, 1:]
+    if delay_penalty:
+        frame = torch.arange(emit.shape[1], device=emit.device)
+        emit = emit + delay_penalty * ((frames[:, None] - 1) / 2 - frame)[..., None]
+    losses = -total_log_prob(blank, emit, frames, tokens, diagonal=rnnt_type != "regular")
+    return losses if reduction == "none" else getattr(losses, reduction)()

@@ -19,7 +19,7 @@ from sonant import audio, text
 from sonant.audio import Utterance, read_corpus
 from sonant.data import Batch, Loader, WaveAugment, WaveCache, epoch_batches
 from sonant.errors import CheckpointError, ConfigError, ManifestError, TrainingError
-from sonant.losses import ctc_loss, transducer_loss
+from sonant.losses import ctc_loss, rnnt_loss_fused
 from sonant.nn import SUBSAMPLING, Fbank, Network
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
@@ -265,8 +265,11 @@ class Trainer:
                 found["middle"] = self._aligned_loss(network.middle(middle), batch.alignment)
             if config.transducer and self.position.step >= config.transducer_from * self.steps:
                 predicted = network.predictor(network.predictor.contexts(targets))
-                logits = network.joiner.lattice(out[:, : int(frames.max())], predicted)
-                found["transducer"] = transducer_loss(logits, targets, frames, tokens)
+                joiner = network.joiner
+                encoded = joiner.encoder(out[:, : int(frames.max())])
+                found["transducer"] = rnnt_loss_fused(
+                    encoded, joiner.predictor(predicted), joiner.output, targets, frames, tokens, reduction="none"
+                )
         return {name: loss.sum() / tokens.sum() for name, loss in found.items()}
 
     def _aligned_loss(self, logits: Tensor, alignment: Tensor) -> Tensor:

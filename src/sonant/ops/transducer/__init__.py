@@ -5,7 +5,7 @@ A lattice cell (t, u) stands for "frame t, u tokens said". From it, `blank[t, u]
 end in (frames, tokens).
 
     total_log_prob    the sum over all paths; occupancies tells what share of it takes each arc
-    token_log_probs   from logits (batch, frames, tokens + 1, vocabulary) to blank and emit
+    token_log_probs   from logits of cells (..., vocabulary) to blank and emit
     joint_log_probs   from the outputs of encoder and predictor to blank and emit, through the joiner, whose
                       logits for all cells are never there at once
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sonant.errors import ConfigError
 from sonant.ops.transducer import native, reference
+from sonant.ops.transducer.reference import NOTHING, PADDING
 
 Backend = Literal["reference"] | None
 Activation = Literal["tanh", "relu"]
@@ -72,27 +73,36 @@ def occupancies(
     return Occupancies(*native.occupancies(blank, emit, frames, tokens, diagonal))
 
 
+def lattice_tokens(targets: Tensor, frames: Tensor, tokens: Tensor, length: int) -> Tensor:
+    """(batch, length, tokens + 1) int32: the token that each cell may say; NOTHING in the last column of a
+    recording, PADDING beyond its lengths. targets (batch, tokens), frames and tokens (batch,) int64.
+    """
+    batch, states = targets.shape[0], targets.shape[1] + 1
+    said = torch.full((batch, length, states), NOTHING, dtype=torch.int32, device=targets.device)
+    told = reference.within(said[:, :, :-1], frames, tokens)
+    said[:, :, :-1] = torch.where(told, targets[:, None], NOTHING).int()
+    return said.masked_fill_(~reference.within(said, frames, tokens + 1), PADDING)
+
+
 def token_log_probs(
     logits: Tensor,
-    targets: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
+    said: Tensor,
     *,
     blank: int,
     clamp: float = 0.0,
     overwrite: bool = False,
     backend: Backend = None,
 ) -> tuple[Tensor, Tensor]:
-    """blank (batch, frames, tokens + 1) and emit (batch, frames, tokens), by log-softmax.
+    """Log-probabilities of blank and of the token that each cell may say, by log-softmax: both as said.
 
-    logits (batch, frames, tokens + 1, vocabulary) float32 or float64, targets (batch, tokens) int64; both are
-    not looked at beyond a recording's lengths, where the results are 0. Where all of a cell's logits are
-    -inf, both are -inf. `clamp` limits the gradient of each logit, 0: not at all. With `overwrite` the
-    gradient takes the place of the logits, which are then gone.
+    logits (..., vocabulary) float32 or float64; said (...) int32, see lattice_tokens. Of NOTHING and of
+    PADDING the log-probability is 0, and padding is not looked at. Where all of a cell's logits are -inf,
+    both are -inf. `clamp` limits the gradient of each logit, 0: not at all. With `overwrite` the gradient
+    takes the place of the logits, which are then gone.
     """
     if backend == "reference" or logits.device.type != "cpu":
-        return reference.token_log_probs(logits, targets, frames, tokens, blank, clamp)
-    return native.token_log_probs(logits, targets, frames, tokens, blank, clamp, overwrite)
+        return reference.token_log_probs(logits, said, blank, clamp)
+    return native.token_log_probs(logits, said, blank, clamp, overwrite)
 
 
 def joint_log_probs(
@@ -100,9 +110,7 @@ def joint_log_probs(
     predictor: Tensor,
     weight: Tensor,
     bias: Tensor,
-    targets: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
+    said: Tensor,
     *,
     blank: int,
     activation: Activation = "tanh",
@@ -111,17 +119,13 @@ def joint_log_probs(
     """As token_log_probs, of logits weight @ activation(encoder + predictor) + bias.
 
     encoder (batch, frames, dim), predictor (batch, tokens + 1, dim), weight (vocabulary, dim), bias
-    (vocabulary,), all of float32 or all of float64. Exact: cells are done some thousand at a time, and again
-    for the gradients, where those are left out whose share of the gradient is below what its precision holds
-    (1e-9 of the largest in float32, 1e-18 in float64).
+    (vocabulary,), all of float32 or all of float64; said (batch, frames, tokens + 1). Exact: cells are done
+    some thousand at a time, and again for the gradients, where those are left out whose share of the gradient
+    is below what its precision holds (1e-9 of the largest in float32, 1e-18 in float64).
     """
     if backend == "reference" or encoder.device.type != "cpu":
-        return reference.joint_log_probs(
-            encoder, predictor, weight, bias, targets, frames, tokens, blank, activation
-        )
-    return native.joint_log_probs(
-        encoder, predictor, weight, bias, targets, frames, tokens, blank, activation
-    )
+        return reference.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)
+    return native.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)
 
 
 def _check(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> None:
@@ -161,11 +165,14 @@ def check_lengths(name: str, lengths: Tensor, batch: int, *, least: int, most: i
 
 
 __all__ = [
+    "NOTHING",
+    "PADDING",
     "Activation",
     "Backend",
     "Occupancies",
     "check_lengths",
     "joint_log_probs",
+    "lattice_tokens",
     "occupancies",
     "token_log_probs",
     "total_log_prob",

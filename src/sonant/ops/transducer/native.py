@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from sonant import _native
 from sonant.errors import ConfigError
-from sonant.ops.transducer.reference import within
+from sonant.ops.transducer.reference import PADDING
 
 # Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
 _core: Any = _native
@@ -32,7 +32,9 @@ def occupancies(
 
 class _Totals(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> Tensor:
+    def forward(
+        ctx: Any, blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool
+    ) -> Tensor:
         wanted = any(ctx.needs_input_grad)
         totals, *shares = occupancies(blank, emit, frames, tokens, diagonal, wanted)
         ctx.save_for_backward(*shares)
@@ -52,62 +54,42 @@ def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, 
     return found
 
 
-def _rows(targets: Tensor, frames: Tensor, tokens: Tensor, length: int, blank: int) -> Tensor:
-    """(batch, frames, tokens + 1, 2) int32: blank and token of each cell; -1 where there is none."""
-    batch, states = targets.shape[0], targets.shape[1] + 1
-    rows = torch.full((batch, length, states, 2), -1, dtype=torch.int32)
-    inside = within(rows, frames, tokens + 1)
-    rows[..., 0].masked_fill_(inside, blank)
-    rows[:, :, :-1, 1] = torch.where(within(rows[:, :, :-1], frames, tokens), targets[:, None], -1).int()
-    return rows
-
-
 class _TokenLogProbs(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, rows: Tensor, clamp: float, overwrite: bool) -> tuple[Tensor, Tensor]:
-        flat = logits.detach().contiguous().flatten(0, 2)
+    def forward(
+        ctx: Any, logits: Tensor, said: Tensor, blank: int, clamp: float, overwrite: bool
+    ) -> tuple[Tensor, Tensor]:
+        flat = logits.detach().contiguous().flatten(0, -2)
+        said = said.contiguous()
         norm, of_blank, of_token = (flat.new_empty(len(flat)) for _ in range(3))
-        results = norm, of_blank, of_token
-        _core.transducer_log_probs(flat.numpy(), rows.flatten(0, 2).numpy(), *(x.numpy() for x in results))
+        results = (x.numpy() for x in (norm, of_blank, of_token))
+        _core.transducer_log_probs(flat.numpy(), said.flatten().numpy(), blank, *results)
         # Kept by hand where it is overwritten, which autograd would find to be an error.
-        ctx.save_for_backward(norm, rows, *(() if overwrite else (flat,)))
+        ctx.save_for_backward(norm, said, *(() if overwrite else (flat,)))
         ctx.flat = flat if overwrite else None
-        ctx.clamp, ctx.shape, ctx.overwrite = clamp, logits.shape, overwrite
-        cells = logits.shape[:3]
-        return of_blank.view(cells), of_token.view(cells)[:, :, :-1].masked_fill(rows[:, :, :-1, 1] < 0, 0.0)
+        ctx.blank, ctx.clamp, ctx.shape, ctx.overwrite = blank, clamp, logits.shape, overwrite
+        return of_blank.view(said.shape), of_token.view(said.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        norm, rows, *kept = ctx.saved_tensors
+        norm, said, *kept = ctx.saved_tensors
         flat = ctx.flat if ctx.overwrite else kept[0]
         if flat is None:
             raise ConfigError("a second gradient of logits that the first has overwritten; use overwrite=False")
         ctx.flat = None
-        of_blank = slopes[0].contiguous().flatten()
-        of_token = torch.nn.functional.pad(slopes[1], (0, 1)).flatten()
         gradient = flat if ctx.overwrite else torch.empty_like(flat)
+        of_rows = (x.contiguous().flatten().numpy() for x in (norm, *slopes))
         _core.transducer_logits_gradient(
-            flat.numpy(),
-            rows.flatten(0, 2).numpy(),
-            *(x.numpy() for x in (norm, of_blank, of_token)),
-            ctx.clamp,
-            gradient.numpy(),
+            flat.numpy(), said.flatten().numpy(), ctx.blank, *of_rows, ctx.clamp, gradient.numpy()
         )
-        return gradient.view(ctx.shape), None, None, None
+        return gradient.view(ctx.shape), None, None, None, None
 
 
 def token_log_probs(
-    logits: Tensor,
-    targets: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
-    blank: int,
-    clamp: float,
-    overwrite: bool,
+    logits: Tensor, said: Tensor, blank: int, clamp: float, overwrite: bool
 ) -> tuple[Tensor, Tensor]:
-    rows = _rows(targets, frames, tokens, logits.shape[1], blank)
-    of_blank, of_token = _TokenLogProbs.apply(logits, rows, clamp, overwrite)  # pyright: ignore
+    of_blank, of_token = _TokenLogProbs.apply(logits, said, blank, clamp, overwrite)  # pyright: ignore
     return of_blank, of_token
 
 
@@ -144,47 +126,43 @@ class _JointLogProbs(torch.autograd.Function):
         predictor: Tensor,
         weight: Tensor,
         bias: Tensor,
-        rows: Tensor,
+        said: Tensor,
+        blank: int,
         activation: str,
     ) -> tuple[Tensor, Tensor]:
         joint = _Joint(encoder, predictor, weight, bias, activation)
-        shape = rows.shape[:3]
-        flat = rows.flatten(0, 2)
+        flat = said.flatten()
         norm, of_blank, of_token = (encoder.new_zeros(len(flat)) for _ in range(3))
-        for cells in (flat[:, 0] >= 0).nonzero()[:, 0].split(joint.tile):
-            _, logits = joint.of(*_places(cells, *shape[1:]))
+        for cells in (flat != PADDING).nonzero()[:, 0].split(joint.tile):
+            _, logits = joint.of(*_places(cells, *said.shape[1:]))
             found = logits.new_empty(3, len(cells))
-            _core.transducer_log_probs(logits.numpy(), flat[cells].numpy(), *(x.numpy() for x in found))
+            _core.transducer_log_probs(logits.numpy(), flat[cells].numpy(), blank, *(x.numpy() for x in found))
             for value, values in zip(found, (norm, of_blank, of_token), strict=True):
                 values[cells] = value
-        ctx.save_for_backward(encoder, predictor, weight, bias, rows, norm)
-        ctx.activation = activation
-        return of_blank.view(shape), of_token.view(shape)[:, :, :-1].masked_fill(rows[:, :, :-1, 1] < 0, 0.0)
+        ctx.save_for_backward(encoder, predictor, weight, bias, said, norm)
+        ctx.blank, ctx.activation = blank, activation
+        return of_blank.view(said.shape), of_token.view(said.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        encoder, predictor, weight, bias, rows, norm = ctx.saved_tensors
+        encoder, predictor, weight, bias, said, norm = ctx.saved_tensors
         joint = _Joint(encoder, predictor, weight, bias, ctx.activation)
-        flat = rows.flatten(0, 2)
-        of_blank = slopes[0].flatten()
-        of_token = torch.nn.functional.pad(slopes[1], (0, 1)).flatten()
-        largest = torch.maximum(of_blank.abs(), of_token.abs())
+        flat = said.flatten()
+        values = norm, *(slope.flatten() for slope in slopes)
+        largest = torch.maximum(values[1].abs(), values[2].abs()).masked_fill_(flat == PADDING, 0.0)
         least = largest.max() * (1e-18 if largest.dtype == torch.float64 else 1e-9) if len(largest) else 0.0
-        needed = (~(largest <= least) & (flat[:, 0] >= 0)).nonzero()[:, 0]  # NaN is needed too
+        needed = (~(largest <= least)).nonzero()[:, 0]  # NaN is needed too
 
         gradients = [torch.zeros_like(x) for x in (encoder, predictor, weight, bias)]
         to_encoder, to_predictor = (gradient.flatten(0, 1) for gradient in gradients[:2])
         inputs = weight.new_empty(joint.tile, weight.shape[1])
         for cells in needed.split(joint.tile):
-            frame, state = _places(cells, *rows.shape[1:3])
+            frame, state = _places(cells, *said.shape[1:])
             hidden, logits = joint.of(frame, state)
+            of_rows = (x[cells].numpy() for x in values)
             _core.transducer_logits_gradient(
-                logits.numpy(),
-                flat[cells].numpy(),
-                *(x[cells].numpy() for x in (norm, of_blank, of_token)),
-                0.0,
-                logits.numpy(),
+                logits.numpy(), flat[cells].numpy(), ctx.blank, *of_rows, 0.0, logits.numpy()
             )
             gradients[2].addmm_(logits.t(), hidden)
             gradients[3] += logits.sum(0)
@@ -195,7 +173,7 @@ class _JointLogProbs(torch.autograd.Function):
                 slope *= hidden > 0
             to_encoder.index_add_(0, frame, slope)
             to_predictor.index_add_(0, state, slope)
-        return *gradients, None, None
+        return *gradients, None, None, None
 
 
 def joint_log_probs(
@@ -203,12 +181,10 @@ def joint_log_probs(
     predictor: Tensor,
     weight: Tensor,
     bias: Tensor,
-    targets: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
+    said: Tensor,
     blank: int,
     activation: str,
 ) -> tuple[Tensor, Tensor]:
-    rows = _rows(targets, frames, tokens, encoder.shape[1], blank)
-    of_blank, of_token = _JointLogProbs.apply(encoder, predictor, weight, bias, rows, activation)  # pyright: ignore
+    inputs = (x.contiguous() for x in (encoder, predictor, weight, bias, said))
+    of_blank, of_token = _JointLogProbs.apply(*inputs, blank, activation)  # pyright: ignore
     return of_blank, of_token

@@ -7,6 +7,8 @@ with the same t + u depend on the diagonal before, so that frames + tokens small
 import torch
 from torch import Tensor
 
+# What a cell may say, where that is no token.
+NOTHING, PADDING = -1, -2
 # Stands for log 0. Finite, since the gradient of logaddexp(-inf, -inf) is not a number.
 IMPOSSIBLE = -1e30
 
@@ -69,22 +71,18 @@ class _Clamped(torch.autograd.Function):
         return slopes[0].clamp(-ctx.clamp, ctx.clamp), None
 
 
-def token_log_probs(
-    logits: Tensor, targets: Tensor, frames: Tensor, tokens: Tensor, blank: int, clamp: float
-) -> tuple[Tensor, Tensor]:
+def token_log_probs(logits: Tensor, said: Tensor, blank: int, clamp: float) -> tuple[Tensor, Tensor]:
     if clamp > 0:
         logits = _Clamped.apply(logits, clamp)  # pyright: ignore[reportAssignmentType]
-    inside = within(logits, frames, tokens + 1)
+    padding = said == PADDING
     # Cells whose logits must not enter any gradient: padding, and those where everything is impossible.
-    impossible = (logits.detach().amax(dim=-1) == -torch.inf) & inside
-    logits = logits.masked_fill((impossible | ~inside)[..., None], 0.0)
+    impossible = (logits.detach().amax(dim=-1) == -torch.inf) & ~padding
+    logits = logits.masked_fill((impossible | padding)[..., None], 0.0)
     norm = torch.logsumexp(logits, dim=-1)
     of_blank = (logits[..., blank] - norm).masked_fill(impossible, -torch.inf)
-    told = within(logits[:, :, :-1], frames, tokens)
-    known = targets[:, None].masked_fill(~told[:, :1], blank).expand(told.shape)
-    of_token = logits[:, :, :-1].gather(-1, known[..., None]).squeeze(-1) - norm[:, :, :-1]
-    of_token = of_token.masked_fill(impossible[:, :, :-1], -torch.inf)
-    return of_blank.masked_fill(~inside, 0.0), of_token.masked_fill(~told, 0.0)
+    of_token = logits.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1) - norm
+    of_token = of_token.masked_fill(impossible, -torch.inf)
+    return of_blank.masked_fill(padding, 0.0), of_token.masked_fill(said < 0, 0.0)
 
 
 def joint_log_probs(
@@ -92,15 +90,13 @@ def joint_log_probs(
     predictor: Tensor,
     weight: Tensor,
     bias: Tensor,
-    targets: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
+    said: Tensor,
     blank: int,
     activation: str,
 ) -> tuple[Tensor, Tensor]:
     # Padding may be no numbers: 0 times these, in the gradient of the weight, would be none either.
-    encoder = encoder.masked_fill(~within(encoder, frames, frames.new_full((), encoder.shape[2])), 0.0)
-    predictor = predictor.masked_fill(~within(predictor, tokens + 1, tokens.new_full((), predictor.shape[2])), 0.0)
+    padding = said == PADDING
+    encoder = encoder.masked_fill(padding.all(2)[..., None], 0.0)
+    predictor = predictor.masked_fill(padding.all(1)[..., None], 0.0)
     hidden = getattr(torch, activation)(encoder[:, :, None] + predictor[:, None])
-    logits = torch.nn.functional.linear(hidden, weight, bias)
-    return token_log_probs(logits, targets, frames, tokens, blank, 0.0)
+    return token_log_probs(torch.nn.functional.linear(hidden, weight, bias), said, blank, 0.0)
