@@ -113,7 +113,7 @@ void bind(nb::module_& m) {
   m.def(
       "transducer_logits_gradient",
       [](const Rows<const T>& logits, const Said& said, std::int32_t of_blank, const Values<const T>& norm,
-         const Values<const T>& blank, const Values<const T>& token, double clamp, const Rows<T>& gradient,
+         const Values<const T>& blank, const Values<const T>& token, const Rows<T>& gradient,
          int num_threads) {
         const std::size_t count = logits.shape(0), columns = logits.shape(1);
         check_rows<T>(logits, said, of_blank);
@@ -130,13 +130,13 @@ void bind(nb::module_& m) {
               std::fill_n(out, columns, T(0));
             } else {
               kernel->gradient(std::int64_t(columns), logits.data() + i * columns, of, norm.data()[i], blank.data()[i],
-                               token.data()[i], T(clamp), out);
+                               token.data()[i], out);
             }
           });
         });
       },
       "logits"_a.noconvert(), "said"_a.noconvert(), "of_blank"_a, "norm"_a.noconvert(), "blank"_a.noconvert(), "token"_a.noconvert(),
-      "clamp"_a, "gradient"_a.noconvert(), "num_threads"_a = 0,
+      "gradient"_a.noconvert(), "num_threads"_a = 0,
       "The gradient of logits from those of their log-probabilities; it may take the place of the logits.");
 }
 

@@ -104,9 +104,9 @@ SONANT_INLINE void row_log_probs(std::int64_t columns, const T* logits, Transduc
 }
 
 template <int W, class T>
-SONANT_INLINE void row_gradient(std::int64_t columns, const T* logits, TransducerRow of, T norm, T blank, T token, T clamp,
+SONANT_INLINE void row_gradient(std::int64_t columns, const T* logits, TransducerRow of, T norm, T blank, T token,
                                 T* gradient) {
-  const T both = blank + token;
+  const T both = of.token < 0 ? blank : blank + token;
   if (both == 0 && blank == 0) {
     std::fill_n(gradient, columns, T(0));
     return;
@@ -114,9 +114,6 @@ SONANT_INLINE void row_gradient(std::int64_t columns, const T* logits, Transduce
   exp_row<W>(columns, logits, norm, -both, gradient);
   gradient[of.blank] += blank;
   if (of.token >= 0) gradient[of.token] += token;
-  if (clamp > 0) {
-    for (std::int64_t v = 0; v < columns; ++v) gradient[v] = std::clamp(gradient[v], -clamp, clamp);
-  }
 }
 
 #define SONANT_ROW_KERNEL(W, TARGET)                                                                                       \
@@ -125,8 +122,8 @@ SONANT_INLINE void row_gradient(std::int64_t columns, const T* logits, Transduce
     row_log_probs<W>(columns, logits, of, norm, blank, token);                                                             \
   }                                                                                                                        \
   TARGET void gradient_##W(std::int64_t columns, const float* logits, TransducerRow of, float norm, float blank,          \
-                           float token, float clamp, float* gradient) {                                                    \
-    row_gradient<W>(columns, logits, of, norm, blank, token, clamp, gradient);                                             \
+                           float token, float* gradient) {                                                    \
+    row_gradient<W>(columns, logits, of, norm, blank, token, gradient);                                             \
   }                                                                                                                        \
   constexpr TransducerRowKernel<float> kernel_##W{&log_probs_##W, &gradient_##W};
 SONANT_EACH_WIDTH(SONANT_ROW_KERNEL)

@@ -16,9 +16,9 @@ template <class T>
 struct TransducerRowKernel {
   // norm: log of the sum of exp of the logits; -inf where all are impossible, and then so are blank and token.
   void (*log_probs)(std::int64_t columns, const T* logits, TransducerRow of, T* norm, T* blank, T* token);
-  // gradient[v] = [v is blank] blank + [v is token] token - (blank + token) exp(logits[v] - norm), within +-clamp.
-  // It may lie where the logits lie.
-  void (*gradient)(std::int64_t columns, const T* logits, TransducerRow of, T norm, T blank, T token, T clamp, T* gradient);
+  // gradient[v] = [v is blank] blank + [v is token] token - (blank + token) exp(logits[v] - norm). It may lie
+  // where the logits lie.
+  void (*gradient)(std::int64_t columns, const T* logits, TransducerRow of, T norm, T blank, T token, T* gradient);
 };
 
 template <class T>

@@ -1,13 +1,15 @@
 """The transducer loss, against an enumeration of alignments that knows nothing of lattices."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from sonant.errors import ConfigError
-from sonant.losses import rnnt_loss
+from sonant.losses import rnnt_loss, rnnt_loss_fused
 
 
 def losses_of(logits, targets, frames, tokens, blank=0, **options):
@@ -161,3 +163,130 @@ def test_what_does_not_fit_is_named(change, message):
     )
     with pytest.raises(ConfigError, match=message):
         losses_of(**(arguments | change))
+
+
+# ---- The other kinds, and the joiner
+
+
+def brute_force_of_frames(logits: np.ndarray, targets: list[int], paid: bool) -> float:
+    """One token at most in each frame; with `paid` the blank after it too."""
+    log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    paths = []
+    for saying in itertools.combinations(range(len(logits)), len(targets)):
+        score, said = 0.0, 0
+        for t, frame in enumerate(log_probs):
+            score += frame[said, targets[said] if t in saying else 0]
+            if t in saying:
+                said += 1
+                score += frame[said, 0] if paid else 0
+        paths.append(score)
+    return -float(np.logaddexp.reduce(paths)) if paths else np.inf
+
+
+@pytest.mark.parametrize("kind", ["modified", "constrained"])
+@pytest.mark.parametrize("tokens", [0, 1, 3])
+def test_one_token_a_frame(problem, kind, tokens):
+    logits, targets, *lengths = problem((4, 2), (tokens, 2), lattice=True)
+    found = losses_of(logits, targets, *lengths, rnnt_type=kind)
+    for i, (t, u) in enumerate(((4, tokens), (2, 2))):
+        expected = brute_force_of_frames(
+            logits[i, :t, : u + 1].numpy(), targets[i, :u].tolist(), kind != "modified"
+        )
+        assert found[i].item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_more_tokens_than_frames_take_no_part(problem):
+    logits, targets, *lengths = problem((2, 3), (3, 2), lattice=True)
+    logits.requires_grad_()
+    loss = losses_of(logits, targets, *lengths, rnnt_type="modified")
+    assert loss[0] == torch.inf and torch.isfinite(loss[1])
+    loss.sum().backward()
+    assert (logits.grad[0] == 0).all() and torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("kind", ["regular", "modified"])
+def test_delay_penalty_is_what_early_tokens_gain(problem, kind):
+    logits, targets, *lengths = problem((5,), (1,), lattice=True)
+    log_probs = logits[0].log_softmax(-1)
+    paths = []
+    for t in range(5):
+        score = log_probs[:t, 0, 0].sum() + log_probs[t, 0, targets[0, 0]] + 0.3 * (2 - t)
+        paths.append(score + log_probs[t if kind == "regular" else t + 1 :, 1, 0].sum())
+    found = losses_of(logits, targets, *lengths, rnnt_type=kind, delay_penalty=0.3)
+    assert found.item() == pytest.approx(-torch.stack(paths).logsumexp(0).item(), abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["regular", "modified", "constrained"])
+@pytest.mark.parametrize("joiner", ["tanh", "relu", "bare"])
+def test_fused_with_the_joiner_equals_the_joiner_and_the_loss(kind, joiner):
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(6, 9, bias=joiner != "bare").double()
+    activation = torch.nn.ReLU() if joiner == "relu" else torch.nn.Tanh()
+    module = linear if joiner == "bare" else torch.nn.Sequential(activation, linear)
+    encoder, predictor = torch.randn(3, 5, 6).double(), torch.randn(3, 4, 6).double()
+    targets = torch.randint(1, 9, (3, 3), dtype=torch.int32)
+    frames, tokens = torch.tensor([5, 3, 4], dtype=torch.int32), torch.tensor([2, 3, 0], dtype=torch.int32)
+    results = []
+    for fused in (True, False):
+        inputs = [encoder.clone().requires_grad_(), predictor.clone().requires_grad_()]
+        options = dict(blank=0, rnnt_type=kind, delay_penalty=0.1, reduction="sum")
+        if fused:
+            loss = rnnt_loss_fused(*inputs, module, targets, frames, tokens, **options)
+        else:
+            logits = linear(activation(inputs[0][:, :, None] + inputs[1][:, None]))
+            loss = rnnt_loss(logits, targets, frames, tokens, **options)
+        parameters = [*inputs, *linear.parameters()]
+        results.append((loss, *torch.autograd.grad(loss, parameters)))
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_clamp_and_reductions_and_scores_that_are_normalised(problem):
+    logits, targets, *lengths = problem((4, 3), (2, 1), lattice=True)
+    each = losses_of(logits, targets, *lengths)
+    assert rnnt_loss(logits, targets, *lengths, blank=0).item() == pytest.approx(each.mean().item())
+    assert rnnt_loss(logits, targets, *lengths, blank=0, reduction="sum").item() == pytest.approx(
+        each.sum().item()
+    )
+    as_they_are = losses_of(logits.log_softmax(-1), targets, *lengths, fused_log_softmax=False)
+    torch.testing.assert_close(as_they_are, each)
+    logits.requires_grad_()
+    losses_of(logits, targets, *lengths, clamp=0.1).sum().backward()
+    assert logits.grad.abs().max() == 0.1
+
+
+def test_torchaudios_values_and_gradients():
+    cases = json.loads(Path(__file__).with_name("golden").joinpath("rnnt_loss.json").read_text())
+    assert len(cases) >= 6
+    for case in cases:
+        logits = torch.tensor(case["logits"]).requires_grad_()
+        lengths = [torch.tensor(case[name], dtype=torch.int32) for name in ("targets", "frames", "tokens")]
+        loss = rnnt_loss(logits, *lengths, **case["options"])
+        loss.sum().backward()
+        torch.testing.assert_close(loss, torch.tensor(case["loss"]), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(logits.grad, torch.tensor(case["gradient"]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(encoder_out=torch.zeros(2, 5, 3)), r"encoder_out is \(2, 5, 3\), .* as the joiner takes 4"),
+        (dict(predictor_out=torch.zeros(2, 5, 4)), r"predictor_out \(2, 5, 4\) for targets of \(2, 3\)"),
+        (dict(targets=torch.full((2, 3), 6)), "targets 6..6, but the logits have tokens 0..5"),
+        (dict(joiner=torch.nn.Sequential(torch.nn.GELU(), torch.nn.Linear(4, 6))), "a joiner of Sequential"),
+        (dict(blank=6), "blank 6, but the logits have tokens 0..5"),
+        (dict(rnnt_type="strict"), "rnnt_type 'strict', expected 'regular', 'modified'"),
+        (dict(reduction="max"), "reduction 'max', expected 'none'"),
+    ],
+)
+def test_what_does_not_fit_the_joiner_is_named(change, message):
+    arguments = dict(
+        encoder_out=torch.zeros(2, 5, 4),
+        predictor_out=torch.zeros(2, 4, 4),
+        joiner=torch.nn.Linear(4, 6),
+        targets=torch.ones(2, 3, dtype=torch.int64),
+        logit_lengths=torch.tensor([5, 5]),
+        target_lengths=torch.tensor([3, 3]),
+    )
+    with pytest.raises(ConfigError, match=message):
+        rnnt_loss_fused(**(arguments | change))

@@ -1,17 +1,17 @@
 """k2's transducer losses: full, simple, smoothed and pruned (Kuang et al. 2022, "Pruned RNN-T").
 
-`px` (batch, symbols, frames + 1) are the log-probabilities of saying the next symbol, `py` (batch, symbols + 1,
-frames) those of going on to the next frame. `rnnt_type`:
+`px` (batch, symbols, frames + 1) are the log-probabilities of saying the next symbol, `py` (batch, symbols
++ 1, frames) those of going on to the next frame. `rnnt_type`:
 
     regular       a symbol leads to the same frame; px of the one frame more is -inf
     modified      a symbol leads to the next frame; px is (batch, symbols, frames)
     constrained   as modified, and the blank after the symbol, in the same frame, is paid for too
 
-`boundary` (batch, 4) int64 has first symbol, first frame, number of symbols and of frames of each recording.
-Losses are negative log-probabilities, +inf where there is no alignment. `reduction` is "none" (batch,),
-"mean" or "sum". With `return_grad` the gradients of px and py come too: what share of all alignments takes
-each, of which get_rnnt_prune_ranges makes its ranges. All raise ConfigError for what does not fit.
-"""
+`boundary` (batch, 4) int64 has first symbol, first frame, number of symbols and of frames of each
+recording. Losses are negative log-probabilities, +inf where there is no alignment. `reduction` is "none"
+(batch,), "mean" or "sum". With `return_grad` the gradients of px and py come too: what share of all
+alignments takes each, of which get_rnnt_prune_ranges makes its ranges. All raise ConfigError for what does
+not fit."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,8 @@ Grads = tuple[Tensor, Tensor]
 def mutual_information_recursion(
     px: Tensor, py: Tensor, boundary: Tensor | None = None, return_grad: bool = False
 ) -> Tensor | tuple[Tensor, Grads]:
-    """(batch,): the log of the sum over all ways from the first to the last cell; see above for px and py."""
+    """(batch,): the log of the sum over all ways from the first to the last cell; see above for px and
+    py."""
     px_of, py_of, symbols, frames = _inside(px, py, boundary)
     diagonal = px.shape[2] == py.shape[2]
     # Ours have frames before tokens.
@@ -46,8 +47,7 @@ def joint_mutual_information_recursion(
     px: Sequence[Tensor], py: Sequence[Tensor], boundary: Tensor | None = None
 ) -> Tensor:
     """(terms, batch): the total of the sums of px and of py, as parts. Each part has what its terms add on
-    average over all ways; the first has the rest too, so that the sum over parts is the total.
-    """
+    average over all ways; the first has the rest too, so that the sum over parts is the total."""
     if not px or len(px) != len(py):
         raise ConfigError(f"{len(px)} px and {len(py)} py: expected as many of both, one at least")
     all_x, all_y = torch.stack(list(px)).sum(0), torch.stack(list(py)).sum(0)
@@ -77,7 +77,8 @@ def _bounds(px: Tensor, py: Tensor, boundary: Tensor | None) -> Tensor:
         or px.shape[2] - py.shape[2] not in (0, 1)
     ):
         raise ConfigError(
-            f"px is {tuple(px.shape)}, py {tuple(py.shape)}: expected (batch, symbols, frames + 1), or frames "
+            f"px is {tuple(px.shape)}, py {tuple(py.shape)}: expected (batch, symbols, frames + 1), or "
+            "frames "
             "where a symbol takes its frame, and (batch, symbols + 1, frames)"
         )
     return _checked_boundary(boundary, px.shape[0], px.shape[1], py.shape[2], py.device)
@@ -90,7 +91,8 @@ def _checked_boundary(
         return torch.tensor([0, 0, symbols, frames], device=device).expand(batch, 4)
     if boundary.shape != (batch, 4) or boundary.dtype != torch.int64:
         raise ConfigError(
-            f"boundary is {tuple(boundary.shape)} {boundary.dtype}, expected ({batch}, 4) int64: first symbol, "
+            f"boundary is {tuple(boundary.shape)} {boundary.dtype}, expected ({batch}, 4) int64: first "
+            "symbol, "
             "first frame, last symbol, last frame of each recording"
         )
     limits = boundary.new_tensor([symbols, frames])
@@ -156,9 +158,9 @@ def get_rnnt_logprobs_smoothed(
     boundary: Tensor | None = None,
     rnnt_type: str = "regular",
 ) -> tuple[Tensor, Tensor]:
-    """As get_rnnt_logprobs, mixed in logarithms with the distribution of lm alone and with that of am and the
-    mean of lm's distributions over all its places, by their scales; the scale of lm + am is what is left.
-    """
+    """As get_rnnt_logprobs, mixed in logarithms with the distribution of lm alone and with that of am and
+    the mean of lm's distributions over all its places, by their scales; the scale of lm + am is what is
+    left."""
     _check_simple(lm, am, symbols, termination_symbol)
     blank = termination_symbol
     least = torch.finfo(lm.dtype).tiny
@@ -193,7 +195,8 @@ def get_rnnt_logprobs_joint(
     """px and py of a joiner's logits (batch, frames, symbols + 1, classes)."""
     if logits.ndim != 4 or symbols.shape != (logits.shape[0], logits.shape[2] - 1):
         raise ConfigError(
-            f"logits are {tuple(logits.shape)} for symbols of {tuple(symbols.shape)}, expected (batch, frames, "
+            f"logits are {tuple(logits.shape)} for symbols of {tuple(symbols.shape)}, expected (batch, "
+            "frames, "
             "symbols + 1, classes) for (batch, symbols)"
         )
     _check_symbols(symbols, termination_symbol, logits.shape[3])
@@ -211,20 +214,21 @@ def get_rnnt_logprobs_pruned(
     boundary: Tensor | None = None,
     rnnt_type: str = "regular",
 ) -> tuple[Tensor, Tensor]:
-    """px and py of logits (batch, frames, s_range, classes) of the cells in ranges (batch, frames, s_range);
-    all other cells are impossible.
-    """
+    """px and py of logits (batch, frames, s_range, classes) of the cells in ranges (batch, frames,
+    s_range); all other cells are impossible."""
     batch, frames, width = logits.shape[:3] if logits.ndim == 4 else (0, 0, 0)
     states = symbols.shape[-1] + 1
     if logits.ndim != 4 or ranges.shape != (batch, frames, width) or symbols.shape != (batch, states - 1):
         raise ConfigError(
-            f"logits are {tuple(logits.shape)}, ranges {tuple(ranges.shape)}, symbols {tuple(symbols.shape)}: "
+            f"logits are {tuple(logits.shape)}, ranges {tuple(ranges.shape)}, symbols "
+            f"{tuple(symbols.shape)}: "
             "expected (batch, frames, s_range, classes), (batch, frames, s_range) and (batch, symbols)"
         )
     _check_symbols(symbols, termination_symbol, logits.shape[3])
     if ranges.numel() and (int(ranges.min()) < 0 or int(ranges.max()) >= states):
         raise ConfigError(
-            f"ranges {int(ranges.min())}..{int(ranges.max())}, but there are {states - 1} symbols, places 0 to "
+            f"ranges {int(ranges.min())}..{int(ranges.max())}, but there are {states - 1} symbols, places 0 "
+            "to "
             f"{states - 1}"
         )
     # Of each place its next symbol; the last place has none.
@@ -257,14 +261,16 @@ def _check_simple(lm: Tensor, am: Tensor, symbols: Tensor, termination_symbol: i
         or symbols.shape != (lm.shape[0], lm.shape[1] - 1)
     ):
         raise ConfigError(
-            f"lm is {tuple(lm.shape)}, am {tuple(am.shape)}, symbols {tuple(symbols.shape)}: expected (batch, "
+            f"lm is {tuple(lm.shape)}, am {tuple(am.shape)}, symbols {tuple(symbols.shape)}: expected "
+            "(batch, "
             "symbols + 1, classes), (batch, frames, classes) and (batch, symbols)"
         )
     _check_symbols(symbols, termination_symbol, lm.shape[2])
 
 
 def _sum_norm(lm: Tensor, am: Tensor) -> Tensor:
-    """(batch, symbols + 1, frames): log of the sum over classes of exp(lm + am), by a product of matrices."""
+    """(batch, symbols + 1, frames): log of the sum over classes of exp(lm + am), by a product of
+    matrices."""
     lm_max, am_max = lm.amax(-1, keepdim=True), am.amax(-1, keepdim=True)
     product = (lm - lm_max).exp() @ (am - am_max).exp().transpose(1, 2)
     return (product + torch.finfo(lm.dtype).tiny).log() + lm_max + am_max.transpose(1, 2)
@@ -344,7 +350,8 @@ def rnnt_loss(
     delay_penalty: float = 0.0,
     reduction: str | None = "mean",
 ) -> Tensor:
-    """The loss of logits (batch, frames, symbols + 1, classes). `sonant.losses.rnnt_loss` needs less memory."""
+    """The loss of logits (batch, frames, symbols + 1, classes). `sonant.losses.rnnt_loss` needs less
+    memory."""
     px, py = get_rnnt_logprobs_joint(logits, symbols, termination_symbol, rnnt_type, boundary)
     loss = _loss(px, py, boundary, delay_penalty, reduction, False)
     assert isinstance(loss, Tensor)
@@ -379,7 +386,7 @@ def _loss(
     if delay_penalty:
         bounds = _bounds(px, py, boundary)
         frame = torch.arange(px.shape[2], device=px.device)
-        px = px + delay_penalty * ((bounds[:, 3:] - 1) / 2 - frame)[:, None]
+        px = px + delay_penalty * ((bounds[:, 3:].to(px.dtype) - 1) / 2 - frame)[:, None]
     found = mutual_information_recursion(px, py, boundary, return_grad)
     total, grads = found if isinstance(found, tuple) else (found, None)
     if reduction not in (None, "none", "mean", "sum"):
@@ -425,8 +432,8 @@ def _rising(begin: Tensor, s_range: int) -> Tensor:
 
 
 def do_rnnt_pruning(am: Tensor, lm: Tensor, ranges: Tensor) -> tuple[Tensor, Tensor]:
-    """am (batch, frames, dim) and lm (batch, symbols + 1, dim) for the cells in ranges, each (batch, frames,
-    s_range, dim): am the same for all places of a frame."""
+    """am (batch, frames, dim) and lm (batch, symbols + 1, dim) for the cells in ranges, each (batch,
+    frames, s_range, dim): am the same for all places of a frame."""
     if ranges.ndim != 3 or ranges.shape[:2] != am.shape[:2] or lm.shape[0] != am.shape[0]:
         raise ConfigError(
             f"am is {tuple(am.shape)}, lm {tuple(lm.shape)}, ranges {tuple(ranges.shape)}: expected (batch, "

@@ -6,4 +6,13 @@ from sonant.losses.mmi import MmiLoss, mmi_loss
 from sonant.losses.mmi_graphs import MmiGraphs
 from sonant.losses.transducer import rnnt_loss, rnnt_loss_fused
 
-__all__ = ["MWERLoss", "MmiGraphs", "MmiLoss", "ctc_loss", "mmi_loss", "mwer_loss", "rnnt_loss", "rnnt_loss_fused"]
+__all__ = [
+    "MWERLoss",
+    "MmiGraphs",
+    "MmiLoss",
+    "ctc_loss",
+    "mmi_loss",
+    "mwer_loss",
+    "rnnt_loss",
+    "rnnt_loss_fused",
+]

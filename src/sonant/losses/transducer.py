@@ -1,18 +1,19 @@
 """The transducer loss (Graves 2012), exact and unpruned, of logits or of what goes into the joiner.
 
-`rnnt_type` says where an alignment may go: "regular", a frame may say any number of tokens; "modified", one at
-most, which takes the frame; "constrained", as modified, and the blank after the token, in the same frame, is
-paid for too. A token gains `delay_penalty` for each frame that it is said before the middle of its recording,
-and loses it for each frame after (Kang et al. 2023). Both losses are (batch,) for reduction "none", the negative
-log-probabilities; "mean" and "sum" are over the batch. A recording whose targets no alignment gives has +inf
-and no gradient. Beyond the lengths nothing is looked at. Half precision is summed in float32. k2's own names,
-the pruned losses among them, are in sonant.fsa.
-"""
+`rnnt_type` says where an alignment may go: "regular", a frame may say any number of tokens; "modified", one
+at most, which takes the frame; "constrained", as modified, and the blank after the token, in the same
+frame, is paid for too. A token gains `delay_penalty` for each frame that it is said before the middle of
+its recording, and loses it for each frame after (Kang et al. 2023). Both losses are (batch,) for reduction
+"none", the negative log-probabilities; "mean" and "sum" are over the batch. A recording whose targets no
+alignment gives has +inf and no gradient. Beyond the lengths nothing is looked at. Half precision is summed
+in float32. k2's own names, the pruned losses among them, are in sonant.fsa."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from sonant.errors import ConfigError
 from sonant.losses.lengths import at_least_float32, check
@@ -39,9 +40,10 @@ def rnnt_loss(
     """The loss of logits (batch, frames, tokens + 1, vocabulary), by torchaudio's signature.
 
     targets (batch, tokens), logit_lengths (at least one frame) and target_lengths (batch,): int32 or int64.
-    `blank` may count from the end. The gradient of each logit is kept within +-clamp, if that is above 0.
-    Without fused_log_softmax the logits are log-probabilities already. With `overwrite` the gradient takes the
-    place of the logits, which are then gone: no memory but that of two values a cell.
+    `blank` may count from the end. The gradient of a recording's loss by each logit is kept within +-clamp,
+    if that is above 0. Without fused_log_softmax the logits are log-probabilities already. With `overwrite`
+    the gradient takes the place of the logits, which are then gone: no memory but that of two values a
+    cell.
 
     Raises ConfigError for shapes, lengths or targets that do not fit the logits.
     """
@@ -54,14 +56,36 @@ def rnnt_loss(
     check(logits, targets, frames, tokens, least_frames=1)
     blank = _from_the_end(blank, logits.shape[3])
     said = lattice_tokens(targets, frames, tokens, logits.shape[1])
-    if fused_log_softmax:
-        pair = token_log_probs(
-            at_least_float32(logits), said, blank=blank, clamp=max(clamp, 0.0), overwrite=overwrite
-        )
-    else:
-        scores = at_least_float32(logits)
-        pair = scores[..., blank], scores.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1)
-    return _loss(*pair, frames, tokens, rnnt_type, delay_penalty, reduction)
+
+    def losses(scores: Tensor) -> Tensor:
+        if fused_log_softmax:
+            pair = token_log_probs(scores, said, blank=blank, overwrite=overwrite and clamp <= 0)
+        else:
+            pair = scores[..., blank], scores.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1)
+        return _losses(*pair, frames, tokens, rnnt_type, delay_penalty)
+
+    scores = at_least_float32(logits)
+    found = _ClampedGradient.apply(scores, losses, clamp) if clamp > 0 else losses(scores)
+    assert isinstance(found, Tensor)
+    return _reduced(found, reduction)
+
+
+class _ClampedGradient(torch.autograd.Function):
+    """The losses, each one's own gradient kept within +-clamp, before what comes after is multiplied in."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, losses: Callable[[Tensor], Tensor], clamp: float) -> Tensor:
+        with torch.enable_grad():
+            leaf = scores.detach().requires_grad_()
+            found = losses(leaf)
+            (gradient,) = torch.autograd.grad(found.sum(), leaf)
+        ctx.save_for_backward(gradient.clamp_(-clamp, clamp))
+        return found.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ctx.saved_tensors[0] * slopes[0][:, None, None, None], None, None
 
 
 def rnnt_loss_fused(
@@ -80,8 +104,9 @@ def rnnt_loss_fused(
     """The same loss, of what the joiner is given: its logits for all cells are never there at once.
 
     encoder_out (batch, frames, dim) and predictor_out (batch, tokens + 1, dim) are added; `joiner` is an
-    nn.Linear (after tanh), or an nn.Sequential of nn.Tanh or nn.ReLU and an nn.Linear. Gradients go to both and
-    to the joiner's weight and bias. The memory is that of some thousand cells' logits, however many there are.
+    nn.Linear (after tanh), or an nn.Sequential of nn.Tanh or nn.ReLU and an nn.Linear. Gradients go to both
+    and to the joiner's weight and bias. The memory is that of some thousand cells' logits, however many
+    there are.
 
     Raises ConfigError for shapes, lengths, targets or a joiner that do not fit.
     """
@@ -93,8 +118,10 @@ def rnnt_loss_fused(
         or encoder_out.shape[2] != dim
     ):
         raise ConfigError(
-            f"encoder_out is {tuple(encoder_out.shape)}, predictor_out {tuple(predictor_out.shape)} for targets "
-            f"of {tuple(targets.shape)}: expected (batch, frames, {dim}) and (batch, tokens + 1, {dim}), as the "
+            f"encoder_out is {tuple(encoder_out.shape)}, predictor_out {tuple(predictor_out.shape)} for "
+            "targets "
+            f"of {tuple(targets.shape)}: expected (batch, frames, {dim}) and (batch, tokens + 1, {dim}), as "
+            "the "
             f"joiner takes {dim}"
         )
     targets, frames, tokens = _int64(targets, logit_lengths, target_lengths)
@@ -110,7 +137,7 @@ def rnnt_loss_fused(
             blank=blank,
             activation=activation,
         )
-    return _loss(*pair, frames, tokens, rnnt_type, delay_penalty, reduction)
+    return _reduced(_losses(*pair, frames, tokens, rnnt_type, delay_penalty), reduction)
 
 
 def _int64(*tensors: Tensor) -> list[Tensor]:
@@ -133,24 +160,21 @@ def _parts(joiner: nn.Module) -> tuple[Literal["tanh", "relu"], nn.Linear]:
     return "tanh" if isinstance(parts[0], nn.Tanh) else "relu", parts[1]
 
 
-def _loss(
-    blank: Tensor,
-    emit: Tensor,
-    frames: Tensor,
-    tokens: Tensor,
-    rnnt_type: str,
-    delay_penalty: float,
-    reduction: str,
+def _losses(
+    blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, rnnt_type: str, delay_penalty: float
 ) -> Tensor:
     if rnnt_type not in ("regular", "modified", "constrained"):
         raise ConfigError(f"rnnt_type {rnnt_type!r}, expected 'regular', 'modified' or 'constrained'")
-    if reduction not in ("none", "mean", "sum"):
-        raise ConfigError(f"reduction {reduction!r}, expected 'none', 'mean' or 'sum'")
     emit = emit[:, :, :-1]
     if rnnt_type == "constrained":
         emit = emit + blank[:, :, 1:]
     if delay_penalty:
         frame = torch.arange(emit.shape[1], device=emit.device)
-        emit = emit + delay_penalty * ((frames[:, None] - 1) / 2 - frame)[..., None]
-    losses = -total_log_prob(blank, emit, frames, tokens, diagonal=rnnt_type != "regular")
+        emit = emit + delay_penalty * ((frames[:, None].to(emit.dtype) - 1) / 2 - frame)[..., None]
+    return -total_log_prob(blank, emit, frames, tokens, diagonal=rnnt_type != "regular")
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    if reduction not in ("none", "mean", "sum"):
+        raise ConfigError(f"reduction {reduction!r}, expected 'none', 'mean' or 'sum'")
     return losses if reduction == "none" else getattr(losses, reduction)()

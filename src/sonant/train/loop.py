@@ -268,7 +268,13 @@ class Trainer:
                 joiner = network.joiner
                 encoded = joiner.encoder(out[:, : int(frames.max())])
                 found["transducer"] = rnnt_loss_fused(
-                    encoded, joiner.predictor(predicted), joiner.output, targets, frames, tokens, reduction="none"
+                    encoded,
+                    joiner.predictor(predicted),
+                    joiner.output,
+                    targets,
+                    frames,
+                    tokens,
+                    reduction="none",
                 )
         return {name: loss.sum() / tokens.sum() for name, loss in found.items()}
 

@@ -1,13 +1,13 @@
 """The transducer: its sum over alignments (Graves 2012), and the log-probabilities that go into it.
 
 A lattice cell (t, u) stands for "frame t, u tokens said". From it, `blank[t, u]` leads to (t + 1, u) and
-`emit[t, u]` to (t, u + 1), or to (t + 1, u + 1) where a token takes its frame. All paths start in (0, 0) and
-end in (frames, tokens).
+`emit[t, u]` to (t, u + 1), or to (t + 1, u + 1) where a token takes its frame. All paths start in (0, 0)
+and end in (frames, tokens).
 
     total_log_prob    the sum over all paths; occupancies tells what share of it takes each arc
-    token_log_probs   from logits of cells (..., vocabulary) to blank and emit
-    joint_log_probs   from the outputs of encoder and predictor to blank and emit, through the joiner, whose
-                      logits for all cells are never there at once
+token_log_probs   from logits of cells (..., vocabulary) to blank and emit joint_log_probs   from the
+outputs of encoder and predictor to blank and emit, through the joiner, whose logits for all cells are never
+there at once
 
 `triton.py`, the kernels for a GPU, are owed: on devices other than the CPU the reference computes.
 """
@@ -50,10 +50,9 @@ def total_log_prob(
     emit. With `diagonal` a token takes its frame. Without, emit may have one more frame than blank: what is
     said after the last one.
 
-    What lies beyond a recording's own lengths is never looked at, even where it is not a number. A recording
-    that no alignment can give has -inf, and no gradient. Raises ConfigError for shapes, types and lengths
-    that do not fit.
-    """
+    What lies beyond a recording's own lengths is never looked at, even where it is not a number. A
+    recording that no alignment can give has -inf, and no gradient. Raises ConfigError for shapes, types and
+    lengths that do not fit."""
     _check(blank, emit, frames, tokens, diagonal)
     if backend == "reference" or blank.device.type != "cpu":
         return reference.total_log_prob(blank, emit, frames, tokens, diagonal)
@@ -75,8 +74,7 @@ def occupancies(
 
 def lattice_tokens(targets: Tensor, frames: Tensor, tokens: Tensor, length: int) -> Tensor:
     """(batch, length, tokens + 1) int32: the token that each cell may say; NOTHING in the last column of a
-    recording, PADDING beyond its lengths. targets (batch, tokens), frames and tokens (batch,) int64.
-    """
+    recording, PADDING beyond its lengths. targets (batch, tokens), frames and tokens (batch,) int64."""
     batch, states = targets.shape[0], targets.shape[1] + 1
     said = torch.full((batch, length, states), NOTHING, dtype=torch.int32, device=targets.device)
     told = reference.within(said[:, :, :-1], frames, tokens)
@@ -89,7 +87,6 @@ def token_log_probs(
     said: Tensor,
     *,
     blank: int,
-    clamp: float = 0.0,
     overwrite: bool = False,
     backend: Backend = None,
 ) -> tuple[Tensor, Tensor]:
@@ -97,12 +94,11 @@ def token_log_probs(
 
     logits (..., vocabulary) float32 or float64; said (...) int32, see lattice_tokens. Of NOTHING and of
     PADDING the log-probability is 0, and padding is not looked at. Where all of a cell's logits are -inf,
-    both are -inf. `clamp` limits the gradient of each logit, 0: not at all. With `overwrite` the gradient
-    takes the place of the logits, which are then gone.
+    both are -inf. With `overwrite` the gradient takes the place of the logits, which are then gone.
     """
     if backend == "reference" or logits.device.type != "cpu":
-        return reference.token_log_probs(logits, said, blank, clamp)
-    return native.token_log_probs(logits, said, blank, clamp, overwrite)
+        return reference.token_log_probs(logits, said, blank)
+    return native.token_log_probs(logits, said, blank, overwrite)
 
 
 def joint_log_probs(
@@ -120,9 +116,8 @@ def joint_log_probs(
 
     encoder (batch, frames, dim), predictor (batch, tokens + 1, dim), weight (vocabulary, dim), bias
     (vocabulary,), all of float32 or all of float64; said (batch, frames, tokens + 1). Exact: cells are done
-    some thousand at a time, and again for the gradients, where those are left out whose share of the gradient
-    is below what its precision holds (1e-9 of the largest in float32, 1e-18 in float64).
-    """
+    some thousand at a time, and again for the gradients, where those are left out whose share of the
+    gradient is below what its precision holds (1e-9 of the largest in float32, 1e-18 in float64)."""
     if backend == "reference" or encoder.device.type != "cpu":
         return reference.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)
     return native.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)

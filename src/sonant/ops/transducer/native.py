@@ -1,4 +1,4 @@
-"""By the native core; the joiner's products by torch's matrix multiplication, some thousand cells at a time."""
+"""By the native core; the joiner's products are torch's, of some thousand cells at a time."""
 
 from typing import Any
 
@@ -56,9 +56,7 @@ def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, 
 
 class _TokenLogProbs(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, said: Tensor, blank: int, clamp: float, overwrite: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, logits: Tensor, said: Tensor, blank: int, overwrite: bool) -> tuple[Tensor, Tensor]:
         flat = logits.detach().contiguous().flatten(0, -2)
         said = said.contiguous()
         norm, of_blank, of_token = (flat.new_empty(len(flat)) for _ in range(3))
@@ -67,7 +65,7 @@ class _TokenLogProbs(torch.autograd.Function):
         # Kept by hand where it is overwritten, which autograd would find to be an error.
         ctx.save_for_backward(norm, said, *(() if overwrite else (flat,)))
         ctx.flat = flat if overwrite else None
-        ctx.blank, ctx.clamp, ctx.shape, ctx.overwrite = blank, clamp, logits.shape, overwrite
+        ctx.blank, ctx.shape, ctx.overwrite = blank, logits.shape, overwrite
         return of_blank.view(said.shape), of_token.view(said.shape)
 
     @staticmethod
@@ -76,25 +74,26 @@ class _TokenLogProbs(torch.autograd.Function):
         norm, said, *kept = ctx.saved_tensors
         flat = ctx.flat if ctx.overwrite else kept[0]
         if flat is None:
-            raise ConfigError("a second gradient of logits that the first has overwritten; use overwrite=False")
+            raise ConfigError(
+                "a second gradient of logits that the first has overwritten; use overwrite=False"
+            )
         ctx.flat = None
         gradient = flat if ctx.overwrite else torch.empty_like(flat)
         of_rows = (x.contiguous().flatten().numpy() for x in (norm, *slopes))
         _core.transducer_logits_gradient(
-            flat.numpy(), said.flatten().numpy(), ctx.blank, *of_rows, ctx.clamp, gradient.numpy()
+            flat.numpy(), said.flatten().numpy(), ctx.blank, *of_rows, gradient.numpy()
         )
-        return gradient.view(ctx.shape), None, None, None, None
+        return gradient.view(ctx.shape), None, None, None
 
 
-def token_log_probs(
-    logits: Tensor, said: Tensor, blank: int, clamp: float, overwrite: bool
-) -> tuple[Tensor, Tensor]:
-    of_blank, of_token = _TokenLogProbs.apply(logits, said, blank, clamp, overwrite)  # pyright: ignore
+def token_log_probs(logits: Tensor, said: Tensor, blank: int, overwrite: bool) -> tuple[Tensor, Tensor]:
+    of_blank, of_token = _TokenLogProbs.apply(logits, said, blank, overwrite)  # pyright: ignore
     return of_blank, of_token
 
 
 class _Joint:
-    """The joiner over some of the cells, whose numbers (frame of the batch, token of the batch) are given."""
+    """The joiner over some of the cells, whose numbers (frame of the batch, token of the batch) are
+    given."""
 
     def __init__(self, encoder: Tensor, predictor: Tensor, weight: Tensor, bias: Tensor, activation: str):
         self.encoder, self.predictor = encoder.flatten(0, 1), predictor.flatten(0, 1)
@@ -136,7 +135,9 @@ class _JointLogProbs(torch.autograd.Function):
         for cells in (flat != PADDING).nonzero()[:, 0].split(joint.tile):
             _, logits = joint.of(*_places(cells, *said.shape[1:]))
             found = logits.new_empty(3, len(cells))
-            _core.transducer_log_probs(logits.numpy(), flat[cells].numpy(), blank, *(x.numpy() for x in found))
+            _core.transducer_log_probs(
+                logits.numpy(), flat[cells].numpy(), blank, *(x.numpy() for x in found)
+            )
             for value, values in zip(found, (norm, of_blank, of_token), strict=True):
                 values[cells] = value
         ctx.save_for_backward(encoder, predictor, weight, bias, said, norm)
@@ -162,7 +163,7 @@ class _JointLogProbs(torch.autograd.Function):
             hidden, logits = joint.of(frame, state)
             of_rows = (x[cells].numpy() for x in values)
             _core.transducer_logits_gradient(
-                logits.numpy(), flat[cells].numpy(), ctx.blank, *of_rows, 0.0, logits.numpy()
+                logits.numpy(), flat[cells].numpy(), ctx.blank, *of_rows, logits.numpy()
             )
             gradients[2].addmm_(logits.t(), hidden)
             gradients[3] += logits.sum(0)

@@ -1,8 +1,7 @@
 """The definitions, in torch; autograd does the rest.
 
 Where a token takes its frame, all cells of a frame depend on the frame before. Where it does not, all cells
-with the same t + u depend on the diagonal before, so that frames + tokens small steps suffice.
-"""
+with the same t + u depend on the diagonal before, so that frames + tokens small steps suffice."""
 
 import torch
 from torch import Tensor
@@ -60,20 +59,7 @@ def within(scores: Tensor, frames: Tensor, columns: Tensor) -> Tensor:
     return (frame < frames[:, None, None]) & (column < columns[:, None, None])
 
 
-class _Clamped(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, logits: Tensor, clamp: float) -> Tensor:
-        ctx.clamp = clamp
-        return logits.view_as(logits)
-
-    @staticmethod
-    def backward(ctx, *slopes: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return slopes[0].clamp(-ctx.clamp, ctx.clamp), None
-
-
-def token_log_probs(logits: Tensor, said: Tensor, blank: int, clamp: float) -> tuple[Tensor, Tensor]:
-    if clamp > 0:
-        logits = _Clamped.apply(logits, clamp)  # pyright: ignore[reportAssignmentType]
+def token_log_probs(logits: Tensor, said: Tensor, blank: int) -> tuple[Tensor, Tensor]:
     padding = said == PADDING
     # Cells whose logits must not enter any gradient: padding, and those where everything is impossible.
     impossible = (logits.detach().amax(dim=-1) == -torch.inf) & ~padding
@@ -99,4 +85,4 @@ def joint_log_probs(
     encoder = encoder.masked_fill(padding.all(2)[..., None], 0.0)
     predictor = predictor.masked_fill(padding.all(1)[..., None], 0.0)
     hidden = getattr(torch, activation)(encoder[:, :, None] + predictor[:, None])
-    return token_log_probs(torch.nn.functional.linear(hidden, weight, bias), said, blank, 0.0)
+    return token_log_probs(torch.nn.functional.linear(hidden, weight, bias), said, blank)
