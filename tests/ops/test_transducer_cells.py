@@ -1,4 +1,4 @@
-"""The transducer's kernels: reference and native, values and gradients, on all kinds of lattices and cells."""
+"""The transducer's kernels, reference and native: values and gradients, all kinds of lattices and cells."""
 
 import itertools
 

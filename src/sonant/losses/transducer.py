@@ -52,7 +52,7 @@ def rnnt_loss(
             f"logits are {tuple(logits.shape)} for targets of {tuple(targets.shape)}, expected (batch, "
             "frames, tokens + 1, vocabulary) for (batch, tokens)"
         )
-    targets, frames, tokens = _int64(targets, logit_lengths, target_lengths)
+    targets, frames, tokens = (_int64(x) for x in (targets, logit_lengths, target_lengths))
     check(logits, targets, frames, tokens, least_frames=1)
     blank = _from_the_end(blank, logits.shape[3])
     said = lattice_tokens(targets, frames, tokens, logits.shape[1])
@@ -62,7 +62,7 @@ def rnnt_loss(
             pair = token_log_probs(scores, said, blank=blank, overwrite=overwrite and clamp <= 0)
         else:
             pair = scores[..., blank], scores.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1)
-        return _losses(*pair, frames, tokens, rnnt_type, delay_penalty)
+        return _losses(pair, frames, tokens, rnnt_type, delay_penalty)
 
     scores = at_least_float32(logits)
     found = _ClampedGradient.apply(scores, losses, clamp) if clamp > 0 else losses(scores)
@@ -124,7 +124,7 @@ def rnnt_loss_fused(
             "the "
             f"joiner takes {dim}"
         )
-    targets, frames, tokens = _int64(targets, logit_lengths, target_lengths)
+    targets, frames, tokens = (_int64(x) for x in (targets, logit_lengths, target_lengths))
     check(encoder_out, targets, frames, tokens, least_frames=1, vocabulary=linear.out_features)
     blank = _from_the_end(blank, linear.out_features)
     dtype = torch.promote_types(encoder_out.dtype, linear.weight.dtype)
@@ -132,16 +132,19 @@ def rnnt_loss_fused(
     bias = linear.weight.new_zeros(linear.out_features) if linear.bias is None else linear.bias
     with torch.autocast(encoder_out.device.type, enabled=False):
         pair = joint_log_probs(
-            *(x.to(dtype) for x in (encoder_out, predictor_out, linear.weight, bias)),
+            encoder_out.to(dtype),
+            predictor_out.to(dtype),
+            linear.weight.to(dtype),
+            bias.to(dtype),
             lattice_tokens(targets, frames, tokens, encoder_out.shape[1]),
             blank=blank,
             activation=activation,
         )
-    return _reduced(_losses(*pair, frames, tokens, rnnt_type, delay_penalty), reduction)
+    return _reduced(_losses(pair, frames, tokens, rnnt_type, delay_penalty), reduction)
 
 
-def _int64(*tensors: Tensor) -> list[Tensor]:
-    return [x.long() if x.dtype == torch.int32 else x for x in tensors]
+def _int64(ints: Tensor) -> Tensor:
+    return ints.long() if ints.dtype == torch.int32 else ints
 
 
 def _from_the_end(blank: int, vocabulary: int) -> int:
@@ -161,11 +164,11 @@ def _parts(joiner: nn.Module) -> tuple[Literal["tanh", "relu"], nn.Linear]:
 
 
 def _losses(
-    blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, rnnt_type: str, delay_penalty: float
+    pair: tuple[Tensor, Tensor], frames: Tensor, tokens: Tensor, rnnt_type: str, delay_penalty: float
 ) -> Tensor:
     if rnnt_type not in ("regular", "modified", "constrained"):
         raise ConfigError(f"rnnt_type {rnnt_type!r}, expected 'regular', 'modified' or 'constrained'")
-    emit = emit[:, :, :-1]
+    blank, emit = pair[0], pair[1][:, :, :-1]
     if rnnt_type == "constrained":
         emit = emit + blank[:, :, 1:]
     if delay_penalty:

@@ -66,7 +66,7 @@ def occupancies(
     _check(blank, emit, frames, tokens, diagonal)
     if blank.device.type != "cpu":
         with torch.enable_grad():
-            scores = [x.detach().requires_grad_() for x in (blank, emit)]
+            scores = blank.detach().requires_grad_(), emit.detach().requires_grad_()
             totals = reference.total_log_prob(*scores, frames, tokens, diagonal)
             return Occupancies(totals.detach(), *torch.autograd.grad(totals.sum(), scores))
     return Occupancies(*native.occupancies(blank, emit, frames, tokens, diagonal))
