@@ -71,9 +71,11 @@ def write_arpa(path, rng, order):
             file.write(f"ngram {n}={len(level)}\n")
         for n, level in enumerate(levels, 1):
             file.write(f"\n\\{n}-grams:\n")
+            # Const-arpa models forget the backoff of n-grams that nothing follows: there is none here.
+            followed = {gram[:-1] for gram in levels[n]} if n < order else set()
             for gram in sorted(level):
                 score = -99.0 if gram == (str(BOS),) else round(-2.5 * rng.random() - 0.1, 4)
-                backoff = f"\t{round(-rng.random(), 4)}" if n < order and gram[-1] != str(EOS) else ""
+                backoff = f"\t{round(-rng.random(), 4)}" if gram in followed else ""
                 file.write(f"{score}\t{' '.join(gram)}{backoff}\n")
         file.write("\n\\end\\\n")
 
