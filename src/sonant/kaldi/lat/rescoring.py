@@ -28,8 +28,8 @@ class LatticeLmRescorer:
 
     def __init__(self, old_lm: LanguageModel, new_lm: LanguageModel, phi_label: int | None = None):
         self.phi_label = phi_label
-        self.old_lm = _prepared(old_lm, "old_lm", project=True)
-        self.new_lm = _prepared(new_lm, "new_lm", project=not phi_label)
+        self.old_lm = prepared(old_lm, "old_lm", project=True)
+        self.new_lm = prepared(new_lm, "new_lm", project=not phi_label)
 
     @classmethod
     def from_files(cls, old_lm_rxfilename: str, new_lm_rxfilename: str, phi_label: int | None = None) -> Self:
@@ -43,14 +43,30 @@ class LatticeLmRescorer:
         if not isinstance(lat, fstext.CompactLatticeVectorFst | fstext.CompactLatticeConstFst):
             raise TypeError(f"a {type(lat).__name__}; expected a compact lattice")
         raw = utils.convert_compact_lattice_to_lattice(lat)
-        # Graph costs are negative meanwhile: of the ways through the old model the cheapest is taken away,
-        # as it is the one that a search takes.
-        taken = determinize_lattice_pruned(_composed(_negated(raw), self.old_lm, None), _ALL, None, False)
-        without = _negated(taken.invert())
-        return determinize_lattice_pruned(_composed(without, self.new_lm, self.phi_label), _ALL)
+        without = utils.convert_compact_lattice_to_lattice(with_lm(raw, self.old_lm, -1.0))
+        return with_lm(without, self.new_lm, 1.0, self.phi_label)
 
 
-def _prepared(lm: Any, name: str, project: bool) -> Any:
+def with_lm(lat: LatticeVectorFst, lm: Any, scale: float, phi_label: int | None = None) -> Any:
+    """A raw lattice with the costs of a `prepared` model, times `scale`, added to its graph costs: of each
+    sequence of words the best path, as a compact lattice. `lat` is changed.
+
+    Of the ways through a grammar the cheapest counts, whatever the sign of the scale: it is the lattice's
+    costs that are divided by it meanwhile."""
+    utils.scale_lattice(utils.graph_lattice_scale(1 / scale), lat)
+    made = determinized(_composed(lat, lm, phi_label))
+    utils.scale_compact_lattice(utils.graph_lattice_scale(scale), made)
+    return made
+
+
+def determinized(lat: LatticeVectorFst) -> Any:
+    """Of each sequence of words the best path, as a compact lattice."""
+    return determinize_lattice_pruned(lat, _ALL)
+
+
+def prepared(lm: Any, name: str, project: bool) -> Any:
+    """A model as `with_lm` takes it; `project`: a grammar gets its output labels on both sides. Raises
+    TypeError, with `name`."""
     if isinstance(lm, ConstArpaLm):
         return ConstArpaLmDeterministicFst(lm)
     if isinstance(lm, StdDeterministicOnDemandFst):
@@ -61,11 +77,6 @@ def _prepared(lm: Any, name: str, project: bool) -> Any:
     if project:
         grammar.project(True)
     return grammar.arcsort()
-
-
-def _negated(lat: Any) -> Any:
-    utils.scale_lattice(utils.graph_lattice_scale(-1.0), lat)
-    return lat
 
 
 def _composed(lat: Any, lm: Any, phi_label: int | None) -> Any:
