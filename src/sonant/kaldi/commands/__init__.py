@@ -123,6 +123,13 @@ GROUPS = {
         "fstaddselfloops": ("graphs", "self-loops with disambiguation symbols"),
         "fstaddsubsequentialloop": ("graphs", "a symbol that may be repeated at the end"),
     },
+    "Decoding": {
+        "decode-faster": ("decoding", "words of log-likelihoods of labels"),
+        "decode-faster-mapped": ("decoding", "words of log-likelihoods of pdfs"),
+        "latgen-faster-mapped": ("decoding", "lattices of log-likelihoods of pdfs"),
+        "gmm-decode-faster": ("decoding", "words of features"),
+        "gmm-latgen-faster": ("decoding", "lattices of features"),
+    },
     "Lattices": {
         "lattice-scale": ("lattices", "scale costs"),
         "lattice-prune": ("lattices", "take away what is outside a beam"),
