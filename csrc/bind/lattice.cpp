@@ -188,6 +188,12 @@ void bind_lattice(nb::module_& m) {
         return nb::make_tuple(result.words, result.times, result.confidences, result.risk, sausage_of(result));
       },
       "lattice"_a, "words"_a.none(), "decode"_a, "print_silence"_a);
+  m.def(
+      "lattice_keyword_index",
+      [](const CompactLattice& lattice, Label utterance, int max_silence) {
+        return released([=, copy = lattice] { return keyword_index(copy, utterance, max_silence); });
+      },
+      "lattice"_a, "utterance"_a, "max_silence"_a);
   m.def("lattice_oracle", [](const CompactLattice& lattice, const std::vector<Label>& reference) {
     OraclePath found = released([&, copy = lattice] { return oracle_path(copy, reference); });
     return nb::make_tuple(std::move(found.path), found.insertions, found.deletions, found.substitutions);
