@@ -55,12 +55,18 @@ def jobs(folder, beam):
         model = StdBackoffDeterministicOnDemandFst(grammar)
         return functions.compose_compact_lattice_deterministic(lattice, model).num_states()
 
+    def rescored_pruned(lattice):
+        model = StdBackoffDeterministicOnDemandFst(grammar)
+        opts = functions.ComposeLatticePrunedOptions()
+        return functions.compose_compact_lattice_pruned(opts, lattice, model).num_states()
+
     return {
         "determinization": each(raw, lambda f: functions.determinize_lattice_pruned(f, beam).num_states()),
         "minimum Bayes risk": each(
             compact, lambda f: len(sausages.MinimumBayesRisk(f).get_one_best())
         ),
         "trigram rescoring": each(compact, rescored),
+        "trigram rescoring, best parts first": each(compact, rescored_pruned),
         "pushing, minimization": each(compact, copied(minimized)),
         "pruning": each(compact, copied(lambda f: functions.prune_lattice(2.0, f))),
         "depth limit": each(compact, copied(lambda f: functions.compact_lattice_limit_depth(5, f))),

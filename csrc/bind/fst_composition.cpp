@@ -49,7 +49,7 @@ void bind_encoded(nb::module_& m) {
 }
 
 template <class W>
-void bind_reduction(nb::module_& m) {
+void bind_determinize(nb::module_& m) {
   using Self = Fst<W>;
   m.def(
       "determinize",
@@ -59,6 +59,12 @@ void bind_reduction(nb::module_& m) {
         return released([&, copy = fst] { return determinize(copy, options); });
       },
       "fst"_a, "delta"_a, "disambiguate"_a, "subsequential_label"_a, "max_states"_a, "max_arcs"_a);
+}
+
+template <class W>
+void bind_reduction(nb::module_& m) {
+  using Self = Fst<W>;
+  bind_determinize<W>(m);
   m.def(
       "determinize_star",
       [](Self& fst, float delta, std::uint64_t max_states, std::uint64_t max_arcs, bool allow_partial, bool consume) {
@@ -102,6 +108,7 @@ void bind_fst_composition(nb::module_& m) {
   bind_reduction<TropicalWeight>(m);
   bind_reduction<LogWeight>(m);
   bind_reduction<LatticeWeight>(m);
+  bind_determinize<KwsIndexWeight>(m);
   bind_encoded<TropicalWeight>(m);
   bind_encoded<LogWeight>(m);
   bind_encoded<LatticeWeight>(m);

@@ -1,6 +1,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
 
@@ -16,10 +17,11 @@ using namespace sonant;
 namespace {
 
 // An object of Python with start(), final(state) and step(state, label), which gives (cost, output label, next state)
-// or None.
+// or None; and maybe expect(states), with a list of the states that will be asked about.
 class CalledOnDemand final : public OnDemand {
  public:
-  explicit CalledOnDemand(nb::object called) : called_(std::move(called)) {}
+  explicit CalledOnDemand(nb::object called)
+      : called_(std::move(called)), expects_(!nb::getattr(called_, "expect", nb::none()).is_none()) {}
   ~CalledOnDemand() override {
     const nb::gil_scoped_acquire gil;
     called_.reset();
@@ -31,6 +33,12 @@ class CalledOnDemand final : public OnDemand {
   float final(StateId s) override {
     const nb::gil_scoped_acquire gil;
     return nb::cast<float>(called_.attr("final")(s));
+  }
+  bool wants_to_expect() const override { return expects_; }
+  void expect(std::span<const StateId> states) override {
+    if (!expects_ || states.empty()) return;
+    const nb::gil_scoped_acquire gil;
+    called_.attr("expect")(nb::cast(std::vector<StateId>(states.begin(), states.end())));
   }
   Step step(StateId s, Label label) override {
     const nb::gil_scoped_acquire gil;
@@ -48,6 +56,7 @@ class CalledOnDemand final : public OnDemand {
 
  private:
   nb::object called_;
+  bool expects_;
 };
 
 template <class W>

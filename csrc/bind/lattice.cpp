@@ -2,10 +2,12 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "lattice/align.h"
+#include "lattice/rescore.h"
 #include "released.h"
 
 namespace nb = nanobind;
@@ -120,6 +122,14 @@ void bind_lattice(nb::module_& m) {
       },
       "lattice"_a, "phones"_a, "beam"_a, "delta"_a, "max_memory"_a, "phone_determinize"_a, "word_determinize"_a,
       "minimize"_a);
+  m.def(
+      "lattice_compose_pruned",
+      [](const CompactLattice& lattice, const OnDemandPtr& model, float beam, int max_arcs, int initial_arcs,
+         float growth, int ahead, std::uint64_t max_states) {
+        const PrunedComposeOptions options{beam, max_arcs, initial_arcs, growth, ahead, {max_states, 0}};
+        return released([&, copy = lattice] { return compose_pruned(copy, *model, options); });
+      },
+      "lattice"_a, "model"_a, "beam"_a, "max_arcs"_a, "initial_arcs"_a, "growth"_a, "ahead"_a, "max_states"_a);
   m.def("lattice_push_strings", [](const CompactLattice& lattice) {
     return released([copy = lattice] { return push_strings(copy); });
   });
@@ -178,6 +188,12 @@ void bind_lattice(nb::module_& m) {
         return nb::make_tuple(result.words, result.times, result.confidences, result.risk, sausage_of(result));
       },
       "lattice"_a, "words"_a.none(), "decode"_a, "print_silence"_a);
+  m.def(
+      "lattice_keyword_index",
+      [](const CompactLattice& lattice, Label utterance, int max_silence) {
+        return released([=, copy = lattice] { return keyword_index(copy, utterance, max_silence); });
+      },
+      "lattice"_a, "utterance"_a, "max_silence"_a);
   m.def("lattice_oracle", [](const CompactLattice& lattice, const std::vector<Label>& reference) {
     OraclePath found = released([&, copy = lattice] { return oracle_path(copy, reference); });
     return nb::make_tuple(std::move(found.path), found.insertions, found.deletions, found.substitutions);

@@ -100,6 +100,7 @@ class Determinization {
   }
   static double measure_of(const W& w) {
     if constexpr (W::floats == 1) return w.value;
+    else if constexpr (std::is_same_v<W, KwsIndexWeight>) return double(w.cost) + w.begin + w.end;
     else return double(w.graph) + w.acoustic;
   }
   std::uint64_t hash_of(std::span<const Element> subset) const { return hash_of(subset, interval_of(subset).index); }
@@ -479,5 +480,6 @@ Fst<W> determinize_star(Fst<W> fst, const DeterminizeOptions& options, bool& par
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)
+template Fst<KwsIndexWeight> determinize(const Fst<KwsIndexWeight>&, const DeterminizeOptions&);
 
 }  // namespace sonant

@@ -119,6 +119,13 @@ struct OraclePath {
 };
 OraclePath oracle_path(const CompactLattice& lattice, const std::vector<Label>& reference);
 
+// ---- Keyword search (csrc/lattice/keyword_index.cpp)
+
+// All sequences of words in the lattice, as input labels, with their costs and times: to be determinized by words. The
+// last arc of each has `utterance` as output label, and an input label that tells its time from others. Silences of
+// more than `max_silence` frames part sequences; negative: none do.
+Fst<KwsIndexWeight> keyword_index(const CompactLattice& lattice, Label utterance, int max_silence);
+
 // ---- Minimum Bayes risk (csrc/lattice/mbr.cpp)
 
 struct MbrOptions {

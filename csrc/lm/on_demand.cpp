@@ -225,6 +225,21 @@ Step ComposedOnDemand::step(StateId s, Label label) {
   return {one.cost + two.cost, two.olabel, number(one.next, two.next)};
 }
 
+void ComposedOnDemand::expect(std::span<const StateId> states) {
+  std::vector<StateId> firsts, seconds;
+  for (const StateId s : states) {
+    const auto [a, b] = pair(s);
+    firsts.push_back(a);
+    seconds.push_back(b);
+  }
+  for (auto* of : {&firsts, &seconds}) {
+    std::ranges::sort(*of);
+    of->erase(std::ranges::unique(*of).begin(), of->end());
+  }
+  first_->expect(firsts);
+  second_->expect(seconds);
+}
+
 CachedOnDemand::CachedOnDemand(OnDemandPtr of, std::size_t steps) : of_(std::move(of)) {
   if (steps == 0 || steps > (std::size_t(1) << 28)) fst_error("a cache of ", steps, " arcs; expected 1 to 2^28");
   std::size_t size = 1;

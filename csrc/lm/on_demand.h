@@ -38,6 +38,10 @@ class OnDemand {
   virtual float final(StateId s) = 0;
   virtual Step step(StateId s, Label label) = 0;
   virtual std::size_t bytes() const { return 0; }  // of the states that it has made
+  // Says that these states will be asked about: a neural model works on all of them at once. Nothing depends on it but
+  // time; `wants_to_expect` tells whether it helps.
+  virtual void expect(std::span<const StateId> states) { (void)states; }
+  virtual bool wants_to_expect() const { return false; }
 };
 
 using OnDemandPtr = std::shared_ptr<OnDemand>;
@@ -124,6 +128,8 @@ class ScaledOnDemand final : public OnDemand {
     return step;
   }
   std::size_t bytes() const override { return of_->bytes(); }
+  void expect(std::span<const StateId> states) override { of_->expect(states); }
+  bool wants_to_expect() const override { return of_->wants_to_expect(); }
 
  private:
   float scaled(float cost) const { return cost == kInfinity ? cost : scale_ * cost; }
@@ -142,6 +148,8 @@ class ComposedOnDemand final : public OnDemand {
     const std::lock_guard lock(mutex_);
     return first_->bytes() + second_->bytes() + 24 * pairs_.size();
   }
+  void expect(std::span<const StateId> states) override;
+  bool wants_to_expect() const override { return first_->wants_to_expect() || second_->wants_to_expect(); }
 
  private:
   StateId number(StateId a, StateId b);
@@ -160,6 +168,8 @@ class CachedOnDemand final : public OnDemand {
   float final(StateId s) override { return of_->final(s); }
   Step step(StateId s, Label label) override;
   std::size_t bytes() const override { return of_->bytes(); }
+  void expect(std::span<const StateId> states) override { of_->expect(states); }
+  bool wants_to_expect() const override { return of_->wants_to_expect(); }
 
  private:
   struct Slot {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "fst/builder.h"
 #include "fst/structure.h"
 #include "lm/on_demand.h"
@@ -5,6 +8,8 @@
 namespace sonant {
 
 namespace {
+
+constexpr std::size_t kMostAtOnce = 1024;  // states that a model is told of together
 
 template <class W>
 W with_cost(W weight, float cost) {
@@ -34,7 +39,19 @@ Fst<W> compose_on_demand(const Fst<W>& fst, OnDemand& model, const OnDemandOptio
   };
   result.strings = *view.strings;
   result.start = number(view.start, first);
+  const bool announces = model.wants_to_expect();
+  std::vector<StateId> soon;
+  std::size_t announced = 0;
   for (std::size_t q = 0; q < pairs.size(); ++q) {
+    if (announces && q == announced) {  // all that have been found and not been asked about
+      soon.clear();
+      for (; announced < std::min(pairs.size(), q + kMostAtOnce); ++announced) {
+        soon.push_back(StateId(std::uint32_t(pairs.key(announced))));
+      }
+      std::ranges::sort(soon);
+      soon.erase(std::ranges::unique(soon).begin(), soon.end());
+      model.expect(soon);
+    }
     const auto s = StateId(pairs.key(q) >> 32), t = StateId(std::uint32_t(pairs.key(q)));
     W final = view.states[s].final;
     if (!is_zero(final)) {

@@ -48,7 +48,7 @@ def test_usage():
 def test_the_page_of_commands_lists_them_all():
     page = (Path(__file__).parents[2] / "docs" / "kaldi_commands.md").read_text(encoding="utf-8")
     rows = [line for line in page.split("## Commands")[1].splitlines() if line.startswith("| ")]
-    listed = re.findall(r"[a-z0-9]+(?:-[a-z]+)+|\bfst[a-z]+|arpa2fst", "".join(rows))
+    listed = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)+|\bfst[a-z]+|arpa2fst", "".join(rows))
     assert set(listed) == set(COMMANDS)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from sonant.cli import main
+from sonant.kaldi.lm import build_const_arpa_lm
+from sonant.kaldi.lm.arpa import ArpaParseOptions
 from sonant.kaldi.util import table
 
 GOLDEN = Path(__file__).parents[1] / "kaldi" / "fstext" / "golden"
@@ -69,6 +71,17 @@ def test_rescoring_with_a_model(capfd, tmp_path):
     again = run(capfd, "nbest", tmp_path / "back.ark", "-n", 1).out.splitlines()
     assert float(again[0].split()[1]) == pytest.approx(float(before[0]), abs=0.02)
     assert "--lm" in run(capfd, "rescore", COMPACT, status=1).err
+    # Best parts first, and a const-arpa model: the same best path.
+    numbers = tmp_path / "numbers.arpa"
+    text = arpa.read_text().replace("<s>", "5").replace("</s>", "6").replace("NO", "2").replace("YES", "3")
+    numbers.write_text(text)
+    options = ArpaParseOptions(bos_symbol=5, eos_symbol=6)
+    build_const_arpa_lm(options, str(numbers), str(tmp_path / "lm.carpa"))
+    for model in (arpa, tmp_path / "lm.carpa"):
+        pruned = ("--beam", 5, "--words", words, "--out", f"ark:{tmp_path / 'pruned.ark'}")
+        run(capfd, "rescore", COMPACT, "--lm", model, *pruned)
+        best = run(capfd, "nbest", tmp_path / "pruned.ark", "-n", 1).out.splitlines()
+        assert [float(line.split()[1]) for line in best] == pytest.approx(list(map(float, ours)), abs=0.02)
 
 
 def test_times(capfd, tmp_path):

@@ -88,7 +88,7 @@ def test_rooms_of_the_native_core_stand_on_each_other():
         "lm": {"files", "fst"},
         "graphs": {"fst"},
         "fsa": {"fst"},
-        "lattice": {"fst"},
+        "lattice": {"fst", "lm"},
         "search": {"fst", "lm"},
         "transducer": set(),
     }

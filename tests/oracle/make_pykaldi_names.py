@@ -37,6 +37,7 @@ MODULES = [
     "feat.spectrogram",
     "feat.wave",
     "feat.window",
+    "kws",
     "transform",
     "transform.cmvn",
     "transform.fmpe",

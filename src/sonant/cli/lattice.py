@@ -76,13 +76,16 @@ class Rescore(_Made):
     """Add the costs of a language model, or put it in the place of another one."""
 
     lm: Path | None = None
-    """ARPA file (`.arpa`, `.gz`), or a grammar G as automaton (`.fst`) that backs off by `backoff`."""
+    """ARPA file (`.arpa`, `.gz`), Kaldi's const-arpa (`.carpa`), or a grammar G as automaton (`.fst`) that
+    backs off by `backoff`."""
     old: Path | None = None
     """The model whose costs are taken away."""
     scale: float = 1.0
     """Costs of both models times this."""
     backoff: int = 0
     """Input label of the backoff arcs of a grammar: the number of #0, or 0."""
+    beam: float | None = None
+    """Make only what is within this of the best path, best parts first: for long histories."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,14 @@ def _transitions(path: Path) -> Transitions:
 def _model(path: Path, table: SymbolTable | None, backoff: int) -> OnDemand:
     if path.suffix == ".fst":
         return OnDemand.backoff(Fst.read(path).arc_sort(), backoff)
+    if path.suffix == ".carpa":
+        from sonant.kaldi.lm import ConstArpaLm, ConstArpaLmDeterministicFst
+        from sonant.kaldi.util.io import xopen
+
+        const = ConstArpaLm()
+        with xopen(str(path)) as file:
+            const.read(file.stream(), file.binary)
+        return ConstArpaLmDeterministicFst(const).model()
     return OnDemand.ngram(NgramLm.read(path, table))
 
 
@@ -272,8 +283,8 @@ def _rescore(run: _Run, options: Rescore) -> None:
 
     def make(lattice: Lattice) -> Lattice:
         if lm is None:
-            return lattice.rescore(old, -options.scale)  # pyright: ignore[reportArgumentType]
-        return lattice.rescore(lm, options.scale, old=old)
+            return lattice.rescore(old, -options.scale, beam=options.beam)  # pyright: ignore[reportArgumentType]
+        return lattice.rescore(lm, options.scale, old=old, beam=options.beam)
 
     run.write(options.out, make)
 

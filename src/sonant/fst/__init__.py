@@ -51,6 +51,7 @@ from sonant.fst.ngram import Perplexity as Perplexity
 from sonant.fst.ngram import read_arpa as read_arpa
 from sonant.fst.on_demand import OnDemand as OnDemand
 from sonant.fst.on_demand import compose_on_demand as compose_on_demand
+from sonant.fst.recurrent import RecurrentLm as RecurrentLm
 from sonant.fst.special import determinize_lattice as determinize_lattice
 from sonant.fst.special import equal_align as equal_align
 from sonant.fst.special import make_following_input_symbols_same as make_following_input_symbols_same

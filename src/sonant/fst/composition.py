@@ -143,7 +143,9 @@ def determinize(
     there are two outputs, where output is owed without end, and beyond `max_states` (default: 50 times the
     states and arcs, at least a million).
     """
-    native, most = _check_kind(fst, "determinize"), bounds(max_states, max_arcs)
+    # Keyword indexes, too.
+    native = fst.native if isinstance(fst.native, _native.KwsIndexFst) else _check_kind(fst, "determinize")
+    most = bounds(max_states, max_arcs)
     result = _native.determinize(native, _check_delta(delta), disambiguate, subsequential_label, *most)
     return like(fst, result)
 

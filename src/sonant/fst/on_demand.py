@@ -75,7 +75,10 @@ class OnDemand:
 
     @classmethod
     def of(cls, steps: Steps) -> Self:
-        """A model in Python: an object with `start`, `final` and `step`. What they raise comes through."""
+        """A model in Python: an object with `start`, `final` and `step`. What they raise comes through.
+
+        Where it has `expect(states)` too, a composition calls that with a list of the states that it will
+        ask about, so that a neural model can compute them together: `RecurrentLm` does."""
         return cls(_native.OnDemand.called(steps))
 
     def start(self) -> int:

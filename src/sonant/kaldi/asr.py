@@ -21,6 +21,7 @@ from sonant.kaldi.fstext import utils
 from sonant.kaldi.gmm.am import AmDiagGmm, DecodableAmDiagGmmScaled
 from sonant.kaldi.hmm import TransitionModel
 from sonant.kaldi.lat.functions import determinize_lattice_phone_pruned
+from sonant.kaldi.lat.rescoring import LatticeLmRescorer as LatticeLmRescorer
 from sonant.kaldi.matrix._checks import operand
 from sonant.kaldi.util.io import xopen
 

@@ -164,21 +164,55 @@ class Lattice:
         return self._made(_native.lattice_add_word_penalty(self.fst.native, penalty))
 
     def rescore(
-        self, lm: OnDemand, scale: float = 1.0, *, old: OnDemand | None = None, max_states: int | None = None
+        self,
+        lm: OnDemand,
+        scale: float = 1.0,
+        *,
+        old: OnDemand | None = None,
+        beam: float | None = None,
+        max_arcs: int = 100_000,
+        max_states: int | None = None,
     ) -> Self:
         """With the costs of a language model added to the graph costs, times `scale`; those of `old`, times
         `scale`, are taken away. Paths that a model does not take are gone.
 
         States are parted where the model's histories need it: `OnDemand.history(n)` for `lm` parts them by
-        the last n - 1 words and changes no cost. Raises FstError beyond `max_states`."""
+        the last n - 1 words and changes no cost. With a `beam` the result is compact, and arcs are made
+        best first, those alone that are within `beam` of the best path by what is expected of them, and
+        about `max_arcs` of them at most (Kaldi's ComposeCompactLatticePruned): for models that part states
+        by long histories, or are slow. Scale acoustic costs before. A model that `expect`s (`RecurrentLm`)
+        is asked about many states at once. Raises FstError beyond `max_states`."""
         if not math.isfinite(scale):
             raise FstError(f"scale={scale}; expected a number")
         model = lm if scale == 1 else OnDemand.scaled(scale, lm)
         fst = self.fst
+        if beam is not None:
+            if old is not None:
+                model = OnDemand.composed(OnDemand.scaled(-scale, old), model)
+            return self._compose_pruned(model, beam, max_arcs, min(100, max_arcs), max_states=max_states)
         if old is not None:
             fst = compose_on_demand(fst, OnDemand.scaled(-scale, old), max_states=max_states)
         made = compose_on_demand(fst, model, max_states=max_states)
         return self._made(made.native)
+
+    def _compose_pruned(
+        self,
+        model: OnDemand,
+        beam: float,
+        max_arcs: int,
+        initial_arcs: int = 100,
+        growth: float = 1.5,
+        max_states: int | None = None,
+    ) -> Self:
+        for name, limit in (("max_arcs", max_arcs), ("initial_num_arcs", initial_arcs)):
+            if not 0 < limit < 2**31:
+                raise FstError(f"{name}={limit}; expected a positive number")
+        compact = self.compact().fst.native
+        return self._made(
+            _native.lattice_compose_pruned(
+                compact, model.native, beam, max_arcs, initial_arcs, growth, 64, max_states or 0
+            )
+        )
 
     # Fewer paths
 

@@ -1,11 +1,13 @@
 """Alignment of lattices (PyKaldi's `kaldi.lat.align`)."""
 
+import math
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import get_args
 
 from sonant import _native
 from sonant.errors import ArkError, FstError
+from sonant.fst import random_equivalent, relabel
 from sonant.kaldi.fstext import CompactLatticeVectorFst
 from sonant.kaldi.hmm import TransitionModel
 from sonant.kaldi.lat._lattices import compact_of, made, transitions_of
@@ -114,6 +116,47 @@ def word_align_lattice(
             raise
         return False, CompactLatticeVectorFst()
     return not found.flaw, made(found.lattice)
+
+
+def test_word_aligned_lattice(
+    lat: CompactLatticeVectorFst,
+    tmodel: TransitionModel,
+    info: WordBoundaryInfo,
+    aligned_lat: CompactLatticeVectorFst,
+) -> None:
+    """Looks whether `aligned_lat` is `lat` with a whole word, a silence or nothing on each arc. (The name is
+    PyKaldi's.) Raises FstError, which says what is wrong, where it is not: lattices that were cut off within
+    a word are not, as `word_align_lattice` says."""
+    before, after = compact_of(lat), compact_of(aligned_lat)
+    transitions, kinds = transitions_of(tmodel), WordBoundaryInfo.PhoneType
+    for state in range(after.fst.num_states):
+        for word, _, weight, _ in after.fst.arcs_of(state):
+            ids = list(weight[2])  # pyright: ignore
+            phones = [int(transitions.phones[i]) for i in ids if transitions.first[i]]
+            types = [info.type_of_phone(phone) for phone in phones]
+            if not ids:
+                right = word == 0
+            elif types == [kinds.NON_WORD_PHONE]:
+                right = word == info.silence_label
+            elif types == [kinds.WORD_BEGIN_AND_END_PHONE]:
+                right = word != 0
+            elif len(types) > 1 and (types[0], types[-1]) == (kinds.WORD_BEGIN_PHONE, kinds.WORD_END_PHONE):
+                right = word != 0 and all(kind == kinds.WORD_INTERNAL_PHONE for kind in types[1:-1])
+            else:
+                right = False
+            # Each phone is left, too, or it was cut off.
+            if not right or sum(bool(transitions.last[i]) for i in ids) != len(phones):
+                raise FstError(
+                    f"an arc of state {state} has the word {word} and the phones {phones}; expected one "
+                    f"word, or a silence with the label {info.silence_label}"
+                )
+        final = after.fst.final(state)
+        if math.isfinite(final[0]) and final[2]:  # pyright: ignore
+            raise FstError(f"state {state} ends with transition-ids; expected them on arcs, by words")
+    added = [(label, 0) for label in (info.silence_label, info.partial_word_label) if label]
+    ways = [relabel(lattice.raw().fst, {}, added) for lattice in (before, after)]
+    if not random_equivalent(*ways, paths=5, delta=0.1, seed=0):
+        raise FstError("the aligned lattice has other paths, or other costs, than the lattice")
 
 
 def phone_align_lattice(

@@ -16,6 +16,7 @@ from sonant.kaldi.lat._lattices import compact_of, lattice_of, raw_of, transitio
 from sonant.kaldi.lat.acoustics import get_per_frame_acoustic_costs as get_per_frame_acoustic_costs
 from sonant.kaldi.lat.acoustics import rescore_compact_lattice_speedup as rescore_compact_lattice_speedup
 from sonant.kaldi.lat.acoustics import rescore_lattice as rescore_lattice
+from sonant.kaldi.lat.options import ComposeLatticePrunedOptions as ComposeLatticePrunedOptions
 from sonant.kaldi.lat.options import (
     DeterminizeLatticePhonePrunedOptions as DeterminizeLatticePhonePrunedOptions,
 )
@@ -140,6 +141,18 @@ def compose_compact_lattice_deterministic(
         raise TypeError(f"a {type(det_fst).__name__}; expected a StdDeterministicOnDemandFst")
     composed = compose_on_demand(compact_of(clat).fst, det_fst.model(), connect=True)
     return CompactLatticeVectorFst.of_native(composed.native)
+
+
+def compose_compact_lattice_pruned(
+    opts: ComposeLatticePrunedOptions, clat: Any, det_fst: StdDeterministicOnDemandFst
+) -> CompactLatticeVectorFst:
+    """The same best parts first, and without what is not within the beam of the best path."""
+    if not isinstance(det_fst, StdDeterministicOnDemandFst):
+        raise TypeError(f"a {type(det_fst).__name__}; expected a StdDeterministicOnDemandFst")
+    made = compact_of(clat)._compose_pruned(
+        det_fst.model(), opts.lattice_compose_beam, opts.max_arcs, opts.initial_num_arcs, opts.growth_ratio
+    )
+    return CompactLatticeVectorFst.of_native(made.fst.native)
 
 
 def compact_lattice_shortest_path(clat: Any) -> CompactLatticeVectorFst:

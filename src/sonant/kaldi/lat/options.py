@@ -27,3 +27,16 @@ class DeterminizeLatticePhonePrunedOptions(Options):
     )
     word_determinize: bool = option(True, "word-determinize", "Determinize the lattice of words")
     minimize: bool = option(False, "minimize", "Push and minimize afterwards")
+
+
+class ComposeLatticePrunedOptions(Options):
+    """How to compose a lattice with a language model best parts first."""
+
+    lattice_compose_beam: float = option(
+        6.0, "lattice-compose-beam", "Costs over the best path's beyond which nothing is made"
+    )
+    max_arcs: int = option(100000, "max-arcs", "Arcs of the result, about, once it has a path")
+    initial_num_arcs: int = option(100, "initial-num-arcs", "Arcs before costs are computed anew")
+    growth_ratio: float = option(
+        1.5, "growth-ratio", "Costs are computed anew each time that the result has grown by this"
+    )
