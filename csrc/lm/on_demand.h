@@ -38,9 +38,17 @@ class OnDemand {
   virtual float final(StateId s) = 0;
   virtual Step step(StateId s, Label label) = 0;
   virtual std::size_t bytes() const { return 0; }  // of the states that it has made
+  // The same one that has made no states yet; null where it makes none, or is not ours, and may be used as it is.
+  virtual std::shared_ptr<OnDemand> fresh() const { return nullptr; }
 };
 
 using OnDemandPtr = std::shared_ptr<OnDemand>;
+
+// For somebody alone: numbers of states do not depend on what others have asked for, and nobody waits.
+inline OnDemandPtr fresh(const OnDemandPtr& model) {
+  OnDemandPtr made = model->fresh();
+  return made ? made : model;
+}
 
 // An automaton with backoff arcs: where a state has no arc with the label, or no final cost, its arc with the input
 // label `backoff` is taken to a state that may have it. FstError where a state has two arcs with one input label.
@@ -85,6 +93,7 @@ class ConstArpaOnDemand final : public OnDemand {
     const std::lock_guard lock(mutex_);
     return histories_.bytes();
   }
+  OnDemandPtr fresh() const override { return std::make_shared<ConstArpaOnDemand>(lm_); }
 
  private:
   std::shared_ptr<const ConstArpa> lm_;
@@ -104,6 +113,7 @@ class HistoryOnDemand final : public OnDemand {
     const std::lock_guard lock(mutex_);
     return histories_.bytes();
   }
+  OnDemandPtr fresh() const override { return std::make_shared<HistoryOnDemand>(int(most_) + 1); }
 
  private:
   std::size_t most_;
@@ -124,6 +134,10 @@ class ScaledOnDemand final : public OnDemand {
     return step;
   }
   std::size_t bytes() const override { return of_->bytes(); }
+  OnDemandPtr fresh() const override {
+    OnDemandPtr of = of_->fresh();
+    return of ? std::make_shared<ScaledOnDemand>(scale_, std::move(of)) : nullptr;
+  }
 
  private:
   float scaled(float cost) const { return cost == kInfinity ? cost : scale_ * cost; }
@@ -141,6 +155,9 @@ class ComposedOnDemand final : public OnDemand {
   std::size_t bytes() const override {
     const std::lock_guard lock(mutex_);
     return first_->bytes() + second_->bytes() + 24 * pairs_.size();
+  }
+  OnDemandPtr fresh() const override {
+    return std::make_shared<ComposedOnDemand>(sonant::fresh(first_), sonant::fresh(second_));
   }
 
  private:
@@ -160,6 +177,7 @@ class CachedOnDemand final : public OnDemand {
   float final(StateId s) override { return of_->final(s); }
   Step step(StateId s, Label label) override;
   std::size_t bytes() const override { return of_->bytes(); }
+  OnDemandPtr fresh() const override { return std::make_shared<CachedOnDemand>(sonant::fresh(of_), slots_.size()); }
 
  private:
   struct Slot {

@@ -4,6 +4,7 @@
 // adds an offset that makes the best token of the frame before cost 0, so that single precision does after an hour, too.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -68,7 +69,7 @@ class FrameCosts {
 class TokenNumbers {
  public:
   void resize(std::size_t states) {
-    if (where_.size() < states) where_.resize(states, 0);
+    if (where_.size() < states) where_.resize(std::max(states, where_.size() + where_.size() / 2), 0);
   }
   void prefetch_state(StateId s) const { prefetch(where_.data() + s); }
   std::uint32_t& operator[](StateId s) { return where_[s]; }
@@ -76,5 +77,13 @@ class TokenNumbers {
  private:
   Array<std::uint32_t> where_;
 };
+
+// Of a frame of a graph that is not known beforehand: SearchError where its epsilon arcs go round without end.
+inline void check_rounds(std::size_t followed, std::size_t tokens) {
+  if (followed > 64 * tokens + (std::size_t(1) << 22)) {
+    throw SearchError("graph: epsilon arcs go round without end in one frame, along a cycle with a negative cost or to ever "
+                      "new states; mend the weights of the graph or of the model");
+  }
+}
 
 }  // namespace sonant

@@ -21,7 +21,7 @@ template <class Graph>
 class BestPathSearch {
  public:
   // As LatticeSearch; what concerns lattices among the options is not used.
-  BestPathSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options, float scale);
+  BestPathSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options, float scale);
 
   void advance(const Scores& scores);
   void finish() { finished_ = true; }
@@ -36,7 +36,7 @@ class BestPathSearch {
   static constexpr std::uint32_t kNone = 0xffffffff;
   struct Trace {
     std::uint32_t before;  // trace
-    std::uint32_t arc;     // that led to it
+    std::uint32_t arc;     // the graph's record of that which led to it
     float cost;            // of the token, within its frame
     float offset;          // that is in the acoustic cost of its arc
   };
@@ -49,19 +49,21 @@ class BestPathSearch {
     void room(std::size_t total) { make_room(cost, total), make_room(state, total), make_room(back, total), make_room(arc, total); }
   };
 
+  void check_whole() const;
   void frame(const float* scores, std::int32_t columns);
   void follow(float& limit, float adaptive_beam);
   void follow_epsilons(float cutoff);
-  bool reach(Tokens& tokens, const SearchArc& arc, std::uint32_t number, float cost, std::uint32_t back);
+  bool reach(Tokens& tokens, const SearchArc& arc, std::size_t number, float cost, std::uint32_t back);
   std::uint32_t leave_trace(const Tokens& tokens, std::uint32_t token, float offset);
   void sweep();
   std::size_t best_token(bool use_final) const;
   bool any_final() const;
 
-  std::shared_ptr<const Graph> graph_;
+  std::shared_ptr<typename Graph::Shared> graph_;
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;
+  bool broken_ = false;  // an error came in the middle of a frame
   std::int64_t frames_ = 0;
   float offset_ = 0;  // of the last frame
   Tokens tokens_, next_;

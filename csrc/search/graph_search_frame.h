@@ -80,10 +80,27 @@ class HashListOrder {
     }
     for (std::size_t i = states.size(); i-- > 0;) first_[bucket_[i]] = static_cast<std::uint32_t>(i);
   }
+  // The same of a graph that grows, by the keys that it gives its states.
+  template <class Graph>
+  void set(std::span<const StateId> states, const Graph& graph) {
+    if constexpr (!Graph::grows) {
+      set(states);
+    } else {
+      make_room(first_, buckets_);
+      make_room(bucket_, states.size());
+      for (std::size_t i = states.size(); i-- > 0;) {
+        bucket_[i] = static_cast<std::uint32_t>(graph.order_key(states[i]) % buckets_);
+        first_[bucket_[i]] = static_cast<std::uint32_t>(i);
+      }
+    }
+  }
   // One more token.
-  void add(std::uint32_t token, StateId state) {
+  template <class Graph>
+  void add(std::uint32_t token, StateId state, const Graph& graph) {
+    std::uint64_t key = std::uint64_t(state);
+    if constexpr (Graph::grows) key = graph.order_key(state);
     make_room(bucket_, token + 1);
-    const auto bucket = static_cast<std::uint32_t>(std::size_t(state) % buckets_);
+    const auto bucket = static_cast<std::uint32_t>(key % buckets_);
     const std::uint32_t first = first_[bucket];
     if (first >= token || bucket_[first] != bucket) first_[bucket] = token;
     bucket_[token] = bucket;

@@ -34,7 +34,7 @@ template <class Graph>
 class LatticeSearch {
  public:
   // SearchError where the options make no sense.
-  LatticeSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options, float scale);
+  LatticeSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options, float scale);
 
   // Any number of frames. SearchError, and nothing has changed, where scores have too few columns, NaN or +inf.
   void advance(const Scores& scores);
@@ -59,7 +59,7 @@ class LatticeSearch {
   static constexpr std::uint32_t kNone = 0xffffffff;
   struct Link {
     std::uint32_t next;  // token
-    std::uint32_t arc;   // of the graph
+    std::uint32_t arc;   // the graph's record of it
     float graph, acoustic;
   };
   struct Range {
@@ -89,6 +89,7 @@ class LatticeSearch {
 
   Frame take_frame();
   void give_back(Frame& frame);
+  void check_whole() const;
   void frame(const float* scores, std::int32_t columns);
   void emit(Frame& from, Frame& to, const float* scores, std::int32_t columns);
   void follow(Frame& from, Frame& to, float& limit, float adaptive_beam);
@@ -107,10 +108,11 @@ class LatticeSearch {
   const Link& link_back(const Frame& from, const Range& range, std::uint32_t token) const;
   std::vector<StateId> number_tokens(std::size_t f, const std::vector<char>& kept, StateId& next) const;
 
-  std::shared_ptr<const Graph> graph_;
+  std::shared_ptr<typename Graph::Shared> graph_;
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;
+  bool broken_ = false;  // an error came in the middle of a frame
   float relative_cost_ = 0;  // once finished
   bool any_final_ = false;
   std::size_t num_tokens_ = 0, num_links_ = 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "fst/builder.h"
+#include "search/dynamic_graph.h"
 #include "search/graph_search_lattice.h"
 
 namespace sonant {
@@ -37,6 +38,7 @@ float LatticeSearch<Graph>::cost_of(const Frame& last, std::size_t token, bool u
 // kNone where there is none. Of equals, the one that was made last.
 template <class Graph>
 std::size_t LatticeSearch<Graph>::best_token(bool use_final) const {
+  check_whole();
   if (finished_ && !use_final) {
     throw SearchError("the search has been finished with final costs; expected use_final=True");
   }
@@ -149,6 +151,7 @@ std::vector<StateId> LatticeSearch<Graph>::number_tokens(std::size_t f, const st
 
 template <class Graph>
 Fst<LatticeWeight> LatticeSearch<Graph>::raw_lattice(bool use_final, float beam) const {
+  check_whole();
   if (finished_ && !use_final) {
     throw SearchError("the search has been finished with final costs; expected use_final=True");
   }
@@ -232,5 +235,10 @@ template bool LatticeSearch<SearchGraph>::any_final() const;
 template BestPath LatticeSearch<SearchGraph>::best_path(bool) const;
 template std::int64_t LatticeSearch<SearchGraph>::trailing(std::span<const std::uint8_t>, bool) const;
 template Fst<LatticeWeight> LatticeSearch<SearchGraph>::raw_lattice(bool, float) const;
+template float LatticeSearch<DynamicGraph>::final_relative_cost() const;
+template bool LatticeSearch<DynamicGraph>::any_final() const;
+template BestPath LatticeSearch<DynamicGraph>::best_path(bool) const;
+template std::int64_t LatticeSearch<DynamicGraph>::trailing(std::span<const std::uint8_t>, bool) const;
+template Fst<LatticeWeight> LatticeSearch<DynamicGraph>::raw_lattice(bool, float) const;
 
 }  // namespace sonant

@@ -10,6 +10,7 @@ functions are built on the objects, so any chunking gives the same result, bit f
 """
 
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.dynamic import LmGraph
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
 from sonant.search.fusion import Fusion, HotWords
 from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
@@ -36,6 +37,7 @@ __all__ = [
     "GraphStream",
     "HotWords",
     "Hypothesis",
+    "LmGraph",
     "Step",
     "TransducerBeam",
     "TransducerGreedy",

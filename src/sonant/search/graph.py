@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from sonant import _native
 from sonant.errors import SearchError
-from sonant.fst import Fst, SymbolTable
+from sonant.fst import ComposeFst, Fst, SymbolTable
+from sonant.search.dynamic import LmGraph
 from sonant.search.scores import LARGEST, Floats, check_count, check_matrix
 
 Labels: TypeAlias = npt.NDArray[np.int32]
@@ -163,7 +164,8 @@ class GraphSearch:
     """Search over one graph with one configuration. It can be shared by any number of threads and streams.
 
     graph: arcs of type `standard`; input labels are what a frame says (transition-ids, tokens), output labels
-    words. A graph with epsilons is fine.
+    words. A graph with epsilons is fine. Or one whose states are made as searches meet them: a lazy composition
+    (ComposeFst), a graph with a language model (LmGraph).
     columns: which column of the scores an input label reads: (labels,) integers, -1 for labels that the graph
     has not. Without it label 1 reads column 0, as in Kaldi.
     symbols: of the words; the graph's own if it has some.
@@ -176,7 +178,7 @@ class GraphSearch:
 
     def __init__(
         self,
-        graph: Fst,
+        graph: Fst | ComposeFst | LmGraph,
         config: GraphSearchConfig | None = None,
         *,
         columns: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
@@ -196,7 +198,7 @@ class GraphSearch:
             if given.size and not -(2**31) <= int(given.min()) <= int(given.max()) < LARGEST:
                 raise SearchError(f"columns: found {given.min()} to {given.max()}; expected small integers")
             table = np.ascontiguousarray(given, np.int32)
-        self._graph = _native.SearchGraph(graph.native, table)
+        self._graph: Any = _prepared(graph, table)
         self._options = self.config._native()
 
     @property
@@ -266,6 +268,20 @@ class GraphSearch:
         return GraphStream(self)
 
 
+_SEARCHES: dict[type, tuple[Any, Any]] = {
+    _native.SearchGraph: (_native.GraphPathSearch, _native.GraphLatticeSearch),
+    _native.DynamicGraphs: (_native.DynamicPathSearch, _native.DynamicLatticeSearch),
+}
+
+
+def _prepared(graph: Any, columns: Labels | None) -> Any:
+    if isinstance(graph, Fst):
+        return _native.SearchGraph(graph.native, columns)
+    if isinstance(graph, ComposeFst | LmGraph):
+        return graph.decoding_graphs(columns)
+    raise SearchError(f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst or an LmGraph")
+
+
 class GraphStream:
     """The search of one utterance, by any number of frames at a time: any cuts give the same result, bit for
     bit. Made by `GraphSearch.stream`. Calls from several threads wait for each other."""
@@ -273,9 +289,8 @@ class GraphStream:
     def __init__(self, search: GraphSearch):
         self._symbols = search.symbols
         given = search._graph, search._options, search.config.acoustic_scale
-        self._search = (
-            _native.GraphLatticeSearch(*given) if search.config.lattice else _native.GraphPathSearch(*given)
-        )
+        kinds = _SEARCHES[type(search._graph)]
+        self._search: Any = kinds[search.config.lattice](*given)
 
     def advance(self, scores: Floats) -> None:
         """Takes the next (frames, columns) float32 scores; zero frames are allowed.
@@ -318,7 +333,7 @@ class GraphStream:
         Raises SearchError where the configuration keeps no lattice, where it has a cycle (of epsilon arcs),
         and for `use_final=False` after `finish`.
         """
-        if not isinstance(self._search, _native.GraphLatticeSearch):
+        if not hasattr(self._search, "raw_lattice"):
             raise SearchError("this search keeps no lattice; make it with GraphSearchConfig(lattice=True)")
         lattice = Fst.of_native(self._search.raw_lattice(use_final, beam))
         lattice.output_symbols = self._symbols

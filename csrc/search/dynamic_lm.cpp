@@ -1,0 +1,32 @@
+#include "search/dynamic_lm.h"
+
+namespace sonant {
+
+StateId LmSource::start() {
+  const StateId first = model_->start();
+  return view_.start == kNoState || first == kNoState ? kNoState : number(view_.start, first);
+}
+
+float LmSource::final(StateId s) {
+  const float final = view_.states[graph_state(s)].final.value;
+  return final == kInfinity ? final : final + model_->final(lm_state(s));
+}
+
+void LmSource::expand(StateId s, Arcs& arcs, bool emitting) {
+  const StateId from = lm_state(s);
+  for (Arc<TropicalWeight> arc : view_.arcs_of(graph_state(s))) {
+    if ((arc.ilabel != 0) != emitting) continue;
+    StateId to = from;
+    if (arc.olabel != 0) {
+      const Step step = model_->step(from, arc.olabel);
+      if (step.next == kNoState) continue;
+      arc.weight.value += step.cost;
+      arc.olabel = step.olabel;
+      to = step.next;
+    }
+    arc.nextstate = number(arc.nextstate, to);
+    arcs.push_back(arc);
+  }
+}
+
+}  // namespace sonant
