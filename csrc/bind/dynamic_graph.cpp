@@ -100,7 +100,7 @@ void bind_dynamic_graph(nb::module_& m) {
           const std::vector<Label> labels = input_labels(copy.view());
           auto make = [copy, lm] { return std::make_unique<LmSource>(copy, fresh(lm)); };
           return graphs_of(std::move(make), labels, columns,
-                           {.max_bytes = max_bytes, .epsilon_beam = true, .fresh = true});
+                           {.max_bytes = max_bytes, .older_rules = true, .fresh = true});
         });
       },
       "graph"_a, "lm"_a, "max_bytes"_a, "columns"_a.none());

@@ -10,9 +10,9 @@
 namespace sonant {
 
 DynamicGraph::DynamicGraph(std::unique_ptr<DynamicSource> source, std::vector<std::int32_t> columns,
-                           std::int32_t num_columns, std::uint64_t max_bytes, bool epsilon_beam)
+                           std::int32_t num_columns, std::uint64_t max_bytes, bool older_rules)
     : source_(std::move(source)), columns_(std::move(columns)), num_columns_(num_columns), max_bytes_(max_bytes),
-      epsilon_beam_(epsilon_beam), start_(source_->start()) {
+      older_rules_(older_rules), start_(source_->start()) {
   if (start_ == kNoState) throw SearchError("graph: it has no start state, so that it accepts nothing");
 }
 
@@ -105,7 +105,7 @@ std::shared_ptr<DynamicGraph> DynamicGraphs::take(const std::shared_ptr<DynamicG
   const Options& options = graphs->options_;
   if (!graph) {
     graph = std::make_unique<DynamicGraph>(graphs->make_(), graphs->columns_, graphs->num_columns_, options.max_bytes,
-                                           options.epsilon_beam);
+                                           options.older_rules);
   }
   // It comes back when its search is gone, unless it has grown too large.
   return {graph.release(), [graphs](DynamicGraph* used) {

@@ -44,15 +44,16 @@ class DynamicGraph {
   using Shared = DynamicGraph;
   static constexpr bool grows = true;
 
-  // `columns` as for SearchGraph. `epsilon_beam`: whether epsilons are followed from tokens within the beam of the best
-  // token of their frame, as Kaldi's decoder for big models does, not within the cutoff that emitting arcs have left.
+  // `columns` as for SearchGraph. `older_rules`: whether lattices are searched for by the older rules of Kaldi's decoder
+  // for big models: epsilons are followed from tokens within the beam of the best token of their frame, not within the
+  // cutoff that emitting arcs have left; min_active counts nothing; what max_active makes is never more than the beam.
   DynamicGraph(std::unique_ptr<DynamicSource> source, std::vector<std::int32_t> columns, std::int32_t num_columns,
-               std::uint64_t max_bytes, bool epsilon_beam);
+               std::uint64_t max_bytes, bool older_rules);
 
   StateId start() const { return start_; }
   std::size_t num_states() const { return source_->known(); }
   std::int32_t num_columns() const { return num_columns_; }
-  bool epsilon_beam() const { return epsilon_beam_; }
+  bool older_rules() const { return older_rules_; }
   float final(StateId s);
   std::span<const SearchArc> epsilons(StateId s) { return part(s, false); }
   std::span<const SearchArc> emitting(StateId s) { return part(s, true); }
@@ -107,7 +108,7 @@ class DynamicGraph {
   std::vector<std::int32_t> columns_;
   std::int32_t num_columns_;
   std::uint64_t max_bytes_;
-  bool epsilon_beam_;
+  bool older_rules_;
   StateId start_;
   Array<Parts> states_;
   Array<SearchArc> arcs_;
@@ -125,7 +126,7 @@ class DynamicGraphs {
   using Make = std::function<std::unique_ptr<DynamicSource>()>;
   struct Options {
     std::uint64_t max_bytes = std::uint64_t(1) << 26;  // of the arcs of a graph
-    bool epsilon_beam = false;
+    bool older_rules = false;
     bool fresh = false;  // each search begins with a graph of its own
   };
   // `labels`: the input labels that may come. SearchError where one has no column.

@@ -47,9 +47,7 @@ void BestPathSearch<Graph>::advance(const Scores& scores) {
   if (finished_) throw SearchError("this search has been finished; start another one for more frames");
   check_scores(scores, graph_->num_columns(), frames_);
   for (std::int64_t i = 0; i < scores.rows; ++i) {
-    broken_ = true;
     frame(scores.row(i), static_cast<std::int32_t>(scores.tokens));
-    broken_ = false;
   }
 }
 
@@ -125,9 +123,11 @@ void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
     if (batch_.full() || i + 1 == count) follow(limit, cutoff.adaptive_beam);
   }
   work_.steps(count);
+  broken_ = true;
   offset_ = offset;
   follow_epsilons(limit);
   std::swap(tokens_, next_);
+  broken_ = false;
   ++frames_;
   if (num_traces_ >= sweep_at_) sweep();
 }

@@ -45,6 +45,9 @@ LatticeSearch<Graph>::LatticeSearch(std::shared_ptr<typename Graph::Shared> grap
       scale_(scale),
       work_("search", Bounds{}, sizeof(Links) + 4 * sizeof(float), sizeof(Link)) {
   check_options(options, scale);
+  if constexpr (Graph::grows) {
+    if (graph_->older_rules()) options_.min_active = 0;
+  }
   work_.what = "a graph of " + std::to_string(graph_->num_states()) + " states";
   numbers_.resize(graph_->num_states());
   frames_.push_back(take_frame());
@@ -90,9 +93,7 @@ void LatticeSearch<Graph>::advance(const Scores& scores) {
   check_scores(scores, graph_->num_columns(), frames());
   for (std::int64_t i = 0; i < scores.rows; ++i) {
     if (frames() % options_.prune_interval == 0) prune_active(options_.lattice_beam * options_.prune_scale);
-    broken_ = true;
     frame(scores.row(i), static_cast<std::int32_t>(scores.tokens));
-    broken_ = false;
   }
 }
 
@@ -104,8 +105,10 @@ void LatticeSearch<Graph>::check_whole() const {
 template <class Graph>
 void LatticeSearch<Graph>::frame(const float* scores, std::int32_t columns) {
   if constexpr (Graph::grows) graph_->settle();
+  broken_ = true;
   frames_.push_back(take_frame());
   emit(frames_[frames_.size() - 2], frames_.back(), scores, columns);
+  broken_ = false;
   work_.steps(frames_[frames_.size() - 2].num_links);
   work_.made(num_tokens_, num_links_);
 }
@@ -132,7 +135,10 @@ typename LatticeSearch<Graph>::Reached LatticeSearch<Graph>::reach(Frame& frame,
 template <class Graph>
 void LatticeSearch<Graph>::emit(Frame& from, Frame& to, const float* scores, std::int32_t columns) {
   const std::span<const float> costs(from.cost.data(), from.count);
-  const FrameCutoff cutoff = find_cutoff_(costs, options_);
+  FrameCutoff cutoff = find_cutoff_(costs, options_);
+  if constexpr (Graph::grows) {
+    if (graph_->older_rules()) cutoff.adaptive_beam = std::min(cutoff.adaptive_beam, options_.beam);
+  }
   followed_.resize_for_overwrite(from.count + 1);
   std::size_t count = 0;
   for (std::size_t i = 0; i < from.count; ++i) {
@@ -173,7 +179,7 @@ void LatticeSearch<Graph>::emit(Frame& from, Frame& to, const float* scores, std
 
   order_.set({to.state.data(), to.count}, *graph_);
   if constexpr (Graph::grows) {
-    if (graph_->epsilon_beam() && to.count) {
+    if (graph_->older_rules() && to.count) {
       limit = *std::min_element(to.cost.begin(), to.cost.begin() + to.count) + options_.beam;
     }
   }

@@ -181,8 +181,9 @@ class ComposeFst(Readable):
         return getattr(native, function)(*given, *more)
 
     def decoding_graphs(self, columns: Any) -> "_native.DynamicGraphs":
-        """The same composition for `sonant.search`, which makes one for each search. FstError where arcs are not
-        of type standard."""
+        """The same composition for `sonant.search`, which makes one for each search.
+
+        Raises FstError where arcs are not of type standard."""
         if self.arc_type != "standard":
             raise FstError(f"a decoding graph with arcs of type {self.arc_type}; expected standard")
         return self._make(_native.DynamicGraphs, columns)

@@ -164,8 +164,8 @@ class GraphSearch:
     """Search over one graph with one configuration. It can be shared by any number of threads and streams.
 
     graph: arcs of type `standard`; input labels are what a frame says (transition-ids, tokens), output labels
-    words. A graph with epsilons is fine. Or one whose states are made as searches meet them: a lazy composition
-    (ComposeFst), a graph with a language model (LmGraph).
+    words. A graph with epsilons is fine. Or one whose states are made as searches meet them: a lazy
+    composition (ComposeFst), a graph with a language model (LmGraph).
     columns: which column of the scores an input label reads: (labels,) integers, -1 for labels that the graph
     has not. Without it label 1 reads column 0, as in Kaldi.
     symbols: of the words; the graph's own if it has some.
@@ -184,6 +184,10 @@ class GraphSearch:
         columns: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         symbols: SymbolTable | None = None,
     ):
+        if not isinstance(graph, Fst | ComposeFst | LmGraph):
+            raise SearchError(
+                f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst or an LmGraph"
+            )
         if graph.arc_type != "standard":
             raise SearchError(f"a graph with arcs of type {graph.arc_type}; expected standard (tropical)")
         self.config = GraphSearchConfig() if config is None else config
@@ -277,9 +281,7 @@ _SEARCHES: dict[type, tuple[Any, Any]] = {
 def _prepared(graph: Any, columns: Labels | None) -> Any:
     if isinstance(graph, Fst):
         return _native.SearchGraph(graph.native, columns)
-    if isinstance(graph, ComposeFst | LmGraph):
-        return graph.decoding_graphs(columns)
-    raise SearchError(f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst or an LmGraph")
+    return graph.decoding_graphs(columns)
 
 
 class GraphStream:
