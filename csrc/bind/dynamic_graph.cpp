@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fst/lazy.h"
+#include "search/dynamic_grammar.h"
 #include "search/dynamic_graph.h"
 #include "search/dynamic_lazy.h"
 #include "search/dynamic_lm.h"
@@ -104,6 +105,25 @@ void bind_dynamic_graph(nb::module_& m) {
         });
       },
       "graph"_a, "lm"_a, "max_bytes"_a, "columns"_a.none());
+  c.def_static(
+      "grammar",
+      [](std::vector<StdFst> graphs, const std::vector<Label>& names, const std::vector<Label>& labels, Label blank,
+         std::uint64_t max_bytes, const Columns& columns) {
+        if (graphs.size() != names.size() + 1) fst_error("a grammar of ", graphs.size(), " graphs");
+        auto grammar = std::make_shared<Grammar>(std::move(graphs), names);
+        return released([&] {
+          auto make = [grammar, blank]() -> std::unique_ptr<DynamicSource> {
+            auto source = std::make_unique<GrammarSource>(grammar);
+            if (blank == 0) return source;
+            return std::make_unique<CtcSource>(std::move(source), blank);
+          };
+          return graphs_of(std::move(make), labels, columns, {.max_bytes = max_bytes});
+        });
+      },
+      "graphs"_a, "names"_a, "labels"_a, "blank"_a, "max_bytes"_a, "columns"_a.none());
+  m.def(
+      "graph_labels", [](const StdFst& graph) { return released([copy = graph] { return input_labels(copy.view()); }); },
+      "graph"_a);
   bind_compositions<const StdFst&>(c);
   bind_compositions<std::shared_ptr<NgramFst<TropicalWeight>>>(c);
 }

@@ -37,7 +37,11 @@ std::span<const SearchArc> DynamicGraph::make(StateId s, bool emitting) {
                         std::to_string(arc.olabel) + " has cost " + std::to_string(cost) +
                         "; mend the weights that it is made of");
     }
-    const std::int32_t column = arc.ilabel == 0 ? 0 : columns_.empty() ? arc.ilabel - 1 : columns_[arc.ilabel];
+    const std::int32_t column = arc.ilabel == 0 ? 0 : column_of(arc.ilabel, columns_, kNoState);
+    if (arc.ilabel != 0 && column >= num_columns_) {
+      throw SearchError("graph: an arc with the input label " + std::to_string(arc.ilabel) +
+                        ", which it did not have when the search was made; make another search");
+    }
     arcs_.push_back(SearchArc(column, cost, arc.nextstate, source_->may_have_epsilons(arc.nextstate)));
     labels_.push_back({arc.ilabel, arc.olabel});
     records_of_.push_back(kNone);

@@ -43,17 +43,11 @@ BestPathSearch<Graph>::BestPathSearch(std::shared_ptr<typename Graph::Shared> gr
 
 template <class Graph>
 void BestPathSearch<Graph>::advance(const Scores& scores) {
-  check_whole();
   if (finished_) throw SearchError("this search has been finished; start another one for more frames");
   check_scores(scores, graph_->num_columns(), frames_);
   for (std::int64_t i = 0; i < scores.rows; ++i) {
     frame(scores.row(i), static_cast<std::int32_t>(scores.tokens));
   }
-}
-
-template <class Graph>
-void BestPathSearch<Graph>::check_whole() const {
-  if (broken_) throw SearchError("this search was broken off in the middle of a frame; start another one");
 }
 
 
@@ -123,11 +117,14 @@ void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
     if (batch_.full() || i + 1 == count) follow(limit, cutoff.adaptive_beam);
   }
   work_.steps(count);
-  broken_ = true;
-  offset_ = offset;
-  follow_epsilons(limit);
+  const float before = std::exchange(offset_, offset);
+  try {
+    follow_epsilons(limit);
+  } catch (...) {  // of a graph that is made as it is met, or somebody pressed Ctrl-C: all is as before the frame
+    offset_ = before;
+    throw;
+  }
   std::swap(tokens_, next_);
-  broken_ = false;
   ++frames_;
   if (num_traces_ >= sweep_at_) sweep();
 }
@@ -249,7 +246,6 @@ std::size_t BestPathSearch<Graph>::best_token(bool use_final) const {
 
 template <class Graph>
 BestPath BestPathSearch<Graph>::best_path(bool use_final) const {
-  check_whole();
   BestPath path;
   const std::size_t best = best_token(use_final);
   if (best == kNone) return path;
@@ -270,7 +266,6 @@ BestPath BestPathSearch<Graph>::best_path(bool use_final) const {
 
 template <class Graph>
 std::int64_t BestPathSearch<Graph>::trailing(std::span<const std::uint8_t> silent, bool use_final) const {
-  check_whole();
   const std::size_t best = best_token(use_final);
   if (best == kNone) return 0;
   std::int64_t count = 0;

@@ -49,7 +49,6 @@ class BestPathSearch {
     void room(std::size_t total) { make_room(cost, total), make_room(state, total), make_room(back, total), make_room(arc, total); }
   };
 
-  void check_whole() const;
   void frame(const float* scores, std::int32_t columns);
   void follow(float& limit, float adaptive_beam);
   void follow_epsilons(float cutoff);
@@ -63,7 +62,6 @@ class BestPathSearch {
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;
-  bool broken_ = false;  // an error came in the middle of a frame
   std::int64_t frames_ = 0;
   float offset_ = 0;  // of the last frame
   Tokens tokens_, next_;

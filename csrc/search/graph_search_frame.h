@@ -63,7 +63,10 @@ class ArcBatch {
 // tokens are followed, so what comes out depends on it a little.
 class HashListOrder {
  public:
-  void reset() { buckets_ = kFirstBuckets; }
+  static constexpr std::size_t kFirstBuckets = 1000;
+
+  void reset(std::size_t buckets = kFirstBuckets) { buckets_ = buckets; }
+  std::size_t buckets() const { return buckets_; }
   // Kaldi's PossiblyResizeHash.
   void expect(std::size_t tokens, float hash_ratio) {
     buckets_ = std::max(buckets_, static_cast<std::size_t>(static_cast<float>(tokens) * hash_ratio));
@@ -143,7 +146,6 @@ class HashListOrder {
   }
 
  private:
-  static constexpr std::size_t kFirstBuckets = 1000;
   static constexpr char kItself = 1, kOthers = 2;
   struct Chain {
     std::uint32_t first, last;  // of those that follow the first of a bucket

@@ -88,7 +88,6 @@ void LatticeSearch<Graph>::give_back(Frame& frame) {
 
 template <class Graph>
 void LatticeSearch<Graph>::advance(const Scores& scores) {
-  check_whole();
   if (finished_) throw SearchError("this search has been finished; start another one for more frames");
   check_scores(scores, graph_->num_columns(), frames());
   for (std::int64_t i = 0; i < scores.rows; ++i) {
@@ -98,17 +97,25 @@ void LatticeSearch<Graph>::advance(const Scores& scores) {
 }
 
 template <class Graph>
-void LatticeSearch<Graph>::check_whole() const {
-  if (broken_) throw SearchError("this search was broken off in the middle of a frame; start another one");
-}
-
-template <class Graph>
 void LatticeSearch<Graph>::frame(const float* scores, std::int32_t columns) {
   if constexpr (Graph::grows) graph_->settle();
-  broken_ = true;
+  const std::size_t links = frames_.back().num_links, tokens = num_tokens_, total = num_links_;
+  const std::size_t buckets = order_.buckets();
   frames_.push_back(take_frame());
-  emit(frames_[frames_.size() - 2], frames_.back(), scores, columns);
-  broken_ = false;
+  try {
+    emit(frames_[frames_.size() - 2], frames_.back(), scores, columns);
+  } catch (...) {  // of a graph that is made as it is met, or somebody pressed Ctrl-C: all is as before the frame
+    give_back(frames_.back());
+    frames_.pop_back();
+    Frame& last = frames_.back();
+    for (std::size_t i = 0; i < last.count; ++i) last.links[i].emitting = {};
+    last.num_links = links;
+    num_tokens_ = tokens;
+    num_links_ = total;
+    order_.reset(buckets);
+    order_.set({last.state.data(), last.count}, *graph_);
+    throw;
+  }
   work_.steps(frames_[frames_.size() - 2].num_links);
   work_.made(num_tokens_, num_links_);
 }

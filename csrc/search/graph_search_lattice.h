@@ -89,7 +89,6 @@ class LatticeSearch {
 
   Frame take_frame();
   void give_back(Frame& frame);
-  void check_whole() const;
   void frame(const float* scores, std::int32_t columns);
   void emit(Frame& from, Frame& to, const float* scores, std::int32_t columns);
   void follow(Frame& from, Frame& to, float& limit, float adaptive_beam);
@@ -112,7 +111,6 @@ class LatticeSearch {
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;
-  bool broken_ = false;  // an error came in the middle of a frame
   float relative_cost_ = 0;  // once finished
   bool any_final_ = false;
   std::size_t num_tokens_ = 0, num_links_ = 0;

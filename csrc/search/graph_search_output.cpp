@@ -38,7 +38,6 @@ float LatticeSearch<Graph>::cost_of(const Frame& last, std::size_t token, bool u
 // kNone where there is none. Of equals, the one that was made last.
 template <class Graph>
 std::size_t LatticeSearch<Graph>::best_token(bool use_final) const {
-  check_whole();
   if (finished_ && !use_final) {
     throw SearchError("the search has been finished with final costs; expected use_final=True");
   }
@@ -151,7 +150,6 @@ std::vector<StateId> LatticeSearch<Graph>::number_tokens(std::size_t f, const st
 
 template <class Graph>
 Fst<LatticeWeight> LatticeSearch<Graph>::raw_lattice(bool use_final, float beam) const {
-  check_whole();
   if (finished_ && !use_final) {
     throw SearchError("the search has been finished with final costs; expected use_final=True");
   }

@@ -171,7 +171,6 @@ void LatticeSearch<Graph>::prune_last_links() {
 
 template <class Graph>
 void LatticeSearch<Graph>::finish() {
-  check_whole();
   if (finished_) return;
   prune_last_links();
   finished_ = true;

@@ -18,8 +18,9 @@ class LmGraph:
     >>> lm = OnDemand.composed(OnDemand.scaled(-1, OnDemand.backoff(old)), OnDemand.const_arpa(new))
     >>> search = GraphSearch(LmGraph(Fst.read("HCLG.fst"), lm))
 
-    Each utterance has states of its own, so results do not depend on what else is searched; `max_bytes` of arcs
-    are kept for it. Words that the model has not cannot be said.
+    Each utterance has states of its own, so results do not depend on what else is searched; `max_bytes` of
+    arcs are kept for it. Words that the model has not cannot be said. `min_active` counts nothing where there
+    is a lattice, as in Kaldi.
     """
 
     def __init__(self, graph: Fst, lm: OnDemand, *, max_bytes: int = CACHE):

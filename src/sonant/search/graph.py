@@ -16,9 +16,11 @@ from sonant import _native
 from sonant.errors import SearchError
 from sonant.fst import ComposeFst, Fst, SymbolTable
 from sonant.search.dynamic import LmGraph
+from sonant.search.grammar import GrammarGraph
 from sonant.search.scores import LARGEST, Floats, check_count, check_matrix
 
 Labels: TypeAlias = npt.NDArray[np.int32]
+Graph: TypeAlias = Fst | ComposeFst | LmGraph | GrammarGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class GraphSearch:
 
     graph: arcs of type `standard`; input labels are what a frame says (transition-ids, tokens), output labels
     words. A graph with epsilons is fine. Or one whose states are made as searches meet them: a lazy
-    composition (ComposeFst), a graph with a language model (LmGraph).
+    composition (ComposeFst), a graph with a language model (LmGraph), a grammar (GrammarGraph).
     columns: which column of the scores an input label reads: (labels,) integers, -1 for labels that the graph
     has not. Without it label 1 reads column 0, as in Kaldi.
     symbols: of the words; the graph's own if it has some.
@@ -178,15 +180,16 @@ class GraphSearch:
 
     def __init__(
         self,
-        graph: Fst | ComposeFst | LmGraph,
+        graph: Graph,
         config: GraphSearchConfig | None = None,
         *,
         columns: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         symbols: SymbolTable | None = None,
     ):
-        if not isinstance(graph, Fst | ComposeFst | LmGraph):
+        if not isinstance(graph, Graph):
             raise SearchError(
-                f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst or an LmGraph"
+                f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst, an LmGraph or a "
+                "GrammarGraph"
             )
         if graph.arc_type != "standard":
             raise SearchError(f"a graph with arcs of type {graph.arc_type}; expected standard (tropical)")
