@@ -152,6 +152,8 @@ nb::class_<Guarded<Search>> bind_stream(nb::module_& m, const char* name) {
       .def("finish", [](Self& self) { self.run([](Search& search) { search.finish(); }); })
       .def("finished", [](Self& self) { return self.run([](Search& search) { return search.finished(); }); })
       .def("frames", [](Self& self) { return self.run([](Search& search) { return search.frames(); }); })
+      .def("columns_read",
+           [](Self& self) { return to_array(self.run([](Search& search) { return search.columns_read(); })); })
       .def("tokens", [](Self& self) { return self.run([](Search& search) { return search.tokens(); }); })
       .def("final_relative_cost",
            [](Self& self) { return self.run([](Search& search) { return search.final_relative_cost(); }); })

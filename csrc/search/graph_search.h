@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "array.h"
 #include "fst/fst.h"
@@ -77,6 +78,20 @@ class TokenNumbers {
  private:
   Array<std::uint32_t> where_;
 };
+
+// The columns of the next frame that the arcs of these states read, in ascending order.
+template <class Graph>
+std::vector<std::int32_t> columns_read(Graph& graph, std::span<const StateId> states) {
+  std::vector<char> read(graph.num_columns(), 0);
+  for (const StateId s : states) {
+    for (const auto& arc : graph.emitting(s)) read[arc.column] = 1;
+  }
+  std::vector<std::int32_t> columns;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (read[i]) columns.push_back(static_cast<std::int32_t>(i));
+  }
+  return columns;
+}
 
 // Of a frame of a graph that is not known beforehand: SearchError where its epsilon arcs go round without end.
 inline void check_rounds(std::size_t followed, std::size_t tokens) {

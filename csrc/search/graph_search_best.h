@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "fst/work.h"
 #include "search/graph_search.h"
@@ -26,6 +27,10 @@ class BestPathSearch {
   void advance(const Scores& scores);
   void finish() { finished_ = true; }
   bool finished() const { return finished_; }
+  // What the next frame must have scores for.
+  std::vector<std::int32_t> columns_read() const {
+    return sonant::columns_read(*graph_, {tokens_.state.data(), tokens_.count});
+  }
   std::int64_t frames() const { return frames_; }
   float final_relative_cost() const;
   BestPath best_path(bool use_final) const;

@@ -42,6 +42,10 @@ class LatticeSearch {
   void finish();
   bool finished() const { return finished_; }
 
+  // What the next frame must have scores for.
+  std::vector<std::int32_t> columns_read() const {
+    return sonant::columns_read(*graph_, {frames_.back().state.data(), frames_.back().count});
+  }
   std::int64_t frames() const { return static_cast<std::int64_t>(frames_.size()) - 1; }
   // How much worse the best path to a final state is than the best of all; infinity if no final state was reached.
   float final_relative_cost() const;
