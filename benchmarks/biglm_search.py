@@ -5,8 +5,8 @@
 PYTHON: one that has pykaldi, which holds Kaldi itself: Python 3.7 with `pip install 'numpy<1.22' pykaldi`.
 
 The graph of benchmarks/graph_search.py (bigrams seen seven times) and the difference of its grammar and one
-of bigrams seen twice, both with backoff arcs; 1,000 frames, beam 12, 7,000 tokens at most, one thread. Processes
-take turns; ratios are of CPU times (medians). `alone`: over the graph without the models.
+of bigrams seen twice, both with backoff arcs; 1,000 frames, beam 12, 7,000 tokens at most, one thread.
+Processes take turns; ratios are of CPU times (medians). `alone`: over the graph without the models.
 """
 
 import argparse

@@ -37,7 +37,7 @@ void GrammarSource::expand(StateId s, Arcs& arcs, bool emitting) {
   const StateId state = base(s);
   if (!emitting && number_of != 0) {
     const TropicalWeight final = view.states[state].final;
-    if (final.value != kInfinity) arcs.push_back({0, 0, final, number(instance.parent, instance.back)});
+    if (final.value != kInfinity) arcs.push_back({{0, 0, final, number(instance.parent, instance.back)}});
   }
   for (Arc<TropicalWeight> arc : view.arcs_of(state)) {
     const std::uint32_t called = graph_of(arc.ilabel);
@@ -50,7 +50,7 @@ void GrammarSource::expand(StateId s, Arcs& arcs, bool emitting) {
       arc.ilabel = 0;
       arc.nextstate = number(child(number_of, arc.nextstate, called), first);
     }
-    arcs.push_back(arc);
+    arcs.push_back({arc});
   }
 }
 
@@ -78,24 +78,24 @@ void CtcSource::epsilons(StateId s, Arcs& arcs) {
   const Label last = states_[s].last;
   scratch_.clear();
   inner_->epsilons(states_[s].inner, scratch_);
-  for (Arc<TropicalWeight> arc : scratch_) {
-    arc.nextstate = number({arc.nextstate, last, true});
-    arcs.push_back(arc);
+  for (Made made : scratch_) {
+    made.arc.nextstate = number({made.arc.nextstate, last, true});
+    arcs.push_back(made);
   }
 }
 
 void CtcSource::emitting(StateId s, Arcs& arcs) {
   const CtcState from = states_[s];
   if (!from.moved) {  // frames that write nothing
-    arcs.push_back({blank_, 0, TropicalWeight::one(), number({from.inner, 0, false})});
-    if (from.last != 0) arcs.push_back({from.last, 0, TropicalWeight::one(), s});
+    arcs.push_back({{blank_, 0, TropicalWeight::one(), number({from.inner, 0, false})}});
+    if (from.last != 0) arcs.push_back({{from.last, 0, TropicalWeight::one(), s}});
   }
   scratch_.clear();
   inner_->emitting(from.inner, scratch_);
-  for (Arc<TropicalWeight> arc : scratch_) {
-    if (arc.ilabel == from.last) continue;  // there must be a blank between
-    arc.nextstate = number({arc.nextstate, arc.ilabel, false});
-    arcs.push_back(arc);
+  for (Made made : scratch_) {
+    if (made.arc.ilabel == from.last) continue;  // there must be a blank between
+    made.arc.nextstate = number({made.arc.nextstate, made.arc.ilabel, false});
+    arcs.push_back(made);
   }
 }
 

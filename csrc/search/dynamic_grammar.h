@@ -66,7 +66,6 @@ class CtcSource final : public DynamicSource {
   float final(StateId s) override { return inner_->final(states_[s].inner); }
   void epsilons(StateId s, Arcs& arcs) override;
   void emitting(StateId s, Arcs& arcs) override;
-  bool may_have_epsilons(StateId s) const override { return inner_->may_have_epsilons(states_[s].inner); }
   std::size_t bytes() const override { return 32 * states_.size() + inner_->bytes(); }
 
  private:

@@ -30,7 +30,7 @@ std::span<const SearchArc> DynamicGraph::make(StateId s, bool emitting) {
   const std::size_t begin = arcs_.size(), known = source_->known();
   if (begin + scratch_.size() >= kNone) throw SearchError("graph: more arcs than can be numbered; lower max_bytes");
   if (known >= (std::size_t(1) << 31)) throw SearchError("graph: more states than can be numbered; lower the beams");
-  for (const Arc<TropicalWeight>& arc : scratch_) {
+  for (const auto& [arc, then_epsilons] : scratch_) {
     const float cost = arc.weight.value;
     if (!is_cost(cost)) {
       throw SearchError("graph: an arc with the labels " + std::to_string(arc.ilabel) + " and " +
@@ -42,7 +42,7 @@ std::span<const SearchArc> DynamicGraph::make(StateId s, bool emitting) {
       throw SearchError("graph: an arc with the input label " + std::to_string(arc.ilabel) +
                         ", which it did not have when the search was made; make another search");
     }
-    arcs_.push_back(SearchArc(column, cost, arc.nextstate, source_->may_have_epsilons(arc.nextstate)));
+    arcs_.push_back(SearchArc(column, cost, arc.nextstate, then_epsilons));
     labels_.push_back({arc.ilabel, arc.olabel});
     records_of_.push_back(kNone);
   }

@@ -24,7 +24,11 @@ namespace sonant {
 
 class DynamicSource {
  public:
-  using Arcs = Array<Arc<TropicalWeight>>;
+  struct Made {
+    Arc<TropicalWeight> arc;
+    bool then_epsilons = true;  // whether epsilon arcs may leave the state that it leads to
+  };
+  using Arcs = Array<Made>;
   virtual ~DynamicSource() = default;
   virtual StateId start() = 0;              // kNoState: nothing is accepted
   virtual std::size_t known() const = 0;    // states are numbered from 0 as they are met
@@ -32,7 +36,6 @@ class DynamicSource {
   // Append arcs of a known state; the states that they lead to are known afterwards.
   virtual void epsilons(StateId s, Arcs& arcs) = 0;
   virtual void emitting(StateId s, Arcs& arcs) = 0;
-  virtual bool may_have_epsilons(StateId) const { return true; }
   // By what Kaldi's hash list would know the state; where all are the same, tokens are followed in the order in which
   // they come, however states are numbered.
   virtual std::uint64_t order_key(StateId) const { return 0; }

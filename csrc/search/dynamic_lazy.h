@@ -25,7 +25,7 @@ class LazySource final : public DynamicSource {
  private:
   static void take(std::span<const Arc<TropicalWeight>> from, bool emitting, Arcs& arcs) {
     for (const Arc<TropicalWeight>& arc : from) {
-      if ((arc.ilabel != 0) == emitting) arcs.push_back(arc);
+      if ((arc.ilabel != 0) == emitting) arcs.push_back({arc});
     }
   }
   LazyFst<TropicalWeight> lazy_;

@@ -18,22 +18,20 @@ class LmSource final : public DynamicSource {
   float final(StateId s) override;
   void epsilons(StateId s, Arcs& arcs) override { expand(s, arcs, false); }
   void emitting(StateId s, Arcs& arcs) override { expand(s, arcs, true); }
-  bool may_have_epsilons(StateId s) const override { return view_.states[graph_state(s)].iepsilons != 0; }
   std::uint64_t order_key(StateId s) const override { return std::uint64_t(lm_state(s)) << 32 | std::uint32_t(graph_state(s)); }
   std::size_t bytes() const override { return 16 * pairs_.size() + model_->bytes(); }
 
  private:
   StateId graph_state(StateId s) const { return StateId(pairs_.key(std::size_t(s)) >> 32); }
   StateId lm_state(StateId s) const { return StateId(std::uint32_t(pairs_.key(std::size_t(s)))); }
-  StateId number(StateId s, StateId t) {
-    return StateId(pairs_(std::uint64_t(std::uint32_t(s)) << 32 | std::uint32_t(t)));
-  }
+  static std::uint64_t key(StateId s, StateId t) { return std::uint64_t(std::uint32_t(s)) << 32 | std::uint32_t(t); }
   void expand(StateId s, Arcs& arcs, bool emitting);
 
   Fst<TropicalWeight> fst_;
   View<TropicalWeight> view_;
   OnDemandPtr model_;
   Numbering pairs_;
+  Array<std::uint64_t> keys_;  // where the arcs that are made lead
 };
 
 }  // namespace sonant
