@@ -11,14 +11,15 @@ namespace sonant {
 class LmSource final : public DynamicSource {
  public:
   // Arcs whose word the model has not are left out.
-  LmSource(Fst<TropicalWeight> fst, OnDemandPtr model) : fst_(std::move(fst)), view_(fst_.view()), model_(std::move(model)) {}
+  LmSource(Fst<TropicalWeight> fst, OnDemandPtr model)
+      : fst_(std::move(fst)), view_(fst_.view()), model_(std::move(model)) {}
 
   StateId start() override;
   std::size_t known() const override { return pairs_.size(); }
   float final(StateId s) override;
   void epsilons(StateId s, Arcs& arcs) override { expand(s, arcs, false); }
   void emitting(StateId s, Arcs& arcs) override { expand(s, arcs, true); }
-  std::uint64_t order_key(StateId s) const override { return std::uint64_t(lm_state(s)) << 32 | std::uint32_t(graph_state(s)); }
+  std::uint64_t order_key(StateId s) const override { return key(lm_state(s), graph_state(s)); }
   std::size_t bytes() const override { return 16 * pairs_.size() + model_->bytes(); }
 
  private:
