@@ -94,8 +94,9 @@ std::vector<std::int32_t> columns_read(Graph& graph, std::span<const StateId> st
 }
 
 // Of a frame of a graph that is not known beforehand: SearchError where its epsilon arcs go round without end.
-inline void check_rounds(std::size_t followed, std::size_t tokens) {
-  if (followed > 64 * tokens + (std::size_t(1) << 22)) {
+// `tokens`: before epsilons were followed, and now.
+inline void check_rounds(std::size_t followed, std::size_t before, std::size_t tokens) {
+  if (followed > 64 * tokens + (std::size_t(1) << 16) || followed > 64 * before + (std::size_t(1) << 22)) {
     throw SearchError("graph: epsilon arcs go round without end in one frame, along a cycle with a negative cost or to ever "
                       "new states; mend the weights of the graph or of the model");
   }

@@ -172,7 +172,7 @@ void BestPathSearch<Graph>::follow_epsilons(float cutoff) {
     const SearchArc* first_arc = graph_->first_arc();
     if constexpr (Graph::grows) {
       numbers_.resize(graph_->num_states());
-      check_rounds(++followed, tokens);
+      check_rounds(++followed, tokens, next_.count);
     }
     next_.room(next_.count + arcs.size() + 1);
     make_room(queue_, queued + arcs.size());

@@ -249,7 +249,7 @@ void LatticeSearch<Graph>::follow_epsilons(Frame& frame, float cutoff) {
     const SearchArc* first_arc = graph_->first_arc();
     if constexpr (Graph::grows) {
       numbers_.resize(graph_->num_states());
-      check_rounds(++followed, tokens);
+      check_rounds(++followed, tokens, frame.count);
     }
     frame.room_for_tokens(frame.count + arcs.size() + 1);
     make_room(frame.link, frame.num_links + arcs.size());
