@@ -31,20 +31,9 @@ def tokens() -> Fst:
     return arcs.fst("olabel")
 
 
-def graph(text: list[list[str]], size: int, least: int) -> tuple[Fst, dict[str, int]]:
-    """T o min(det(L o G)), and the words. Bigrams seen `least` times or more; the rest back off."""
-    counts = collections.Counter(w for line in text for w in line if set(w) < set(CHARACTERS))
-    words = {w: i + 1 for i, (w, _) in enumerate(counts.most_common(size))}
-    backoff_word, backoff = size + 1, len(CHARACTERS) + 2
-    lexicon = Arcs()
-    loop = lexicon.state(0.0)
-    for word, number in words.items():
-        at, spelled = loop, word + " "
-        for i, character in enumerate(spelled):
-            to = loop if i == len(spelled) - 1 else lexicon.state()
-            lexicon.rows.append((at, CHARACTERS.index(character) + 2, 0 if i else number, 0.0, to))
-            at = to
-    lexicon.rows.append((loop, backoff, backoff_word, 0.0, loop))
+def bigrams(text: list[list[str]], words: dict[str, int], least: int, backoff: int) -> Fst:
+    """Bigrams seen `least` times or more; the rest back off by an arc with that input label."""
+    counts = collections.Counter(w for line in text for w in line if w in words)
     pairs = collections.Counter(
         (a, b) for line in text for a, b in itertools.pairwise(line) if a in words and b in words
     )
@@ -64,8 +53,26 @@ def graph(text: list[list[str]], size: int, least: int) -> tuple[Fst, dict[str, 
             cost = -math.log((count - 0.5) / total)
             grammar.rows.append((state, words[other], words[other], cost, after[other]))
         left = (1 + 0.5 * len(following[word])) / total
-        grammar.rows.append((state, backoff_word, 0, -math.log(min(left, 1.0)), start))
-    lg = sfst.compose(lexicon.fst("olabel"), grammar.fst("ilabel"))
+        grammar.rows.append((state, backoff, 0, -math.log(min(left, 1.0)), start))
+    return grammar.fst("ilabel")
+
+
+def graph(text: list[list[str]], size: int, least: int) -> tuple[Fst, dict[str, int]]:
+    """T o min(det(L o G)), and the words. Bigrams seen `least` times or more; the rest back off."""
+    counts = collections.Counter(w for line in text for w in line if set(w) < set(CHARACTERS))
+    words = {w: i + 1 for i, (w, _) in enumerate(counts.most_common(size))}
+    backoff_word, backoff = size + 1, len(CHARACTERS) + 2
+    lexicon = Arcs()
+    loop = lexicon.state(0.0)
+    for word, number in words.items():
+        at, spelled = loop, word + " "
+        for i, character in enumerate(spelled):
+            to = loop if i == len(spelled) - 1 else lexicon.state()
+            lexicon.rows.append((at, CHARACTERS.index(character) + 2, 0 if i else number, 0.0, to))
+            at = to
+    lexicon.rows.append((loop, backoff, backoff_word, 0.0, loop))
+    grammar = bigrams(text, words, least, backoff_word)
+    lg = sfst.compose(lexicon.fst("olabel"), grammar)
     lg = sfst.minimize_encoded(sfst.determinize_star(lg, use_log=True))
     lg = sfst.relabel(lg, {backoff: 0}, {}).arc_sort("ilabel")
     return sfst.compose(tokens(), lg), words

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "search/dynamic_graph.h"
 #include "search/graph_search_best.h"
 #include "search/graph_search_lattice.h"
 #include "guarded.h"
@@ -29,8 +30,11 @@ using ScoreArray = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::devic
 using Columns = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Mask = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Graph = std::shared_ptr<const SearchGraph>;
-using Lattices = LatticeSearch<SearchGraph>;
-using Paths = BestPathSearch<SearchGraph>;
+using Dynamic = std::shared_ptr<DynamicGraphs>;
+
+// What one search takes of a graph that many share.
+Graph taken(const Graph& graph) { return graph; }
+std::shared_ptr<DynamicGraph> taken(const Dynamic& graphs) { return DynamicGraphs::take(graphs); }
 
 Scores view(const ScoreArray& array) {
   return {array.data(), static_cast<std::int64_t>(array.shape(0)), static_cast<std::int64_t>(array.shape(1))};
@@ -67,11 +71,11 @@ struct Outcome {
 };
 
 // In blocks of frames, so that all threads end soon after one of them has been interrupted.
-template <class Search>
-void search_one(const Graph& graph, const GraphSearchOptions& options, float scale, const Scores& scores,
+template <class Search, class Shared>
+void search_one(const Shared& graph, const GraphSearchOptions& options, float scale, const Scores& scores,
                 const std::atomic<bool>& stopped, Outcome& outcome) {
   constexpr std::int64_t kBlock = 64;
-  Search search(graph, options, scale);
+  Search search(taken(graph), options, scale);
   for (std::int64_t begin = 0; begin < scores.rows || begin == 0; begin += kBlock) {
     if (stopped) return;
     search.advance({scores.row(begin), std::min(kBlock, scores.rows - begin), scores.tokens});
@@ -85,7 +89,8 @@ void search_one(const Graph& graph, const GraphSearchOptions& options, float sca
 }
 
 // For each utterance (path, lattice, relative cost), or the message of its error.
-nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float scale, bool lattice,
+template <class Kind, class Shared>
+nb::list search_all(const Shared& graph, const GraphSearchOptions& options, float scale, bool lattice,
                     const std::vector<ScoreArray>& arrays, int threads) {
   std::vector<Outcome> outcomes(arrays.size());
   {
@@ -96,9 +101,9 @@ nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float
       Outcome& outcome = outcomes[i];
       try {
         if (lattice) {
-          search_one<Lattices>(graph, options, scale, view(arrays[i]), stopped, outcome);
+          search_one<LatticeSearch<Kind>>(graph, options, scale, view(arrays[i]), stopped, outcome);
         } else {
-          search_one<Paths>(graph, options, scale, view(arrays[i]), stopped, outcome);
+          search_one<BestPathSearch<Kind>>(graph, options, scale, view(arrays[i]), stopped, outcome);
         }
       } catch (const SearchError&) {
         outcome.error = std::current_exception();
@@ -126,15 +131,16 @@ nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float
   return results;
 }
 
-template <class Search>
+template <class Search, class Shared>
 nb::class_<Guarded<Search>> bind_stream(nb::module_& m, const char* name) {
   using Self = Guarded<Search>;
   nb::class_<Self> stream(m, name);
   stream
       .def(
           "__init__",
-          [](Self* self, const Graph& graph, const GraphSearchOptions& options, float scale) {
-            new (self) Self(Search(graph, options, scale));
+          [](Self* self, const Shared& graph, const GraphSearchOptions& options, float scale) {
+            nb::gil_scoped_release release;
+            new (self) Self(Search(taken(graph), options, scale));
           },
           "graph"_a, "options"_a, "acoustic_scale"_a)
       .def(
@@ -146,6 +152,8 @@ nb::class_<Guarded<Search>> bind_stream(nb::module_& m, const char* name) {
       .def("finish", [](Self& self) { self.run([](Search& search) { search.finish(); }); })
       .def("finished", [](Self& self) { return self.run([](Search& search) { return search.finished(); }); })
       .def("frames", [](Self& self) { return self.run([](Search& search) { return search.frames(); }); })
+      .def("columns_read",
+           [](Self& self) { return to_array(self.run([](Search& search) { return search.columns_read(); })); })
       .def("tokens", [](Self& self) { return self.run([](Search& search) { return search.tokens(); }); })
       .def("final_relative_cost",
            [](Self& self) { return self.run([](Search& search) { return search.final_relative_cost(); }); })
@@ -164,6 +172,21 @@ nb::class_<Guarded<Search>> bind_stream(nb::module_& m, const char* name) {
           },
           "silent"_a, "use_final"_a);
   return stream;
+}
+
+template <class Kind, class Shared>
+void bind_searches(nb::module_& m, const char* paths, const char* lattices) {
+  using Lattices = LatticeSearch<Kind>;
+  bind_stream<BestPathSearch<Kind>, Shared>(m, paths);
+  bind_stream<Lattices, Shared>(m, lattices)
+      .def(
+          "raw_lattice",
+          [](Guarded<Lattices>& self, bool use_final, float beam) {
+            return self.run([&](Lattices& search) { return search.raw_lattice(use_final, beam); });
+          },
+          "use_final"_a, "beam"_a);
+  m.def("graph_search", &search_all<Kind, Shared>, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a, "scores"_a,
+        "num_threads"_a);
 }
 
 }  // namespace
@@ -196,14 +219,6 @@ void bind_graph_search(nb::module_& m) {
       .def("num_arcs", &SearchGraph::num_arcs)
       .def("num_columns", &SearchGraph::num_columns);
 
-  bind_stream<Paths>(m, "GraphPathSearch");
-  bind_stream<Lattices>(m, "GraphLatticeSearch")
-      .def(
-          "raw_lattice",
-          [](Guarded<Lattices>& self, bool use_final, float beam) {
-            return self.run([&](Lattices& search) { return search.raw_lattice(use_final, beam); });
-          },
-          "use_final"_a, "beam"_a);
-  m.def("graph_search", &search_all, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a, "scores"_a,
-        "num_threads"_a);
+  bind_searches<SearchGraph, Graph>(m, "GraphPathSearch", "GraphLatticeSearch");
+  bind_searches<DynamicGraph, Dynamic>(m, "DynamicPathSearch", "DynamicLatticeSearch");
 }

@@ -28,6 +28,7 @@ void bind_lattice(nb::module_& m);
 void bind_fusion(nb::module_& m);
 void bind_search(nb::module_& m);
 void bind_transducer(nb::module_& m);
+void bind_dynamic_graph(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -59,6 +60,7 @@ NB_MODULE(_native, m) {
   bind_fusion(m);
   bind_search(m);
   bind_transducer(m);
+  bind_dynamic_graph(m);
   bind_graph_search(m);
   bind_tables(m);
 }

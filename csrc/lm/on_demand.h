@@ -42,9 +42,17 @@ class OnDemand {
   // time; `wants_to_expect` tells whether it helps.
   virtual void expect(std::span<const StateId> states) { (void)states; }
   virtual bool wants_to_expect() const { return false; }
+  // The same one that has made no states yet; null where it makes none, or is not ours, and may be used as it is.
+  virtual std::shared_ptr<OnDemand> fresh() const { return nullptr; }
 };
 
 using OnDemandPtr = std::shared_ptr<OnDemand>;
+
+// For somebody alone: numbers of states do not depend on what others have asked for, and nobody waits.
+inline OnDemandPtr fresh(const OnDemandPtr& model) {
+  OnDemandPtr made = model->fresh();
+  return made ? made : model;
+}
 
 // An automaton with backoff arcs: where a state has no arc with the label, or no final cost, its arc with the input
 // label `backoff` is taken to a state that may have it. FstError where a state has two arcs with one input label.
@@ -89,6 +97,7 @@ class ConstArpaOnDemand final : public OnDemand {
     const std::lock_guard lock(mutex_);
     return histories_.bytes();
   }
+  OnDemandPtr fresh() const override { return std::make_shared<ConstArpaOnDemand>(lm_); }
 
  private:
   std::shared_ptr<const ConstArpa> lm_;
@@ -108,6 +117,7 @@ class HistoryOnDemand final : public OnDemand {
     const std::lock_guard lock(mutex_);
     return histories_.bytes();
   }
+  OnDemandPtr fresh() const override { return std::make_shared<HistoryOnDemand>(int(most_) + 1); }
 
  private:
   std::size_t most_;
@@ -130,6 +140,10 @@ class ScaledOnDemand final : public OnDemand {
   std::size_t bytes() const override { return of_->bytes(); }
   void expect(std::span<const StateId> states) override { of_->expect(states); }
   bool wants_to_expect() const override { return of_->wants_to_expect(); }
+  OnDemandPtr fresh() const override {
+    OnDemandPtr of = of_->fresh();
+    return of ? std::make_shared<ScaledOnDemand>(scale_, std::move(of)) : nullptr;
+  }
 
  private:
   float scaled(float cost) const { return cost == kInfinity ? cost : scale_ * cost; }
@@ -150,6 +164,9 @@ class ComposedOnDemand final : public OnDemand {
   }
   void expect(std::span<const StateId> states) override;
   bool wants_to_expect() const override { return first_->wants_to_expect() || second_->wants_to_expect(); }
+  OnDemandPtr fresh() const override {
+    return std::make_shared<ComposedOnDemand>(sonant::fresh(first_), sonant::fresh(second_));
+  }
 
  private:
   StateId number(StateId a, StateId b);
@@ -170,6 +187,7 @@ class CachedOnDemand final : public OnDemand {
   std::size_t bytes() const override { return of_->bytes(); }
   void expect(std::span<const StateId> states) override { of_->expect(states); }
   bool wants_to_expect() const override { return of_->wants_to_expect(); }
+  OnDemandPtr fresh() const override { return std::make_shared<CachedOnDemand>(sonant::fresh(of_), slots_.size()); }
 
  private:
   struct Slot {

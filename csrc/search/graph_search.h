@@ -4,10 +4,12 @@
 // adds an offset that makes the best token of the frame before cost 0, so that single precision does after an hour, too.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "array.h"
 #include "fst/fst.h"
@@ -68,7 +70,7 @@ class FrameCosts {
 class TokenNumbers {
  public:
   void resize(std::size_t states) {
-    if (where_.size() < states) where_.resize(states, 0);
+    if (where_.size() < states) where_.resize(std::max(states, where_.size() + where_.size() / 2), 0);
   }
   void prefetch_state(StateId s) const { prefetch(where_.data() + s); }
   std::uint32_t& operator[](StateId s) { return where_[s]; }
@@ -76,5 +78,28 @@ class TokenNumbers {
  private:
   Array<std::uint32_t> where_;
 };
+
+// The columns of the next frame that the arcs of these states read, in ascending order.
+template <class Graph>
+std::vector<std::int32_t> columns_read(Graph& graph, std::span<const StateId> states) {
+  std::vector<char> read(graph.num_columns(), 0);
+  for (const StateId s : states) {
+    for (const auto& arc : graph.emitting(s)) read[arc.column] = 1;
+  }
+  std::vector<std::int32_t> columns;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (read[i]) columns.push_back(static_cast<std::int32_t>(i));
+  }
+  return columns;
+}
+
+// Of a frame of a graph that is not known beforehand: SearchError where its epsilon arcs go round without end.
+// `tokens`: before epsilons were followed, and now.
+inline void check_rounds(std::size_t followed, std::size_t before, std::size_t tokens) {
+  if (followed > 64 * tokens + (std::size_t(1) << 16) || followed > 64 * before + (std::size_t(1) << 22)) {
+    throw SearchError("graph: epsilon arcs go round without end in one frame, along a cycle with a negative cost or to ever "
+                      "new states; mend the weights of the graph or of the model");
+  }
+}
 
 }  // namespace sonant

@@ -1,5 +1,7 @@
 #include "search/graph_search_best.h"
 
+#include "search/dynamic_graph.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -12,7 +14,7 @@ constexpr std::size_t kFirstSweep = std::size_t(1) << 16;  // traces
 }  // namespace
 
 template <class Graph>
-BestPathSearch<Graph>::BestPathSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options,
+BestPathSearch<Graph>::BestPathSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options,
                                       float scale)
     : graph_(std::move(graph)),
       options_(options),
@@ -43,8 +45,11 @@ template <class Graph>
 void BestPathSearch<Graph>::advance(const Scores& scores) {
   if (finished_) throw SearchError("this search has been finished; start another one for more frames");
   check_scores(scores, graph_->num_columns(), frames_);
-  for (std::int64_t i = 0; i < scores.rows; ++i) frame(scores.row(i), static_cast<std::int32_t>(scores.tokens));
+  for (std::int64_t i = 0; i < scores.rows; ++i) {
+    frame(scores.row(i), static_cast<std::int32_t>(scores.tokens));
+  }
 }
+
 
 template <class Graph>
 std::uint32_t BestPathSearch<Graph>::leave_trace(const Tokens& tokens, std::uint32_t token, float offset) {
@@ -55,7 +60,7 @@ std::uint32_t BestPathSearch<Graph>::leave_trace(const Tokens& tokens, std::uint
 
 // Whether that lowers the cost of the state that the arc leads to.
 template <class Graph>
-bool BestPathSearch<Graph>::reach(Tokens& tokens, const SearchArc& arc, std::uint32_t number, float cost,
+bool BestPathSearch<Graph>::reach(Tokens& tokens, const SearchArc& arc, std::size_t number, float cost,
                                   std::uint32_t back) {
   const StateId state = arc.next();
   std::uint32_t& there = numbers_[state];
@@ -66,7 +71,11 @@ bool BestPathSearch<Graph>::reach(Tokens& tokens, const SearchArc& arc, std::uin
   const bool better = cost < before;
   tokens.cost[token] = better ? cost : before;
   tokens.back[token] = better ? back : tokens.back[token];
-  tokens.arc[token] = better ? number : tokens.arc[token];
+  if constexpr (Graph::grows) {
+    if (better) tokens.arc[token] = graph_->record(number);
+  } else {
+    tokens.arc[token] = better ? graph_->record(number) : tokens.arc[token];
+  }
   tokens.state[token] = state;
   there = token;
   tokens.count += fresh;
@@ -75,6 +84,7 @@ bool BestPathSearch<Graph>::reach(Tokens& tokens, const SearchArc& arc, std::uin
 
 template <class Graph>
 void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
+  if constexpr (Graph::grows) graph_->settle();
   const std::span<const float> costs(tokens_.cost.data(), tokens_.count);
   const FrameCutoff cutoff = find_cutoff_(costs, options_);
   followed_.resize_for_overwrite(tokens_.count + 1);
@@ -102,12 +112,18 @@ void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
     if (i + kStatesAhead < count) graph_->prefetch_state(tokens_.state[followed_[i + kStatesAhead]]);
     if (i + kArcsAhead < count) graph_->prefetch_arcs(tokens_.state[followed_[i + kArcsAhead]]);
     const std::uint32_t token = followed_[i];
-    batch_.add(token, costs[token], graph_->emitting(tokens_.state[token]), graph_->first_arc(), costs_.data(), limit);
+    const auto arcs = graph_->emitting(tokens_.state[token]);
+    batch_.add(token, costs[token], arcs, graph_->first_arc(), costs_.data(), limit);
     if (batch_.full() || i + 1 == count) follow(limit, cutoff.adaptive_beam);
   }
   work_.steps(count);
-  offset_ = offset;
-  follow_epsilons(limit);
+  const float before = std::exchange(offset_, offset);
+  try {
+    follow_epsilons(limit);
+  } catch (...) {  // of a graph that is made as it is met, or somebody pressed Ctrl-C: all is as before the frame
+    offset_ = before;
+    throw;
+  }
   std::swap(tokens_, next_);
   ++frames_;
   if (num_traces_ >= sweep_at_) sweep();
@@ -115,6 +131,7 @@ void BestPathSearch<Graph>::frame(const float* scores, std::int32_t columns) {
 
 template <class Graph>
 void BestPathSearch<Graph>::follow(float& limit, float adaptive_beam) {
+  if constexpr (Graph::grows) numbers_.resize(graph_->num_states());
   const std::size_t most = batch_.size();
   next_.room(next_.count + most + 1);
   make_room(queue_, queued_ + most + 1);
@@ -145,13 +162,18 @@ void BestPathSearch<Graph>::follow(float& limit, float adaptive_beam) {
 // Epsilon arcs, from the tokens in queue_. A token whose cost has fallen is followed again.
 template <class Graph>
 void BestPathSearch<Graph>::follow_epsilons(float cutoff) {
-  const SearchArc* first_arc = graph_->first_arc();
-  std::size_t queued = queued_;
+  const std::size_t tokens = next_.count;
+  std::size_t queued = queued_, followed = 0;
   while (queued) {
     const std::uint32_t token = queue_[--queued];
     const float cost = next_.cost[token];
     if (cost >= cutoff) continue;
     const auto arcs = graph_->epsilons(next_.state[token]);
+    const SearchArc* first_arc = graph_->first_arc();
+    if constexpr (Graph::grows) {
+      numbers_.resize(graph_->num_states());
+      check_rounds(++followed, tokens, next_.count);
+    }
     next_.room(next_.count + arcs.size() + 1);
     make_room(queue_, queued + arcs.size());
     std::uint32_t back = kNone;
@@ -159,7 +181,7 @@ void BestPathSearch<Graph>::follow_epsilons(float cutoff) {
       const float sum = cost + arc.cost;
       if (!(sum < cutoff)) continue;
       if (back == kNone) back = leave_trace(next_, token, offset_);
-      if (reach(next_, arc, static_cast<std::uint32_t>(&arc - first_arc), sum, back) && arc.then_epsilons()) {
+      if (reach(next_, arc, &arc - first_arc, sum, back) && arc.then_epsilons()) {
         queue_[queued++] = numbers_[arc.next()];
       }
     }
@@ -233,7 +255,7 @@ BestPath BestPathSearch<Graph>::best_path(bool use_final) const {
   while (trace.before != kNone) {
     const Trace& before = traces_[trace.before];
     const Label input = graph_->input_label(trace.arc);
-    const float graph = graph_->first_arc()[trace.arc].cost;
+    const float graph = graph_->cost(trace.arc);
     const float acoustic = input == 0 ? 0.0f : trace.cost - before.cost - graph - trace.offset;
     path.arcs.push_back({input, graph_->output_label(trace.arc), {graph, acoustic}});
     trace = before;
@@ -261,5 +283,6 @@ std::int64_t BestPathSearch<Graph>::trailing(std::span<const std::uint8_t> silen
 }
 
 template class BestPathSearch<SearchGraph>;
+template class BestPathSearch<DynamicGraph>;
 
 }  // namespace sonant

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "fst/work.h"
 #include "search/graph_search.h"
@@ -21,11 +22,15 @@ template <class Graph>
 class BestPathSearch {
  public:
   // As LatticeSearch; what concerns lattices among the options is not used.
-  BestPathSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options, float scale);
+  BestPathSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options, float scale);
 
   void advance(const Scores& scores);
   void finish() { finished_ = true; }
   bool finished() const { return finished_; }
+  // What the next frame must have scores for.
+  std::vector<std::int32_t> columns_read() const {
+    return sonant::columns_read(*graph_, {tokens_.state.data(), tokens_.count});
+  }
   std::int64_t frames() const { return frames_; }
   float final_relative_cost() const;
   BestPath best_path(bool use_final) const;
@@ -36,7 +41,7 @@ class BestPathSearch {
   static constexpr std::uint32_t kNone = 0xffffffff;
   struct Trace {
     std::uint32_t before;  // trace
-    std::uint32_t arc;     // that led to it
+    std::uint32_t arc;     // the graph's record of that which led to it
     float cost;            // of the token, within its frame
     float offset;          // that is in the acoustic cost of its arc
   };
@@ -52,13 +57,13 @@ class BestPathSearch {
   void frame(const float* scores, std::int32_t columns);
   void follow(float& limit, float adaptive_beam);
   void follow_epsilons(float cutoff);
-  bool reach(Tokens& tokens, const SearchArc& arc, std::uint32_t number, float cost, std::uint32_t back);
+  bool reach(Tokens& tokens, const SearchArc& arc, std::size_t number, float cost, std::uint32_t back);
   std::uint32_t leave_trace(const Tokens& tokens, std::uint32_t token, float offset);
   void sweep();
   std::size_t best_token(bool use_final) const;
   bool any_final() const;
 
-  std::shared_ptr<const Graph> graph_;
+  std::shared_ptr<typename Graph::Shared> graph_;
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;

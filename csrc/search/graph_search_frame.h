@@ -63,7 +63,10 @@ class ArcBatch {
 // tokens are followed, so what comes out depends on it a little.
 class HashListOrder {
  public:
-  void reset() { buckets_ = kFirstBuckets; }
+  static constexpr std::size_t kFirstBuckets = 1000;
+
+  void reset(std::size_t buckets = kFirstBuckets) { buckets_ = buckets; }
+  std::size_t buckets() const { return buckets_; }
   // Kaldi's PossiblyResizeHash.
   void expect(std::size_t tokens, float hash_ratio) {
     buckets_ = std::max(buckets_, static_cast<std::size_t>(static_cast<float>(tokens) * hash_ratio));
@@ -80,10 +83,27 @@ class HashListOrder {
     }
     for (std::size_t i = states.size(); i-- > 0;) first_[bucket_[i]] = static_cast<std::uint32_t>(i);
   }
+  // The same of a graph that grows, by the keys that it gives its states.
+  template <class Graph>
+  void set(std::span<const StateId> states, const Graph& graph) {
+    if constexpr (!Graph::grows) {
+      set(states);
+    } else {
+      make_room(first_, buckets_);
+      make_room(bucket_, states.size());
+      for (std::size_t i = states.size(); i-- > 0;) {
+        bucket_[i] = static_cast<std::uint32_t>(graph.order_key(states[i]) % buckets_);
+        first_[bucket_[i]] = static_cast<std::uint32_t>(i);
+      }
+    }
+  }
   // One more token.
-  void add(std::uint32_t token, StateId state) {
+  template <class Graph>
+  void add(std::uint32_t token, StateId state, const Graph& graph) {
+    std::uint64_t key = std::uint64_t(state);
+    if constexpr (Graph::grows) key = graph.order_key(state);
     make_room(bucket_, token + 1);
-    const auto bucket = static_cast<std::uint32_t>(std::size_t(state) % buckets_);
+    const auto bucket = static_cast<std::uint32_t>(key % buckets_);
     const std::uint32_t first = first_[bucket];
     if (first >= token || bucket_[first] != bucket) first_[bucket] = token;
     bucket_[token] = bucket;
@@ -126,7 +146,6 @@ class HashListOrder {
   }
 
  private:
-  static constexpr std::size_t kFirstBuckets = 1000;
   static constexpr char kItself = 1, kOthers = 2;
   struct Chain {
     std::uint32_t first, last;  // of those that follow the first of a bucket

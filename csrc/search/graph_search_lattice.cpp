@@ -1,5 +1,8 @@
 #include "search/graph_search_lattice.h"
 
+#include "search/dynamic_graph.h"
+
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -35,12 +38,16 @@ void check_scores(const Scores& scores, std::int32_t columns, std::int64_t first
 }
 
 template <class Graph>
-LatticeSearch<Graph>::LatticeSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options, float scale)
+LatticeSearch<Graph>::LatticeSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options,
+                                    float scale)
     : graph_(std::move(graph)),
       options_(options),
       scale_(scale),
       work_("search", Bounds{}, sizeof(Links) + 4 * sizeof(float), sizeof(Link)) {
   check_options(options, scale);
+  if constexpr (Graph::grows) {
+    if (graph_->older_rules()) options_.min_active = 0;
+  }
   work_.what = "a graph of " + std::to_string(graph_->num_states()) + " states";
   numbers_.resize(graph_->num_states());
   frames_.push_back(take_frame());
@@ -54,7 +61,7 @@ LatticeSearch<Graph>::LatticeSearch(std::shared_ptr<const Graph> graph, const Gr
   first.count = 1;
   numbers_[start] = 0;
   order_.reset();
-  order_.set({first.state.data(), 1});
+  order_.set({first.state.data(), 1}, *graph_);
   make_room(queue_, 1);
   queued_ = graph_->epsilons(start).empty() ? 0 : 1;
   queue_[0] = 0;
@@ -91,8 +98,24 @@ void LatticeSearch<Graph>::advance(const Scores& scores) {
 
 template <class Graph>
 void LatticeSearch<Graph>::frame(const float* scores, std::int32_t columns) {
+  if constexpr (Graph::grows) graph_->settle();
+  const std::size_t links = frames_.back().num_links, tokens = num_tokens_, total = num_links_;
+  const std::size_t buckets = order_.buckets();
   frames_.push_back(take_frame());
-  emit(frames_[frames_.size() - 2], frames_.back(), scores, columns);
+  try {
+    emit(frames_[frames_.size() - 2], frames_.back(), scores, columns);
+  } catch (...) {  // of a graph that is made as it is met, or somebody pressed Ctrl-C: all is as before the frame
+    give_back(frames_.back());
+    frames_.pop_back();
+    Frame& last = frames_.back();
+    for (std::size_t i = 0; i < last.count; ++i) last.links[i].emitting = {};
+    last.num_links = links;
+    num_tokens_ = tokens;
+    num_links_ = total;
+    order_.reset(buckets);
+    order_.set({last.state.data(), last.count}, *graph_);
+    throw;
+  }
   work_.steps(frames_[frames_.size() - 2].num_links);
   work_.made(num_tokens_, num_links_);
 }
@@ -119,7 +142,10 @@ typename LatticeSearch<Graph>::Reached LatticeSearch<Graph>::reach(Frame& frame,
 template <class Graph>
 void LatticeSearch<Graph>::emit(Frame& from, Frame& to, const float* scores, std::int32_t columns) {
   const std::span<const float> costs(from.cost.data(), from.count);
-  const FrameCutoff cutoff = find_cutoff_(costs, options_);
+  FrameCutoff cutoff = find_cutoff_(costs, options_);
+  if constexpr (Graph::grows) {
+    if (graph_->older_rules()) cutoff.adaptive_beam = std::min(cutoff.adaptive_beam, options_.beam);
+  }
   followed_.resize_for_overwrite(from.count + 1);
   std::size_t count = 0;
   for (std::size_t i = 0; i < from.count; ++i) {
@@ -150,14 +176,20 @@ void LatticeSearch<Graph>::emit(Frame& from, Frame& to, const float* scores, std
     if (i + kStatesAhead < count) graph_->prefetch_state(from.state[followed_[i + kStatesAhead]]);
     if (i + kArcsAhead < count) graph_->prefetch_arcs(from.state[followed_[i + kArcsAhead]]);
     const std::uint32_t token = followed_[i];
-    batch_.add(token, costs[token], graph_->emitting(from.state[token]), graph_->first_arc(), costs_.data(), limit);
+    const auto arcs = graph_->emitting(from.state[token]);
+    batch_.add(token, costs[token], arcs, graph_->first_arc(), costs_.data(), limit);
     if (batch_.full() || i + 1 == count) follow(from, to, limit, cutoff.adaptive_beam);
   }
   std::fill_n(to.links.data(), to.count, Links{});
   num_tokens_ += to.count;
   num_links_ += from.num_links;
 
-  order_.set({to.state.data(), to.count});
+  order_.set({to.state.data(), to.count}, *graph_);
+  if constexpr (Graph::grows) {
+    if (graph_->older_rules() && to.count) {
+      limit = *std::min_element(to.cost.begin(), to.cost.begin() + to.count) + options_.beam;
+    }
+  }
   std::size_t below = 0;
   for (std::size_t i = 0; i < queued_; ++i) {
     queue_[below] = queue_[i];
@@ -172,6 +204,7 @@ void LatticeSearch<Graph>::emit(Frame& from, Frame& to, const float* scores, std
 // Second step of a batch: looks destinations up, makes tokens and links. `limit` falls on the way.
 template <class Graph>
 void LatticeSearch<Graph>::follow(Frame& from, Frame& to, float& limit, float adaptive_beam) {
+  if constexpr (Graph::grows) numbers_.resize(graph_->num_states());
   const std::size_t most = batch_.size();
   to.room_for_tokens(to.count + most + 1);
   make_room(from.link, from.num_links + most + 1);
@@ -193,7 +226,7 @@ void LatticeSearch<Graph>::follow(Frame& from, Frame& to, float& limit, float ad
       const std::uint32_t token = reach(to, arc, cost, back).token;
       queue_[queued] = token;
       queued += std::size_t(to.count != before) & std::size_t(arc.then_epsilons());
-      from.link[links++] = {token, candidates[i].arc, arc.cost, costs_[arc.column]};
+      from.link[links++] = {token, graph_->record(candidates[i].arc), arc.cost, costs_[arc.column]};
     }
     from.links[source.token].emitting = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(links - begin)};
   }
@@ -206,14 +239,18 @@ void LatticeSearch<Graph>::follow(Frame& from, Frame& to, float& limit, float ad
 // Epsilon arcs, from the tokens in queue_, the last one first. A token whose cost has fallen is followed again.
 template <class Graph>
 void LatticeSearch<Graph>::follow_epsilons(Frame& frame, float cutoff) {
-  const SearchArc* first_arc = graph_->first_arc();
   const std::size_t tokens = frame.count;
-  std::size_t queued = queued_;
+  std::size_t queued = queued_, followed = 0;
   while (queued) {
     const std::uint32_t token = queue_[--queued];
     const float cost = frame.cost[token];
     if (cost >= cutoff) continue;
     const auto arcs = graph_->epsilons(frame.state[token]);
+    const SearchArc* first_arc = graph_->first_arc();
+    if constexpr (Graph::grows) {
+      numbers_.resize(graph_->num_states());
+      check_rounds(++followed, tokens, frame.count);
+    }
     frame.room_for_tokens(frame.count + arcs.size() + 1);
     make_room(frame.link, frame.num_links + arcs.size());
     make_room(queue_, queued + arcs.size());
@@ -226,9 +263,9 @@ void LatticeSearch<Graph>::follow_epsilons(Frame& frame, float cutoff) {
       const Reached reached = reach(frame, arc, sum, token << 1 | 1);
       if (frame.count != before) {
         frame.links[reached.token] = {};
-        order_.add(reached.token, arc.next());
+        order_.add(reached.token, arc.next(), *graph_);
       }
-      frame.link[frame.num_links++] = {reached.token, static_cast<std::uint32_t>(&arc - first_arc), arc.cost, 0};
+      frame.link[frame.num_links++] = {reached.token, graph_->record(&arc - first_arc), arc.cost, 0};
       if (reached.better && arc.then_epsilons()) queue_[queued++] = reached.token;
     }
     range.count = static_cast<std::uint32_t>(frame.num_links) - range.begin;
@@ -238,5 +275,6 @@ void LatticeSearch<Graph>::follow_epsilons(Frame& frame, float cutoff) {
 }
 
 template class LatticeSearch<SearchGraph>;
+template class LatticeSearch<DynamicGraph>;
 
 }  // namespace sonant

@@ -34,7 +34,7 @@ template <class Graph>
 class LatticeSearch {
  public:
   // SearchError where the options make no sense.
-  LatticeSearch(std::shared_ptr<const Graph> graph, const GraphSearchOptions& options, float scale);
+  LatticeSearch(std::shared_ptr<typename Graph::Shared> graph, const GraphSearchOptions& options, float scale);
 
   // Any number of frames. SearchError, and nothing has changed, where scores have too few columns, NaN or +inf.
   void advance(const Scores& scores);
@@ -42,6 +42,10 @@ class LatticeSearch {
   void finish();
   bool finished() const { return finished_; }
 
+  // What the next frame must have scores for.
+  std::vector<std::int32_t> columns_read() const {
+    return sonant::columns_read(*graph_, {frames_.back().state.data(), frames_.back().count});
+  }
   std::int64_t frames() const { return static_cast<std::int64_t>(frames_.size()) - 1; }
   // How much worse the best path to a final state is than the best of all; infinity if no final state was reached.
   float final_relative_cost() const;
@@ -59,7 +63,7 @@ class LatticeSearch {
   static constexpr std::uint32_t kNone = 0xffffffff;
   struct Link {
     std::uint32_t next;  // token
-    std::uint32_t arc;   // of the graph
+    std::uint32_t arc;   // the graph's record of it
     float graph, acoustic;
   };
   struct Range {
@@ -107,7 +111,7 @@ class LatticeSearch {
   const Link& link_back(const Frame& from, const Range& range, std::uint32_t token) const;
   std::vector<StateId> number_tokens(std::size_t f, const std::vector<char>& kept, StateId& next) const;
 
-  std::shared_ptr<const Graph> graph_;
+  std::shared_ptr<typename Graph::Shared> graph_;
   GraphSearchOptions options_;
   float scale_;
   bool finished_ = false;

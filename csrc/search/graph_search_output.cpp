@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "fst/builder.h"
+#include "search/dynamic_graph.h"
 #include "search/graph_search_lattice.h"
 
 namespace sonant {
@@ -232,5 +233,10 @@ template bool LatticeSearch<SearchGraph>::any_final() const;
 template BestPath LatticeSearch<SearchGraph>::best_path(bool) const;
 template std::int64_t LatticeSearch<SearchGraph>::trailing(std::span<const std::uint8_t>, bool) const;
 template Fst<LatticeWeight> LatticeSearch<SearchGraph>::raw_lattice(bool, float) const;
+template float LatticeSearch<DynamicGraph>::final_relative_cost() const;
+template bool LatticeSearch<DynamicGraph>::any_final() const;
+template BestPath LatticeSearch<DynamicGraph>::best_path(bool) const;
+template std::int64_t LatticeSearch<DynamicGraph>::trailing(std::span<const std::uint8_t>, bool) const;
+template Fst<LatticeWeight> LatticeSearch<DynamicGraph>::raw_lattice(bool, float) const;
 
 }  // namespace sonant

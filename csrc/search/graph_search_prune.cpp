@@ -2,6 +2,7 @@
 // PruneTokensForFrame of Kaldi do, in the same order, so that the same links are left.
 #include <cmath>
 
+#include "search/dynamic_graph.h"
 #include "search/graph_search_lattice.h"
 
 namespace sonant {
@@ -184,5 +185,7 @@ void LatticeSearch<Graph>::finish() {
 
 template void LatticeSearch<SearchGraph>::prune_active(float);
 template void LatticeSearch<SearchGraph>::finish();
+template void LatticeSearch<DynamicGraph>::prune_active(float);
+template void LatticeSearch<DynamicGraph>::finish();
 
 }  // namespace sonant

@@ -22,22 +22,23 @@ template <typename... Parts>
   throw SearchError(message);
 }
 
-std::int32_t column_of(Label label, std::span<const std::int32_t> columns, std::size_t state) {
-  if (label < 0) refuse("an arc of state ", state, " has input label ", label, "; expected labels from 0 on");
+}  // namespace
+
+std::int32_t column_of(Label label, std::span<const std::int32_t> columns, StateId state) {
+  const auto where = [&] { return state == kNoState ? std::string() : " of state " + std::to_string(state); };
+  if (label < 0) refuse("an arc", where(), " has input label ", label, "; expected labels from 0 on");
   if (columns.empty()) return label - 1;
   if (std::size_t(label) >= columns.size()) {
-    refuse("an arc of state ", state, " has input label ", label, ", but the table of columns ends at label ",
+    refuse("an arc", where(), " has input label ", label, ", but the table of columns ends at label ",
            columns.size() - 1, "; give a column to each label of the graph");
   }
   const std::int32_t column = columns[label];
   if (column < 0) {
-    refuse("an arc of state ", state, " has input label ", label, ", for which the table has column ", column,
+    refuse("an arc", where(), " has input label ", label, ", for which the table has column ", column,
            "; give a column to each label of the graph");
   }
   return column;
 }
-
-}  // namespace
 
 SearchGraph::SearchGraph(const View<TropicalWeight>& fst, std::span<const std::int32_t> columns, Work& work)
     : start_(fst.start) {
@@ -62,7 +63,7 @@ SearchGraph::SearchGraph(const View<TropicalWeight>& fst, std::span<const std::i
         if ((arc.ilabel != 0) != emitting) continue;
         const float cost = arc.weight.value;
         if (!is_cost(cost)) refuse("an arc of state ", s, " has cost ", cost, "; mend that weight");
-        const std::int32_t column = emitting ? column_of(arc.ilabel, columns, s) : 0;
+        const std::int32_t column = emitting ? column_of(arc.ilabel, columns, StateId(s)) : 0;
         if (emitting) num_columns_ = std::max(num_columns_, column + 1);
         arcs_.push_back(SearchArc(column, cost, arc.nextstate, has_epsilons[arc.nextstate] != 0));
         labels_.push_back({arc.ilabel, arc.olabel});

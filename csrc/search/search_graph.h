@@ -3,7 +3,10 @@
 //
 // Searches are templates over such a graph. What they need of one:
 //
-//   start()  num_states()  final(s)  epsilons(s)  emitting(s)  first_arc()  input_label(arc)  output_label(arc)
+//   start()  num_states()  final(s)  epsilons(s)  emitting(s)  first_arc()
+//   record(arc): what they keep of an arc, and of that input_label(record)  output_label(record)  cost(record)
+//
+// DynamicGraph (dynamic_graph.h) is another one, whose states are made as they are met.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +35,15 @@ class SearchArc {
   std::uint32_t next_;
 };
 
+// The column that an input label reads: of a table, label - 1 where that is empty. SearchError, which names the state, if
+// any, for a label below 0 or without a column.
+std::int32_t column_of(Label label, std::span<const std::int32_t> columns, StateId state);
+
 class SearchGraph {
  public:
+  using Shared = const SearchGraph;
+  static constexpr bool grows = false;
+
   // `columns`: which column of the scores an input label reads, -1 for labels that may not be in the graph (label 0 is
   // epsilon whatever stands there). Empty: label - 1, as Kaldi has it.
   // SearchError where the graph has no start state, a label without a column, a cost that is no cost, or a cycle of
@@ -55,8 +65,10 @@ class SearchGraph {
   void prefetch_arcs(StateId s) const { prefetch(arcs_.data() + states_[s].emitting); }
   // The number of an arc is its distance from here.
   const SearchArc* first_arc() const { return arcs_.data(); }
-  Label input_label(std::size_t arc) const { return labels_[arc].input; }
-  Label output_label(std::size_t arc) const { return labels_[arc].output; }
+  std::uint32_t record(std::size_t arc) const { return static_cast<std::uint32_t>(arc); }
+  Label input_label(std::uint32_t record) const { return labels_[record].input; }
+  Label output_label(std::uint32_t record) const { return labels_[record].output; }
+  float cost(std::uint32_t record) const { return arcs_[record].cost; }
 
  private:
   struct Range {

@@ -50,13 +50,13 @@ def theirs(golden: dict[str, np.ndarray], name: str) -> Rows:
     return golden[name + "/arcs"], golden[name + "/costs"], golden[name + "/finals"]
 
 
-def assert_same(ours: Rows, expected: Rows) -> None:
+def assert_same(ours: Rows, expected: Rows, start: int = 0) -> None:
     """Up to the numbers of states; the arcs of a state in the same order."""
     assert [len(part) for part in ours] == [len(part) for part in expected]
     if not len(ours[2]):
         return
     begins = [np.searchsorted(part[0][:, 0], np.arange(len(part[2]) + 1)) for part in (ours, expected)]
-    other, todo = {0: 0}, [0]
+    other, todo = {0: start}, [0]
     while todo:
         state = todo.pop()
         a, b = (slice(*begin[s : s + 2]) for begin, s in zip(begins, (state, other[state]), strict=True))

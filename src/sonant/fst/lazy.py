@@ -163,18 +163,30 @@ class ComposeFst(Readable):
         if max_bytes <= 0:
             raise FstError(f"max_bytes={max_bytes}; expected a positive number")
         removed = [int(label) for label in remove_input_labels]
-        native = _LAZY[left.arc_type]
         if not lookahead:
-            self._fst: Any = native.compose(
-                left.native, right.native, FILTERS[filter], *meaning, removed, max_bytes
-            )
+            how: tuple[Any, ...] = (FILTERS[filter], *meaning)
         else:
             if filter != "auto" or special:
                 raise FstError("lookahead has a filter of its own: leave filter and special out")
-            self._fst = native.compose_ahead(
-                left.native, right.native, _data(left, right), push_weights, push_labels, removed, max_bytes
-            )
+            how = (_data(left, right), push_weights, push_labels)
+        self._recipe = (
+            "compose_ahead" if lookahead else "compose",
+            (left.native, right.native, *how, removed, max_bytes),
+        )
+        self._fst: Any = self._make(_LAZY[left.arc_type])
         self._sides = (left, right)
+
+    def _make(self, native: Any, *more: Any) -> Any:
+        function, given = self._recipe
+        return getattr(native, function)(*given, *more)
+
+    def decoding_graphs(self, columns: Any) -> "_native.DynamicGraphs":
+        """The same composition for `sonant.search`, which makes one for each search.
+
+        Raises FstError where arcs are not of type standard."""
+        if self.arc_type != "standard":
+            raise FstError(f"a decoding graph with arcs of type {self.arc_type}; expected standard")
+        return self._make(_native.DynamicGraphs, columns)
 
     @property
     def input_symbols(self) -> SymbolTable | None:

@@ -14,10 +14,12 @@ from sonant.kaldi.decoder import (
     DecodableMatrixScaledMapped,
     FasterDecoder,
     FasterDecoderOptions,
+    LatticeBiglmFasterDecoder,
     LatticeFasterDecoder,
     LatticeFasterDecoderOptions,
 )
-from sonant.kaldi.fstext import utils
+from sonant.kaldi.decoder.faster import LatticeDecoder
+from sonant.kaldi.fstext import special, utils
 from sonant.kaldi.gmm.am import AmDiagGmm, DecodableAmDiagGmmScaled
 from sonant.kaldi.hmm import TransitionModel
 from sonant.kaldi.lat.functions import determinize_lattice_phone_pruned
@@ -29,7 +31,8 @@ from sonant.kaldi.util.io import xopen
 class Recognizer:
     """What all recognizers do.
 
-    decoder: FasterDecoder or LatticeFasterDecoder. symbols: SymbolTable for the text; without it, numbers.
+    decoder: FasterDecoder, LatticeFasterDecoder or LatticeBiglmFasterDecoder.
+    symbols: SymbolTable for the text; without it, numbers.
     allow_partial: whether a result is given where no final state of the graph was reached.
     acoustic_scale: of scores; acoustic costs of lattices are divided by it again.
     """
@@ -49,7 +52,7 @@ class Recognizer:
     def _make_decodable(self, input: Any) -> Any:
         return DecodableMatrixScaled(_filled(input, "loglikes"), self.acoustic_scale)
 
-    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+    def _determinized(self, decoder: LatticeDecoder) -> Any:
         return decoder.get_lattice()
 
     def decode(self, input: Any) -> dict[str, Any]:
@@ -89,7 +92,7 @@ class Recognizer:
             "weight": weight,
             "words": words,
         }
-        if isinstance(decoder, LatticeFasterDecoder):
+        if isinstance(decoder, LatticeDecoder):
             if decoder.get_options().determinize_lattice:
                 lattice: Any = self._determinized(decoder)
                 if scale is not None:
@@ -108,7 +111,7 @@ def _filled(array: Any, name: str) -> Any:
     return array
 
 
-def _with_phones(decoder: LatticeFasterDecoder, model: TransitionModel) -> Any:
+def _with_phones(decoder: LatticeDecoder, model: TransitionModel) -> Any:
     """Determinized with phones first, as the model's transition-ids tell them."""
     options = decoder.get_options()
     raw = decoder.get_raw_lattice().connect()
@@ -143,7 +146,7 @@ class MappedRecognizer(Recognizer):
             self.transition_model, _filled(input, "loglikes"), self.acoustic_scale
         )
 
-    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+    def _determinized(self, decoder: LatticeDecoder) -> Any:
         return _with_phones(decoder, self.transition_model)
 
 
@@ -178,7 +181,7 @@ class GmmRecognizer(Recognizer):
             self.acoustic_model, self.transition_model, _filled(input, "features"), self.acoustic_scale
         )
 
-    def _determinized(self, decoder: LatticeFasterDecoder) -> Any:
+    def _determinized(self, decoder: LatticeDecoder) -> Any:
         return _with_phones(decoder, self.transition_model)
 
 
@@ -235,6 +238,63 @@ class _OfModelAndGraph:
         return kind(*models, decoder, _symbols(symbols_filename), allow_partial, acoustic_scale)
 
 
+def _of_models(graph: str, old_lm: str, new_lm: str, options: Any) -> LatticeBiglmFasterDecoder:
+    """A decoder of a graph and the difference of two models with backoff arcs."""
+    files: list[Any] = [fstext.read_fst_kaldi(name) for name in (old_lm, new_lm)]
+    old, new = (special.StdBackoffDeterministicOnDemandFst(fst) for fst in files)
+    without_old = special.ScaleDeterministicOnDemandFst(-1.0, old)
+    difference = special.StdComposeDeterministicOnDemandFst(without_old, new)
+    return LatticeBiglmFasterDecoder(
+        fstext.read_fst_kaldi(graph),
+        options or LatticeFasterDecoderOptions(),
+        special.StdCacheDeterministicOnDemandFst(difference),
+    )
+
+
+class _OfGraphAndLms:
+    _decoder: type = LatticeBiglmFasterDecoder
+
+    @classmethod
+    def from_files(
+        cls,
+        graph_rxfilename: str,
+        old_lm_rxfilename: str,
+        new_lm_rxfilename: str,
+        symbols_filename: str | None = None,
+        allow_partial: bool = True,
+        acoustic_scale: float = 0.1,
+        decoder_opts: LatticeFasterDecoderOptions | None = None,
+    ) -> Self:
+        """The grammars, with backoff arcs, of the graph and of what to decode with."""
+        decoder = _of_models(graph_rxfilename, old_lm_rxfilename, new_lm_rxfilename, decoder_opts)
+        kind: Any = cls
+        return kind(decoder, _symbols(symbols_filename), allow_partial, acoustic_scale)
+
+
+class _OfModelGraphAndLms:
+    _decoder: type = LatticeBiglmFasterDecoder
+    read_model: Any
+
+    @classmethod
+    def from_files(
+        cls,
+        model_rxfilename: str,
+        graph_rxfilename: str,
+        old_lm_rxfilename: str,
+        new_lm_rxfilename: str,
+        symbols_filename: str | None = None,
+        allow_partial: bool = True,
+        acoustic_scale: float = 0.1,
+        decoder_opts: LatticeFasterDecoderOptions | None = None,
+    ) -> Self:
+        """The grammars, with backoff arcs, of the graph and of what to decode with."""
+        read = cls.read_model(model_rxfilename)
+        models = read if isinstance(read, tuple) else (read,)
+        decoder = _of_models(graph_rxfilename, old_lm_rxfilename, new_lm_rxfilename, decoder_opts)
+        kind: Any = cls
+        return kind(*models, decoder, _symbols(symbols_filename), allow_partial, acoustic_scale)
+
+
 def _symbols(symbols_filename: str | None) -> Any:
     return None if symbols_filename is None else fstext.SymbolTable.read_text(symbols_filename)
 
@@ -261,3 +321,15 @@ class GmmFasterRecognizer(_Faster, _OfModelAndGraph, GmmRecognizer):
 
 class GmmLatticeFasterRecognizer(_LatticeFaster, _OfModelAndGraph, GmmRecognizer):
     """Features (frames, dim), with lattices."""
+
+
+class LatticeBiglmFasterRecognizer(_OfGraphAndLms, Recognizer):
+    """Log-likelihoods (frames, labels), with lattices and a larger language model than that of the graph."""
+
+
+class MappedLatticeBiglmFasterRecognizer(_OfModelGraphAndLms, MappedRecognizer):
+    """Log-likelihoods (frames, pdfs), with lattices and a larger language model than that of the graph."""
+
+
+class GmmLatticeBiglmFasterRecognizer(_OfModelGraphAndLms, GmmRecognizer):
+    """Features (frames, dim), with lattices and a larger language model than that of the graph."""

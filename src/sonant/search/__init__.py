@@ -10,8 +10,10 @@ functions are built on the objects, so any chunking gives the same result, bit f
 """
 
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.dynamic import LmGraph
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
 from sonant.search.fusion import Fusion, HotWords
+from sonant.search.grammar import GrammarGraph, phrase_graph
 from sonant.search.graph import GraphPath, GraphResult, GraphSearch, GraphSearchConfig, GraphStream
 from sonant.search.hypothesis import Hypothesis
 from sonant.search.transducer import (
@@ -29,6 +31,7 @@ __all__ = [
     "CtcPrefixBeam",
     "EndpointRule",
     "Fusion",
+    "GrammarGraph",
     "GraphPath",
     "GraphResult",
     "GraphSearch",
@@ -36,6 +39,7 @@ __all__ = [
     "GraphStream",
     "HotWords",
     "Hypothesis",
+    "LmGraph",
     "Step",
     "TransducerBeam",
     "TransducerGreedy",
@@ -43,6 +47,7 @@ __all__ = [
     "ctc_greedy",
     "ctc_prefix_beam",
     "endpoint_detected",
+    "phrase_graph",
     "transducer_beam",
     "transducer_greedy",
 ]

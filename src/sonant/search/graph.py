@@ -5,7 +5,7 @@ The search is that of Kaldi's LatticeFasterDecoder, token by token, so raw latti
 FasterDecoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, overload
 
@@ -14,10 +14,14 @@ import numpy.typing as npt
 
 from sonant import _native
 from sonant.errors import SearchError
-from sonant.fst import Fst, SymbolTable
+from sonant.fst import ComposeFst, Fst, SymbolTable
+from sonant.search.dynamic import LmGraph
+from sonant.search.grammar import GrammarGraph
 from sonant.search.scores import LARGEST, Floats, check_count, check_matrix
+from sonant.search.skipping import BlankSkipper
 
 Labels: TypeAlias = npt.NDArray[np.int32]
+Graph: TypeAlias = Fst | ComposeFst | LmGraph | GrammarGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class GraphSearchConfig:
     """What scores are multiplied by."""
     lattice: bool = True
     """Whether to keep a lattice. The best path alone is found in less than half of the time."""
+    skip_blank: float | None = None
+    """CTC: frames whose blank scores above this (log(0.99), say) are not searched, but for the first of
+    a run. Times stay those of all frames; lattices and paths have the frames that were searched."""
+    blank: int = 0
+    """The column of the blank."""
     prune_interval: int = 25
     """Frames after which the lattice is pruned on the way."""
     beam_delta: float = 0.5
@@ -45,7 +54,13 @@ class GraphSearchConfig:
     prune_scale: float = 0.1
     """How exactly the lattice is pruned on the way, as a part of lattice_beam."""
 
+    def _skipper(self) -> BlankSkipper | None:
+        return None if self.skip_blank is None else BlankSkipper(self.blank, self.skip_blank)
+
     def _native(self) -> "_native.GraphSearchOptions":
+        check_count(self.blank, "blank", 0)
+        if self.skip_blank is not None and np.isnan(self.skip_blank):
+            raise SearchError("skip_blank=nan; expected a log-probability, or None")
         most = LARGEST if self.max_active is None else check_count(self.max_active, "max_active", 2)
         least = check_count(self.min_active, "min_active", 0)
         interval = check_count(self.prune_interval, "prune_interval")
@@ -109,6 +124,8 @@ class GraphResult:
     lattice: Fst | None = field(compare=False, repr=False)
     """The raw lattice (`lattice4`, costs of graph and acoustics), states in topological order. Its paths are
     all that are within lattice_beam of the best, as far as the beams of the search let them live."""
+    searched: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
+    """Where blanks were skipped: the frames that were searched, those of `path` and `lattice`."""
 
     @property
     def cost(self) -> float:
@@ -125,27 +142,36 @@ def _result(
     lattice: Any,
     relative_cost: float,
     symbols: SymbolTable | None,
+    skipper: BlankSkipper | None,
 ) -> GraphResult:
+    searched = None if skipper is None else tuple(skipper.kept)
     kept = None if lattice is None else Fst.of_native(lattice)
     if kept is not None and symbols is not None:
         kept.output_symbols = symbols
     if path is None:
         infinite = float("inf")
-        return GraphResult("", (), (), (), infinite, infinite, infinite, None, kept)
+        return GraphResult("", (), (), (), infinite, infinite, infinite, None, kept, searched)
     found = GraphPath(*path)
     said = np.flatnonzero(found.output_labels)
     taken = np.cumsum(found.input_labels != 0) - (found.input_labels != 0)
     words = tuple(found.output_labels[said].tolist())
+    times, alignment = (
+        tuple(taken[said].tolist()),
+        tuple(found.input_labels[found.input_labels != 0].tolist()),
+    )
+    if skipper is not None:
+        times, alignment = skipper.times(times), skipper.stretched(alignment)
     return GraphResult(
         text=" ".join(str(word) if symbols is None else _symbol(symbols, word) for word in words),
         words=words,
-        word_frames=tuple(taken[said].tolist()),
-        alignment=tuple(found.input_labels[found.input_labels != 0].tolist()),
+        word_frames=times,
+        alignment=alignment,
         graph_cost=float(found.graph_costs.sum(dtype=np.float64)) + found.final_cost,
         acoustic_cost=float(found.acoustic_costs.sum(dtype=np.float64)),
         final_relative_cost=relative_cost,
         path=found,
         lattice=kept,
+        searched=searched,
     )
 
 
@@ -163,7 +189,8 @@ class GraphSearch:
     """Search over one graph with one configuration. It can be shared by any number of threads and streams.
 
     graph: arcs of type `standard`; input labels are what a frame says (transition-ids, tokens), output labels
-    words. A graph with epsilons is fine.
+    words. A graph with epsilons is fine. Or one whose states are made as searches meet them: a lazy
+    composition (ComposeFst), a graph with a language model (LmGraph), a grammar (GrammarGraph).
     columns: which column of the scores an input label reads: (labels,) integers, -1 for labels that the graph
     has not. Without it label 1 reads column 0, as in Kaldi.
     symbols: of the words; the graph's own if it has some.
@@ -176,12 +203,17 @@ class GraphSearch:
 
     def __init__(
         self,
-        graph: Fst,
+        graph: Graph,
         config: GraphSearchConfig | None = None,
         *,
         columns: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         symbols: SymbolTable | None = None,
     ):
+        if not isinstance(graph, Graph):
+            raise SearchError(
+                f"graph: found a {type(graph).__name__}, expected an Fst, a ComposeFst, an LmGraph or a "
+                "GrammarGraph"
+            )
         if graph.arc_type != "standard":
             raise SearchError(f"a graph with arcs of type {graph.arc_type}; expected standard (tropical)")
         self.config = GraphSearchConfig() if config is None else config
@@ -196,7 +228,7 @@ class GraphSearch:
             if given.size and not -(2**31) <= int(given.min()) <= int(given.max()) < LARGEST:
                 raise SearchError(f"columns: found {given.min()} to {given.max()}; expected small integers")
             table = np.ascontiguousarray(given, np.int32)
-        self._graph = _native.SearchGraph(graph.native, table)
+        self._graph: Any = _prepared(graph, table)
         self._options = self.config._native()
 
     @property
@@ -231,11 +263,21 @@ class GraphSearch:
             raise SearchError(f"errors={errors!r}; expected 'raise' or 'return'")
         found: list[GraphResult | SearchError | None] = []
         arrays: list[Floats] = []
+        skippers: list[BlankSkipper | None] = []
         for i, array in enumerate(scores):
             try:
-                arrays.append(check_matrix(array, f"utterance {i}: scores", "columns"))
+                checked = check_matrix(array, f"utterance {i}: scores", "columns")
+                skippers.append(skipper := self.config._skipper())
+                if skipper is not None:
+                    try:
+                        checked, kept = skipper.kept_of(checked)
+                    except SearchError as error:
+                        raise SearchError(f"utterance {i}: {error}") from None
+                    skipper.take(kept, len(checked))
+                arrays.append(checked)
                 found.append(None)
             except SearchError as error:
+                skippers[i:] = [None]
                 found.append(error)
         native = iter(
             _native.graph_search(
@@ -254,7 +296,7 @@ class GraphSearch:
                     found[i] = SearchError(f"utterance {i}: {outcome}")
                 else:
                     path, lattice, relative_cost = outcome
-                    found[i] = _result(path, lattice, relative_cost, self.symbols)
+                    found[i] = _result(path, lattice, relative_cost, self.symbols, skippers[i])
         if errors == "raise":
             for entry in found:
                 if isinstance(entry, SearchError):
@@ -266,16 +308,29 @@ class GraphSearch:
         return GraphStream(self)
 
 
+_SEARCHES: dict[type, tuple[Any, Any]] = {
+    _native.SearchGraph: (_native.GraphPathSearch, _native.GraphLatticeSearch),
+    _native.DynamicGraphs: (_native.DynamicPathSearch, _native.DynamicLatticeSearch),
+}
+
+
+def _prepared(graph: Any, columns: Labels | None) -> Any:
+    if isinstance(graph, Fst):
+        return _native.SearchGraph(graph.native, columns)
+    return graph.decoding_graphs(columns)
+
+
 class GraphStream:
     """The search of one utterance, by any number of frames at a time: any cuts give the same result, bit for
     bit. Made by `GraphSearch.stream`. Calls from several threads wait for each other."""
 
     def __init__(self, search: GraphSearch):
         self._symbols = search.symbols
+        self._skipper = search.config._skipper()
+        self._columns = search.num_columns
         given = search._graph, search._options, search.config.acoustic_scale
-        self._search = (
-            _native.GraphLatticeSearch(*given) if search.config.lattice else _native.GraphPathSearch(*given)
-        )
+        kinds = _SEARCHES[type(search._graph)]
+        self._search: Any = kinds[search.config.lattice](*given)
 
     def advance(self, scores: Floats) -> None:
         """Takes the next (frames, columns) float32 scores; zero frames are allowed.
@@ -283,7 +338,37 @@ class GraphStream:
         Raises SearchError on NaN and +inf (frames counted from the beginning of the stream), too few columns,
         another shape or dtype, and after `finish`; the search is then as it was.
         """
-        self._search.advance(check_matrix(scores, "scores", "columns"))
+        checked = check_matrix(scores, "scores", "columns")
+        if self._skipper is None:
+            self._search.advance(checked)
+            return
+        rows, kept = self._skipper.kept_of(checked)
+        try:
+            self._search.advance(rows)
+        finally:  # an interruption leaves the frames before it
+            self._skipper.take(kept, self._search.frames())
+
+    def advance_by(self, step: Callable[[int, Labels], npt.ArrayLike], frames: int) -> None:
+        """Takes the next frames from a function that is asked for what the search needs alone.
+
+        step(frame, columns): the scores of a frame, counted from the beginning of the stream, for those
+        columns (ascending) that arcs of tokens alive read: as many float numbers. What it raises comes
+        through; the frames before are then taken. Raises SearchError as `advance`, and where blanks are
+        skipped.
+        """
+        if self._skipper is not None:
+            raise SearchError("advance_by with skip_blank: blanks are found in whole frames; use advance")
+        for _ in range(check_count(frames, "frames", 0)):
+            columns: Labels = self._search.columns_read()
+            asked = np.asarray(step(self.frames, columns), np.float32)
+            if asked.shape != columns.shape:
+                raise SearchError(
+                    f"step: found scores of shape {asked.shape}, expected one for each of "
+                    f"{len(columns)} columns"
+                )
+            row = np.full((1, max(self._columns, 1)), -np.inf, np.float32)
+            row[0, columns] = asked
+            self._search.advance(row)
 
     def finish(self) -> None:
         """No frames follow: the lattice is pruned with the final costs of the graph."""
@@ -291,7 +376,7 @@ class GraphStream:
 
     @property
     def frames(self) -> int:
-        return self._search.frames()
+        return self._search.frames() if self._skipper is None else self._skipper.frames
 
     @property
     def final_relative_cost(self) -> float:
@@ -309,7 +394,7 @@ class GraphStream:
         to come, False is what one wants. Raises SearchError for False after `finish`.
         """
         path: Any = self._search.best_path(use_final)
-        return _result(path, None, self.final_relative_cost, self._symbols)
+        return _result(path, None, self.final_relative_cost, self._symbols, self._skipper)
 
     def lattice(self, use_final: bool = True, beam: float = float("inf")) -> Fst:
         """The raw lattice of all frames so far, of what is within `beam` of the best path (as far as that has
@@ -318,7 +403,7 @@ class GraphStream:
         Raises SearchError where the configuration keeps no lattice, where it has a cycle (of epsilon arcs),
         and for `use_final=False` after `finish`.
         """
-        if not isinstance(self._search, _native.GraphLatticeSearch):
+        if not hasattr(self._search, "raw_lattice"):
             raise SearchError("this search keeps no lattice; make it with GraphSearchConfig(lattice=True)")
         lattice = Fst.of_native(self._search.raw_lattice(use_final, beam))
         lattice.output_symbols = self._symbols
@@ -330,4 +415,5 @@ class GraphStream:
         With `frames`, `final_relative_cost` and `endpoint_detected`, this tells when an utterance has ended.
         """
         mask = np.ascontiguousarray(silence, np.bool_).astype(np.uint8)
-        return self._search.trailing(mask, self._search.finished())
+        searched = self._search.trailing(mask, self._search.finished())
+        return searched if self._skipper is None else self._skipper.trailing(searched)

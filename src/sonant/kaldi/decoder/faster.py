@@ -1,5 +1,6 @@
 """Decoders over a graph (Kaldi's `decoder/faster-decoder.h`, `lattice-faster-decoder.h`,
-`lattice-faster-online-decoder.h`): `sonant.search` by PyKaldi's names."""
+`lattice-faster-online-decoder.h`, `biglm-faster-decoder.h`, `lattice-biglm-faster-decoder.h`):
+`sonant.search` by PyKaldi's names."""
 
 from typing import Any
 
@@ -7,12 +8,17 @@ import numpy as np
 
 from sonant.errors import DecodingError, SearchError
 from sonant.fst import Fst, algorithms
-from sonant.kaldi.decoder.options import FasterDecoderOptions, LatticeFasterDecoderOptions
+from sonant.kaldi.decoder.options import (
+    BiglmFasterDecoderOptions,
+    FasterDecoderOptions,
+    LatticeFasterDecoderOptions,
+)
 from sonant.kaldi.fstext.kinds import CompactLatticeVectorFst, LatticeVectorFst, StdConstFst, StdVectorFst
+from sonant.kaldi.fstext.on_demand import StdDeterministicOnDemandFst
 from sonant.kaldi.itf import DecodableInterface
 from sonant.kaldi.lat.functions import determinize_lattice_pruned
 from sonant.kaldi.lat.options import DeterminizeLatticePrunedOptions
-from sonant.search import GraphSearch, GraphSearchConfig, GraphStream
+from sonant.search import GraphSearch, GraphSearchConfig, GraphStream, LmGraph
 
 _BLOCK = 256  # frames that are asked for at once
 
@@ -23,7 +29,8 @@ class _Decoder:
     def __init__(self, fst: Any, config: GraphSearchConfig):
         if not isinstance(fst, (StdVectorFst, StdConstFst)):
             raise TypeError(f"a graph of type {type(fst).__name__}; expected a StdVectorFst or StdConstFst")
-        self._graph = fst.to_fst()
+        self._fst: Fst = fst.to_fst()
+        self._graph: Fst | LmGraph = self._fst
         self._set_config(config)
         self._columns: np.ndarray | None = None  # of the last decodable
         self._labels: np.ndarray | None = None  # of the graph, where a decodable is asked index by index
@@ -75,7 +82,7 @@ class _Decoder:
 
     def _asked(self, decodable: DecodableInterface, begin: int, end: int) -> np.ndarray:
         if self._labels is None:
-            labels = np.unique(self._graph.arcs["ilabel"])
+            labels = np.unique(self._fst.arcs["ilabel"])
             self._labels = labels[labels > 0]
         labels = self._labels.tolist()
         rows = np.zeros((end - begin, max(labels, default=1)), np.float32)
@@ -140,8 +147,27 @@ class FasterDecoder(_Decoder):
         return LatticeVectorFst.of_native(algorithms.remove_eps_local(path).native)
 
 
-class LatticeFasterDecoder(_Decoder):
-    """Lattices of a graph."""
+class BiglmFasterDecoder(FasterDecoder):
+    """The best path through a graph composed with a language model on the fly.
+
+    lm_diff_fst: usually the difference of the model to decode with and the one the graph was made with. Each
+    utterance makes states of its own, unless the model is a Python class."""
+
+    def __init__(self, fst: Any, opts: BiglmFasterDecoderOptions, lm_diff_fst: StdDeterministicOnDemandFst):
+        super().__init__(fst, opts)
+        self._graph = _with_model(self._fst, lm_diff_fst)
+
+
+def _with_model(fst: Fst, model: StdDeterministicOnDemandFst) -> LmGraph:
+    if not isinstance(model, StdDeterministicOnDemandFst):
+        raise TypeError(
+            f"a language model of type {type(model).__name__}; expected a StdDeterministicOnDemandFst"
+        )
+    return LmGraph(fst, model.model())
+
+
+class LatticeDecoder(_Decoder):
+    """What all decoders that have lattices do."""
 
     def __init__(self, fst: Any, opts: LatticeFasterDecoderOptions):
         self._options = opts
@@ -160,14 +186,6 @@ class LatticeFasterDecoder(_Decoder):
         stream = self._decode(decodable)
         stream.finish()
         return stream.result().path is not None
-
-    def finalize_decoding(self) -> None:
-        """No frames follow: prunes the lattice with the final costs."""
-        self._begun().finish()
-
-    def final_relative_cost(self) -> float:
-        """How much worse the best path to a final state is than the best path; infinite if there is none."""
-        return self._begun().final_relative_cost
 
     def _lattice(self, use_final_probs: bool, beam: float = np.inf) -> Fst:
         lattice = self._begun().lattice(use_final_probs, beam)
@@ -189,6 +207,29 @@ class LatticeFasterDecoder(_Decoder):
         options = DeterminizeLatticePrunedOptions(max_mem=self._options.det_opts.max_mem)
         raw = self.get_raw_lattice(use_final_probs).connect()
         return determinize_lattice_pruned(raw, self._options.lattice_beam, options)
+
+
+class LatticeFasterDecoder(LatticeDecoder):
+    """Lattices of a graph."""
+
+    def finalize_decoding(self) -> None:
+        """No frames follow: prunes the lattice with the final costs."""
+        self._begun().finish()
+
+    def final_relative_cost(self) -> float:
+        """How much worse the best path to a final state is than the best path; infinite if there is none."""
+        return self._begun().final_relative_cost
+
+
+class LatticeBiglmFasterDecoder(LatticeDecoder):
+    """Lattices of a graph composed with a language model on the fly, arc by arc those of Kaldi.
+
+    lm_diff_fst: as for BiglmFasterDecoder. By the rules of Kaldi's decoder of this name, `min_active` counts
+    nothing."""
+
+    def __init__(self, fst: Any, opts: LatticeFasterDecoderOptions, lm_diff_fst: StdDeterministicOnDemandFst):
+        super().__init__(fst, opts)
+        self._graph = _with_model(self._fst, lm_diff_fst)
 
 
 class LatticeFasterOnlineDecoder(LatticeFasterDecoder):

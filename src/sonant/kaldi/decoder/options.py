@@ -26,6 +26,10 @@ class FasterDecoderOptions(Options):
         )
 
 
+class BiglmFasterDecoderOptions(FasterDecoderOptions):
+    pass
+
+
 class LatticeFasterDecoderOptions(Options):
     beam: float = option(16.0, "beam", "Decoding beam. Larger: slower, more accurate")
     max_active: int = option(LARGEST, "max-active", "Tokens followed in a frame, at most")

@@ -32,7 +32,8 @@ class Options:
     """Base of Kaldi's options classes: attributes that are checked as they are set, and can be registered.
 
     A subclass lists its fields with `option(default, "kaldi-name", "doc")`; a field that is itself an Options
-    class (`field(default_factory=MelBanksOptions)`) is registered with it. Like PyKaldi's, such an object is
+    class (`field(default_factory=MelBanksOptions)`) is registered with it, after a prefix where its metadata
+    has one (`metadata={"prefix": "rule1"}`). Like PyKaldi's, such an object is
     mutable and knows no other attributes.
     """
 
@@ -58,7 +59,8 @@ class Options:
             if "name" in declared.metadata:
                 opts._add(_Registered.of_field(self, declared))
             elif isinstance(value := getattr(self, declared.name), Options):
-                value.register(opts)
+                prefix = declared.metadata.get("prefix")
+                value.register(PrefixedOptions(prefix, opts) if prefix else opts)
 
 
 def _checked(value: Any, kind: type, where: str, metadata: Any) -> Any:
