@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "fst/structure.h"
+#include "lattice/lattice.h"
 #include "search/graph_search_best.h"
 #include "search/graph_search_lattice.h"
 #include "guarded.h"
@@ -61,7 +63,9 @@ nb::object to_python(const BestPath& path) {
 // What a whole utterance gives: or the error that it met.
 struct Outcome {
   BestPath path;
-  std::optional<Fst<LatticeWeight>> lattice;
+  std::optional<Lattice> lattice;
+  std::optional<CompactLattice> compact;
+  bool complete = true;  // no limit stopped the determinization
   float relative_cost = 0;
   std::exception_ptr error;
 };
@@ -84,10 +88,14 @@ void search_one(const Graph& graph, const GraphSearchOptions& options, float sca
   }
 }
 
-// For each utterance (path, lattice, relative cost), or the message of its error.
+// For each utterance (path, lattice, relative cost, whether determinization met no limit), or the message of its error.
+// `max_memory`: of determinization, which there is not without it.
 nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float scale, bool lattice,
-                    const std::vector<ScoreArray>& arrays, int threads) {
+                    std::optional<std::int64_t> max_memory, const std::vector<ScoreArray>& arrays, int threads) {
   std::vector<Outcome> outcomes(arrays.size());
+  LatticeDeterminizeOptions pruned;
+  pruned.beam = options.lattice_beam;
+  pruned.max_memory = max_memory.value_or(-1);
   {
     nb::gil_scoped_release release;
     check_options(options, scale);
@@ -97,6 +105,10 @@ nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float
       try {
         if (lattice) {
           search_one<Lattices>(graph, options, scale, view(arrays[i]), stopped, outcome);
+          if (max_memory && outcome.lattice) {
+            outcome.compact = connect(determinize_pruned(*outcome.lattice, pruned, outcome.complete));
+            outcome.lattice.reset();
+          }
         } else {
           search_one<Paths>(graph, options, scale, view(arrays[i]), stopped, outcome);
         }
@@ -120,8 +132,10 @@ nb::list search_all(const Graph& graph, const GraphSearchOptions& options, float
       }
       continue;
     }
-    nb::object kept = outcome.lattice ? nb::cast(std::move(*outcome.lattice)) : nb::none();
-    results.append(nb::make_tuple(to_python(outcome.path), kept, outcome.relative_cost));
+    nb::object kept = outcome.compact   ? nb::cast(std::move(*outcome.compact))
+                      : outcome.lattice ? nb::cast(std::move(*outcome.lattice))
+                                        : nb::none();
+    results.append(nb::make_tuple(to_python(outcome.path), kept, outcome.relative_cost, outcome.complete));
   }
   return results;
 }
@@ -204,6 +218,6 @@ void bind_graph_search(nb::module_& m) {
             return self.run([&](Lattices& search) { return search.raw_lattice(use_final, beam); });
           },
           "use_final"_a, "beam"_a);
-  m.def("graph_search", &search_all, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a, "scores"_a,
-        "num_threads"_a);
+  m.def("graph_search", &search_all, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a,
+        "max_memory"_a.none(), "scores"_a, "num_threads"_a);
 }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sonant import _native
 from sonant.errors import SearchError
 from sonant.fst import Fst, SymbolTable
+from sonant.lattice.lattice import MAX_MEMORY, Lattice, warn_incomplete
 from sonant.search.scores import LARGEST, Floats, check_count, check_matrix
 
 Labels: TypeAlias = npt.NDArray[np.int32]
@@ -36,6 +37,9 @@ class GraphSearchConfig:
     """What scores are multiplied by."""
     lattice: bool = True
     """Whether to keep a lattice. The best path alone is found in less than half of the time."""
+    determinize: bool = False
+    """Whether lattices are compact, with one path, the best, for each sequence of words within lattice_beam,
+    as `sonant.lattice.Lattice.determinize` makes them."""
     prune_interval: int = 25
     """Frames after which the lattice is pruned on the way."""
     beam_delta: float = 0.5
@@ -108,7 +112,8 @@ class GraphResult:
     path: GraphPath | None = field(compare=False, repr=False)
     lattice: Fst | None = field(compare=False, repr=False)
     """The raw lattice (`lattice4`, costs of graph and acoustics), states in topological order. Its paths are
-    all that are within lattice_beam of the best, as far as the beams of the search let them live."""
+    all that are within lattice_beam of the best, as far as the beams of the search let them live. With
+    `determinize` a compact one (`compactlattice44`)."""
 
     @property
     def cost(self) -> float:
@@ -243,6 +248,7 @@ class GraphSearch:
                 self._options,
                 self.config.acoustic_scale,
                 self.config.lattice,
+                MAX_MEMORY if self.config.determinize else None,
                 arrays,
                 check_count(num_threads, "num_threads", 0),
             )
@@ -253,7 +259,9 @@ class GraphSearch:
                 if isinstance(outcome, str):
                     found[i] = SearchError(f"utterance {i}: {outcome}")
                 else:
-                    path, lattice, relative_cost = outcome
+                    path, lattice, relative_cost, complete = outcome
+                    if not complete:
+                        warn_incomplete(f"utterance {i}", MAX_MEMORY, self.config.lattice_beam)
                     found[i] = _result(path, lattice, relative_cost, self.symbols)
         if errors == "raise":
             for entry in found:
@@ -272,6 +280,8 @@ class GraphStream:
 
     def __init__(self, search: GraphSearch):
         self._symbols = search.symbols
+        self._determinize = search.config.determinize
+        self._beam = search.config.lattice_beam
         given = search._graph, search._options, search.config.acoustic_scale
         self._search = (
             _native.GraphLatticeSearch(*given) if search.config.lattice else _native.GraphPathSearch(*given)
@@ -312,7 +322,7 @@ class GraphStream:
         return _result(path, None, self.final_relative_cost, self._symbols)
 
     def lattice(self, use_final: bool = True, beam: float = float("inf")) -> Fst:
-        """The raw lattice of all frames so far, of what is within `beam` of the best path (as far as that has
+        """The lattice of all frames so far, of what is within `beam` of the best path (as far as that has
         been pruned so far). Without states where no token survived. Changes nothing.
 
         Raises SearchError where the configuration keeps no lattice, where it has a cycle (of epsilon arcs),
@@ -321,6 +331,8 @@ class GraphStream:
         if not isinstance(self._search, _native.GraphLatticeSearch):
             raise SearchError("this search keeps no lattice; make it with GraphSearchConfig(lattice=True)")
         lattice = Fst.of_native(self._search.raw_lattice(use_final, beam))
+        if self._determinize:
+            lattice = Lattice(lattice).determinize(min(beam, self._beam)).fst
         lattice.output_symbols = self._symbols
         return lattice
 
