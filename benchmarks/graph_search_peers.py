@@ -1,8 +1,8 @@
 """The programs that benchmarks/graph_search.py runs, one for each decoder.
 
-Each gets a folder (graph.fst, scores.npy, options.json), reads the graph, and searches once for every line that
-names a kind: path, lattice (raw), determinized. An answer has CPU seconds, the best path's cost, the size of
-the lattice, and megabytes: what memory grew by as the graph was read, and what the search added at most."""
+Each gets a folder (graph.fst, scores.npy, options.json), reads the graph, and searches once for every line
+that names a kind: path, lattice (raw), determinized. An answer has CPU seconds, the best path's cost, the size
+of the lattice, and megabytes: what memory grew by as the graph was read, and what the search added at most."""
 
 _SERVE = """
 import json, sys, time
@@ -21,7 +21,8 @@ def serve(search, before):
             continue
         seconds, cost, size = search(line.strip())
         added = memory("VmHWM") - ready
-        print(json.dumps(dict(seconds=seconds, cost=cost, size=size, graph=ready - before, search=added)), flush=True)
+        found = dict(seconds=seconds, cost=cost, size=size, graph=ready - before, search=added)
+        print(json.dumps(found), flush=True)
 
 folder = sys.argv[1]
 scores = np.load(folder + "/scores.npy")
@@ -89,13 +90,14 @@ K2 = (
 import k2, torch
 torch.set_num_threads(1)
 before = memory("VmRSS")
-graph = k2.Fsa(torch.from_numpy(np.load(folder + "/k2_arcs.npy")), torch.from_numpy(np.load(folder + "/k2_words.npy")))
+arcs, words = (torch.from_numpy(np.load(folder + "/k2_" + name + ".npy")) for name in ("arcs", "words"))
+graph = k2.Fsa(arcs, words)
 
 def search(kind):
     started = time.process_time()
     lattice = k2.get_lattice(
-        torch.from_numpy(scores)[None], torch.tensor([len(scores)]), graph, settings["beam"], settings["lattice_beam"],
-        settings["min_active"], settings["max_active"],
+        torch.from_numpy(scores)[None], torch.tensor([len(scores)]), graph,
+        settings["beam"], settings["lattice_beam"], settings["min_active"], settings["max_active"],
     )
     best = k2.one_best_decoding(lattice) if kind == "path" else None
     seconds = time.process_time() - started

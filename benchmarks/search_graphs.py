@@ -1,5 +1,5 @@
-"""Decoding graphs for benchmarks: CTC over characters, words spelled, a bigram; CTC over phones, many words, a
-trigram. And scores of sentences said in them."""
+"""Decoding graphs for benchmarks: CTC over characters, words spelled, a bigram; CTC over phones, many words,
+a trigram. And scores of sentences said in them."""
 
 import collections
 import itertools
