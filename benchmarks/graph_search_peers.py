@@ -1,8 +1,8 @@
 """The programs that benchmarks/graph_search.py runs, one for each decoder.
 
 Each gets a folder (graph.fst, scores.npy, options.json), reads the graph, and searches once for every line
-that names a kind: path, lattice (raw), determinized. An answer has CPU seconds, the best path's cost, the size
-of the lattice, and megabytes: what memory grew by as the graph was read, and what the search added at most."""
+that names a kind: path, lattice (raw), determinized. An answer has CPU seconds, the best path's cost, the
+size of the lattice, and megabytes: what reading the graph made memory grow by, and what a search added."""
 
 _SERVE = """
 import json, sys, time

@@ -1,5 +1,6 @@
 // A decoding graph prepared for search: each state's epsilon arcs, then its emitting arcs, both in the order of the
-// automaton; of an arc 12 bytes that the search reads, and its labels apart from them.
+// automaton; of an arc 12 bytes that the search reads, and its output label apart from them. The input label is there
+// only where a table of columns leaves it in doubt.
 //
 // Searches are templates over such a graph. What they need of one:
 //
@@ -16,7 +17,7 @@
 
 namespace sonant {
 
-// An arc as a search sees it: the column of the scores that it reads, its cost, where it leads.
+// An arc as a search sees it: the column of the scores that it reads (epsilon: -1), its cost, where it leads.
 class SearchArc {
  public:
   SearchArc(std::int32_t column, float cost, StateId next, bool then_epsilons)
@@ -55,15 +56,12 @@ class SearchGraph {
   void prefetch_arcs(StateId s) const { prefetch(arcs_.data() + states_[s].emitting); }
   // The number of an arc is its distance from here.
   const SearchArc* first_arc() const { return arcs_.data(); }
-  Label input_label(std::size_t arc) const { return labels_[arc].input; }
-  Label output_label(std::size_t arc) const { return labels_[arc].output; }
+  Label input_label(std::size_t arc) const { return inputs_.empty() ? arcs_[arc].column + 1 : inputs_[arc]; }
+  Label output_label(std::size_t arc) const { return outputs_[arc]; }
 
  private:
   struct Range {
     std::uint32_t begin, emitting;
-  };
-  struct Labels {
-    Label input, output;
   };
   void check_epsilon_cycles(Work& work) const;
 
@@ -72,7 +70,7 @@ class SearchGraph {
   Array<Range> states_;  // and one more, whose begin ends the last
   Array<float> finals_;
   Array<SearchArc> arcs_;
-  Array<Labels> labels_;
+  Array<Label> inputs_, outputs_;
 };
 
 }  // namespace sonant

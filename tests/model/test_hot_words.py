@@ -46,7 +46,8 @@ def test_a_hot_word_is_heard(model: Model, wave: np.ndarray):
 
 
 def test_no_hot_words_change_nothing(model: Model, wave: np.ndarray):
-    for options in (TRANSDUCER, {**TRANSDUCER, "head": "ctc"}, {"head": "transducer"}):
+    chosen: list[dict[str, Any]] = [TRANSDUCER, {**TRANSDUCER, "head": "ctc"}, {"head": "transducer"}]
+    for options in chosen:
         expected = model.transcribe(wave, sample_rate=16000, alternatives=2, **options)
         found = model.transcribe(wave, sample_rate=16000, alternatives=2, hot_words={}, **options)
         assert [found.text, *(a.text for a in found.alternatives)] == [

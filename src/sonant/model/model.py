@@ -246,8 +246,8 @@ class Model:
             case ("ctc", "greedy"):
                 if fusion is not None or hot_words is not None:
                     raise ConfigError(
-                        "decoder='greedy', head='ctc': takes the best token of each frame, whatever hot words "
-                        "or a language model say; expected decoder='beam' with these"
+                        "decoder='greedy', head='ctc': takes the best token of each frame, whatever hot "
+                        "words or a language model say; expected decoder='beam' with these"
                     )
                 return CtcGreedy()
             case ("ctc", "beam"):

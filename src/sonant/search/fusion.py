@@ -40,7 +40,7 @@ class HotWords:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], boost: float = 5.0) -> "HotWords":
-        """From a file in UTF-8: a phrase a line, maybe with a tab and its own boost. Empty lines count nothing.
+        """From a file in UTF-8: a phrase a line, maybe with a tab and its own boost; empty lines are none.
 
         Raises SearchError, with the line, where a boost is no number or a phrase comes twice, and where the
         file cannot be read.
