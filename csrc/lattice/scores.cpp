@@ -131,15 +131,68 @@ LatticeTimes lattice_times(const View<W>& lattice) {
   return result;
 }
 
+namespace {
+
+// Probabilities of arcs, in the order of states, and of ending in each state.
+struct Flow {
+  std::vector<double> arcs, ends;
+  double total = std::numeric_limits<double>::infinity();  // cost of all paths
+};
+
+// From the end: the cost of all ways on from a state, and the shares in it of each arc and of ending there. From the
+// start: what comes to a state goes on in these shares. So an arc takes one exponential.
+template <class W>
+Flow flow_of(const View<W>& lattice) {
+  Work work("forward-backward", lattice);
+  check_costs(lattice, work);
+  const std::vector<StateId> order = in_order(lattice, work);
+  const double none = std::numeric_limits<double>::infinity();
+  std::vector<std::size_t> first(lattice.num_states + 1, 0);  // of the arcs of each state
+  for (std::size_t s = 0; s < lattice.num_states; ++s) first[s + 1] = first[s] + lattice.states[s].arcs;
+  Flow flow;
+  flow.arcs.resize(first.back());
+  flow.ends.resize(lattice.num_states);
+  if (lattice.start == kNoState) return flow;
+  std::vector<double> costs(lattice.num_states);
+  for (std::size_t i = order.size(); i-- > 0;) {
+    const StateId s = order[i];
+    const auto arcs = lattice.arcs_of(s);
+    double* const shares = flow.arcs.data() + first[s];
+    work.steps(arcs.size() + 1);
+    const double end = cost_of(W(lattice.states[s].final));
+    double least = end;
+    for (std::size_t k = 0; k < arcs.size(); ++k) {
+      shares[k] = cost_of(W(arcs[k].weight)) + costs[arcs[k].nextstate];
+      least = std::min(least, shares[k]);
+    }
+    costs[s] = none;
+    if (least == none) {
+      std::fill_n(shares, arcs.size(), 0.0);
+      continue;
+    }
+    double sum = flow.ends[s] = std::exp(least - end);
+    for (std::size_t k = 0; k < arcs.size(); ++k) sum += shares[k] = std::exp(least - shares[k]);
+    for (std::size_t k = 0; k < arcs.size(); ++k) shares[k] /= sum;
+    flow.ends[s] /= sum;
+    costs[s] = least - std::log(sum);
+  }
+  flow.total = costs[lattice.start];
+  std::vector<double> come(lattice.num_states, 0.0);
+  come[lattice.start] = flow.total == none ? 0 : 1;
+  for (const StateId s : order) {
+    const auto arcs = lattice.arcs_of(s);
+    double* const shares = flow.arcs.data() + first[s];
+    for (std::size_t k = 0; k < arcs.size(); ++k) come[arcs[k].nextstate] += shares[k] *= come[s];
+    flow.ends[s] *= come[s];
+  }
+  return flow;
+}
+
+}  // namespace
+
 template <class W>
 std::vector<double> arc_posteriors(const View<W>& lattice) {
-  const LatticeCosts costs = lattice_costs(lattice, false);
-  std::vector<double> result;
-  result.reserve(lattice.num_arcs());
-  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
-    for (const Arc<W>& arc : lattice.arcs_of(s)) result.push_back(posterior(costs, s, arc));
-  }
-  return result;
+  return flow_of(lattice).arcs;
 }
 
 // Sums of what each arc has, by frame and transition-id: counted, then put in their places.
@@ -167,7 +220,7 @@ FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes&
   result.begin.assign(std::size_t(times.frames) + 1, 0);
   for (std::size_t t = 0; t < std::size_t(times.frames); ++t) {
     const std::span<Entry> own(entries.data() + place[t], entries.data() + place[t + 1]);
-    std::ranges::stable_sort(own, {}, &Entry::label);
+    std::ranges::sort(own, {}, &Entry::label);
     for (std::size_t e = 0; e < own.size();) {
       const std::int32_t label = own[e].label;
       double sum = 0;
@@ -183,20 +236,18 @@ FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes&
 
 FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
   const LatticeTimes times = lattice_times(lattice);
-  const LatticeCosts costs = lattice_costs(lattice, false);
-  std::vector<double> probabilities;
-  probabilities.reserve(lattice.num_arcs());
+  const Flow flow = flow_of(lattice);
   double acoustic = 0;
+  std::size_t i = 0;
   for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
     for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
-      const double p = posterior(costs, s, arc);
-      probabilities.push_back(p);
+      const double p = flow.arcs[i++];
       if (p > 0) acoustic -= p * arc.weight.acoustic;
     }
-    if (const double p = posterior_of_end(lattice, costs, s); p > 0) acoustic -= p * lattice.states[s].final.acoustic;
+    if (const double p = flow.ends[s]; p > 0) acoustic -= p * lattice.states[s].final.acoustic;
   }
-  FramePosteriors result = by_frame(lattice, times, probabilities);
-  result.total = costs.total;
+  FramePosteriors result = by_frame(lattice, times, flow.arcs);
+  result.total = flow.total;
   result.acoustic = acoustic;
   return result;
 }
