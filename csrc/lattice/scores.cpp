@@ -170,7 +170,12 @@ Flow flow_of(const View<W>& lattice) {
       std::fill_n(shares, arcs.size(), 0.0);
       continue;
     }
-    double sum = flow.ends[s] = std::exp(least - end);
+    if (arcs.size() == 1 && end == none) {  // as most are, in the middle of a word
+      costs[s] = least;
+      shares[0] = 1;
+      continue;
+    }
+    double sum = flow.ends[s] = end == none ? 0 : std::exp(least - end);
     for (std::size_t k = 0; k < arcs.size(); ++k) sum += shares[k] = std::exp(least - shares[k]);
     for (std::size_t k = 0; k < arcs.size(); ++k) shares[k] /= sum;
     flow.ends[s] /= sum;
@@ -212,14 +217,41 @@ FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes&
       }
     }
   };
-  each([&](std::size_t t, Label, double) { ++place[t + 1]; });
+  Label lowest = 0, highest = 0;
+  each([&](std::size_t t, Label label, double) {
+    ++place[t + 1];
+    lowest = std::min(lowest, label);
+    highest = std::max(highest, label);
+  });
   std::partial_sum(place.begin(), place.end(), place.begin());
   std::vector<Entry> entries(place.back());
   std::vector<std::uint32_t> at = place;
   each([&](std::size_t t, Label label, double value) { entries[at[t]++] = {label, value}; });
   result.begin.assign(std::size_t(times.frames) + 1, 0);
+  constexpr Label kMostSummed = 1 << 16;
+  std::vector<double> sums(lowest == 0 && highest <= kMostSummed ? std::size_t(highest) + 1 : 0);
+  std::vector<std::size_t> seen(sums.size(), 0);  // frame of a label's sum, from 1 on
+  std::vector<Label> labels;
   for (std::size_t t = 0; t < std::size_t(times.frames); ++t) {
     const std::span<Entry> own(entries.data() + place[t], entries.data() + place[t + 1]);
+    if (!sums.empty()) {  // few labels come many times
+      labels.clear();
+      for (const Entry& entry : own) {
+        if (seen[entry.label] != t + 1) {
+          seen[entry.label] = t + 1;
+          sums[entry.label] = 0;
+          labels.push_back(entry.label);
+        }
+        sums[entry.label] += entry.value;
+      }
+      std::ranges::sort(labels);
+      for (const Label label : labels) {
+        result.labels.push_back(label);
+        result.probabilities.push_back(float(sums[label]));
+      }
+      result.begin[t + 1] = std::uint32_t(labels.size());
+      continue;
+    }
     std::ranges::sort(own, {}, &Entry::label);
     for (std::size_t e = 0; e < own.size();) {
       const std::int32_t label = own[e].label;
