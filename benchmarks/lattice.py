@@ -1,12 +1,14 @@
 """Lattices a second beside Kaldi: determinization, minimum Bayes risk, rescoring and what goes with them.
 
-    python benchmarks/lattice.py --kaldi PYTHON [--lattices 20]
+    python benchmarks/lattice.py --kaldi PYTHON [--lattices 20] [--corpus CORPUS]
 
 PYTHON is one that has pykaldi (benchmarks/kaldi_peer.py says how to get one). The same program, by PyKaldi's
-names, runs in both, in turns, on the same random raw lattices: 300 frames, up to six states a frame, 200
-words.
-The grammar is a trigram of random sentences that backs off. `posteriors` are Python's lists in both; most of
-that time is Python's. Numbers are of CPU time (medians of five).
+names, runs in both, in turns, on the same raw lattices of 300 frames. They are random ones, up to six states
+a frame, 200 words, with a trigram of random sentences that backs off; or, with CORPUS (sentences in capitals,
+one a line, .xz or plain), those that a search finds in the graph of 3,000 words of
+benchmarks/graph_search.py, with a trigram of the corpus. `posteriors` are Python's lists in both, which
+Python makes in most of that time; the last row has the arrays of Lattice.posteriors(), beside Kaldi's lists.
+Numbers are of CPU time (medians of five).
 """
 
 import argparse
@@ -16,13 +18,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from fst_machines import sentences
 from kaldi_peer import Peer
+from search_graphs import graph, scores, spelled
 
-from sonant.fst import Fst, NgramLm, relabel
+from sonant.fst import Fst, NgramLm, SymbolTable, relabel
 from sonant.kaldi import fstext
 from sonant.kaldi.fstext.special import StdBackoffDeterministicOnDemandFst, StdUnweightedNgramFst
 from sonant.kaldi.lat import functions, sausages
 from sonant.kaldi.util.table import LatticeWriter, SequentialLatticeReader
+from sonant.lattice import Lattice
+from sonant.search import GraphSearch, GraphSearchConfig
 
 TURNS = 5
 BEAM = 6.0
@@ -129,10 +135,33 @@ def write_machines(folder: Path, lattices: int) -> None:
             writer[f"lattice-{i:03}"] = fstext.LatticeVectorFst(random_lattice(r, words)).connect()
 
 
+def write_decoded(folder: Path, lattices: int, corpus: str) -> None:
+    text = sentences(corpus, 60000)
+    decoding, words = graph(text, 3000, 7)
+    lines = [" ".join(line) for line in text if all(word in words for word in line)]
+    lm = NgramLm.train(lines, 3, smoothing="katz", vocabulary=list(words))
+    table = SymbolTable(
+        [("<eps>", 0), *words.items(), *((s, 3001 + i) for i, s in enumerate(("#0", "<s>", "</s>")))]
+    )
+    grammar = relabel(lm.to_fst(symbols=table), [(int(table["#0"]), 0)]).arc_sort()
+    grammar.input_symbols = grammar.output_symbols = None
+    grammar.write(folder / "G.fst")
+    said = spelled(text, words, 20000)
+    search = GraphSearch(decoding, GraphSearchConfig(beam=12.0, max_active=7000, lattice_beam=6.0))
+    columns = int(decoding.arcs["ilabel"].max())
+    found = search.search([scores(said, columns, 300, 1.5, seed) for seed in range(lattices)], num_threads=1)
+    with LatticeWriter(f"ark:{folder}/lat.ark") as writer:
+        for i, result in enumerate(found):
+            assert result.lattice is not None
+            print(f"lattice {i}: {result.lattice.num_states} states, {result.lattice.num_arcs} arcs")
+            writer[f"lattice-{i:03}"] = fstext.LatticeVectorFst(result.lattice)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kaldi", required=True)
     parser.add_argument("--lattices", type=int, default=20)
+    parser.add_argument("--corpus", help="sentences, for lattices of a search")
     options = parser.parse_args()
     names = {
         "fstext": fstext,
@@ -144,8 +173,14 @@ def main() -> None:
     }
     exec(JOBS, names)
     with tempfile.TemporaryDirectory() as name:
-        write_machines(Path(name), options.lattices)
+        if options.corpus:
+            write_decoded(Path(name), options.lattices, options.corpus)
+        else:
+            write_machines(Path(name), options.lattices)
         ours = names["jobs"](name, BEAM)  # type: ignore[operator]
+        with SequentialLatticeReader(f"ark:{name}/lat.ark") as reader:
+            raw = [Lattice.of(lattice) for _, lattice in reader]
+        ours["posteriors, arrays"] = lambda: sum(len(lattice.posteriors().begin) - 1 for lattice in raw)
         with Peer(options.kaldi, ["-c", PEER, name, str(BEAM)]) as peer:
             print("| | sonant (lattices/s) | Kaldi (lattices/s) | ratio | same size |\n|---|---|---|---|---|")
             for job, call in ours.items():
@@ -155,7 +190,7 @@ def main() -> None:
                     start = time.process_time()
                     sizes.add(call())
                     times[0].append(time.process_time() - start)
-                    took, size = peer.ask(job)
+                    took, size = peer.ask(job.removesuffix(", arrays"))
                     times[1].append(took)
                     sizes.add(size)
                 mine, theirs = (options.lattices / statistics.median(each) for each in times)

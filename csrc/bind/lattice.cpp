@@ -57,6 +57,14 @@ void bind_scores(nb::module_& m) {
   });
 }
 
+// While thousands of objects are made that hold no garbage, Python need not look for it in them.
+struct NoCollection {
+  const bool was_on = PyGC_Disable();
+  ~NoCollection() {
+    if (was_on) PyGC_Enable();
+  }
+};
+
 Transitions transitions_of(const Integers& phones, const Bytes& last, const Bytes& self_loops) {
   const std::size_t n = phones.size();
   if (n == 0 || last.size() != n || self_loops.size() != n) {
@@ -160,6 +168,7 @@ void bind_lattice(nb::module_& m) {
       }
     }
     nb::list result;
+    const NoCollection pause;
     for (std::size_t t = 0; t < frames; ++t) {
       const std::size_t first = begin.data()[t], count = begin.data()[t + 1] - first;
       nb::object frame = nb::steal(PyList_New(Py_ssize_t(count)));

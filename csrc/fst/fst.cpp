@@ -394,22 +394,29 @@ std::string flaw(const View<W>& fst) {
   } else if (!fst.has(fst.start)) {
     text << "the start state " << fst.start << " is not there; there are " << fst.num_states << " states";
   }
-  for (StateId s = 0; text.tellp() == 0 && s < static_cast<StateId>(fst.num_states); ++s) {
-    if (!is_member(fst.states[s].final)) text << "the final weight of state " << s << " is not a cost";
+  if (text.tellp() != 0) return text.str();
+  for (StateId s = 0; s < static_cast<StateId>(fst.num_states); ++s) {
+    if (!is_member(fst.states[s].final)) {
+      text << "the final weight of state " << s << " is not a cost";
+      return text.str();
+    }
     const auto arcs = fst.arcs_of(s);
-    for (std::size_t i = 0; text.tellp() == 0 && i < arcs.size(); ++i) {
-      if (!fst.has(arcs[i].nextstate)) {
-        text << "arc " << i << " of state " << s << " leads to state " << arcs[i].nextstate << "; there are "
+    for (std::size_t i = 0; i < arcs.size(); ++i) {
+      const Arc<W>& arc = arcs[i];
+      if (fst.has(arc.nextstate) && arc.ilabel >= 0 && arc.olabel >= 0 && is_member(arc.weight)) continue;
+      if (!fst.has(arc.nextstate)) {
+        text << "arc " << i << " of state " << s << " leads to state " << arc.nextstate << "; there are "
              << fst.num_states << " states";
-      } else if (arcs[i].ilabel < 0 || arcs[i].olabel < 0) {
-        text << "arc " << i << " of state " << s << " has the label " << std::min(arcs[i].ilabel, arcs[i].olabel)
+      } else if (arc.ilabel < 0 || arc.olabel < 0) {
+        text << "arc " << i << " of state " << s << " has the label " << std::min(arc.ilabel, arc.olabel)
              << "; expected 0 or more";
-      } else if (!is_member(arcs[i].weight)) {
+      } else {
         text << "the weight of arc " << i << " of state " << s << " is not a cost";
       }
+      return text.str();
     }
   }
-  return text.str();
+  return {};
 }
 
 template <class W>

@@ -131,15 +131,73 @@ LatticeTimes lattice_times(const View<W>& lattice) {
   return result;
 }
 
+namespace {
+
+// Probabilities of arcs, in the order of states, and of ending in each state.
+struct Flow {
+  std::vector<double> arcs, ends;
+  double total = std::numeric_limits<double>::infinity();  // cost of all paths
+};
+
+// From the end: the cost of all ways on from a state, and the shares in it of each arc and of ending there. From the
+// start: what comes to a state goes on in these shares. So an arc takes one exponential.
+template <class W>
+Flow flow_of(const View<W>& lattice) {
+  Work work("forward-backward", lattice);
+  check_costs(lattice, work);
+  const std::vector<StateId> order = in_order(lattice, work);
+  const double none = std::numeric_limits<double>::infinity();
+  std::vector<std::size_t> first(lattice.num_states + 1, 0);  // of the arcs of each state
+  for (std::size_t s = 0; s < lattice.num_states; ++s) first[s + 1] = first[s] + lattice.states[s].arcs;
+  Flow flow;
+  flow.arcs.resize(first.back());
+  flow.ends.resize(lattice.num_states);
+  if (lattice.start == kNoState) return flow;
+  std::vector<double> costs(lattice.num_states);
+  for (std::size_t i = order.size(); i-- > 0;) {
+    const StateId s = order[i];
+    const auto arcs = lattice.arcs_of(s);
+    double* const shares = flow.arcs.data() + first[s];
+    work.steps(arcs.size() + 1);
+    const double end = cost_of(W(lattice.states[s].final));
+    double least = end;
+    for (std::size_t k = 0; k < arcs.size(); ++k) {
+      shares[k] = cost_of(W(arcs[k].weight)) + costs[arcs[k].nextstate];
+      least = std::min(least, shares[k]);
+    }
+    costs[s] = none;
+    if (least == none) {
+      std::fill_n(shares, arcs.size(), 0.0);
+      continue;
+    }
+    if (arcs.size() == 1 && end == none) {  // as most are, in the middle of a word
+      costs[s] = least;
+      shares[0] = 1;
+      continue;
+    }
+    double sum = flow.ends[s] = end == none ? 0 : std::exp(least - end);
+    for (std::size_t k = 0; k < arcs.size(); ++k) sum += shares[k] = std::exp(least - shares[k]);
+    for (std::size_t k = 0; k < arcs.size(); ++k) shares[k] /= sum;
+    flow.ends[s] /= sum;
+    costs[s] = least - std::log(sum);
+  }
+  flow.total = costs[lattice.start];
+  std::vector<double> come(lattice.num_states, 0.0);
+  come[lattice.start] = flow.total == none ? 0 : 1;
+  for (const StateId s : order) {
+    const auto arcs = lattice.arcs_of(s);
+    double* const shares = flow.arcs.data() + first[s];
+    for (std::size_t k = 0; k < arcs.size(); ++k) come[arcs[k].nextstate] += shares[k] *= come[s];
+    flow.ends[s] *= come[s];
+  }
+  return flow;
+}
+
+}  // namespace
+
 template <class W>
 std::vector<double> arc_posteriors(const View<W>& lattice) {
-  const LatticeCosts costs = lattice_costs(lattice, false);
-  std::vector<double> result;
-  result.reserve(lattice.num_arcs());
-  for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
-    for (const Arc<W>& arc : lattice.arcs_of(s)) result.push_back(posterior(costs, s, arc));
-  }
-  return result;
+  return flow_of(lattice).arcs;
 }
 
 // Sums of what each arc has, by frame and transition-id: counted, then put in their places.
@@ -159,15 +217,42 @@ FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes&
       }
     }
   };
-  each([&](std::size_t t, Label, double) { ++place[t + 1]; });
+  Label lowest = 0, highest = 0;
+  each([&](std::size_t t, Label label, double) {
+    ++place[t + 1];
+    lowest = std::min(lowest, label);
+    highest = std::max(highest, label);
+  });
   std::partial_sum(place.begin(), place.end(), place.begin());
   std::vector<Entry> entries(place.back());
   std::vector<std::uint32_t> at = place;
   each([&](std::size_t t, Label label, double value) { entries[at[t]++] = {label, value}; });
   result.begin.assign(std::size_t(times.frames) + 1, 0);
+  constexpr Label kMostSummed = 1 << 16;
+  std::vector<double> sums(lowest == 0 && highest <= kMostSummed ? std::size_t(highest) + 1 : 0);
+  std::vector<std::size_t> seen(sums.size(), 0);  // frame of a label's sum, from 1 on
+  std::vector<Label> labels;
   for (std::size_t t = 0; t < std::size_t(times.frames); ++t) {
     const std::span<Entry> own(entries.data() + place[t], entries.data() + place[t + 1]);
-    std::ranges::stable_sort(own, {}, &Entry::label);
+    if (!sums.empty()) {  // few labels come many times
+      labels.clear();
+      for (const Entry& entry : own) {
+        if (seen[entry.label] != t + 1) {
+          seen[entry.label] = t + 1;
+          sums[entry.label] = 0;
+          labels.push_back(entry.label);
+        }
+        sums[entry.label] += entry.value;
+      }
+      std::ranges::sort(labels);
+      for (const Label label : labels) {
+        result.labels.push_back(label);
+        result.probabilities.push_back(float(sums[label]));
+      }
+      result.begin[t + 1] = std::uint32_t(labels.size());
+      continue;
+    }
+    std::ranges::sort(own, {}, &Entry::label);
     for (std::size_t e = 0; e < own.size();) {
       const std::int32_t label = own[e].label;
       double sum = 0;
@@ -183,20 +268,18 @@ FramePosteriors by_frame(const View<LatticeWeight>& lattice, const LatticeTimes&
 
 FramePosteriors frame_posteriors(const View<LatticeWeight>& lattice) {
   const LatticeTimes times = lattice_times(lattice);
-  const LatticeCosts costs = lattice_costs(lattice, false);
-  std::vector<double> probabilities;
-  probabilities.reserve(lattice.num_arcs());
+  const Flow flow = flow_of(lattice);
   double acoustic = 0;
+  std::size_t i = 0;
   for (StateId s = 0; s < StateId(lattice.num_states); ++s) {
     for (const Arc<LatticeWeight>& arc : lattice.arcs_of(s)) {
-      const double p = posterior(costs, s, arc);
-      probabilities.push_back(p);
+      const double p = flow.arcs[i++];
       if (p > 0) acoustic -= p * arc.weight.acoustic;
     }
-    if (const double p = posterior_of_end(lattice, costs, s); p > 0) acoustic -= p * lattice.states[s].final.acoustic;
+    if (const double p = flow.ends[s]; p > 0) acoustic -= p * lattice.states[s].final.acoustic;
   }
-  FramePosteriors result = by_frame(lattice, times, probabilities);
-  result.total = costs.total;
+  FramePosteriors result = by_frame(lattice, times, flow.arcs);
+  result.total = flow.total;
   result.acoustic = acoustic;
   return result;
 }

@@ -47,7 +47,8 @@ SearchGraph::SearchGraph(const View<TropicalWeight>& fst, std::span<const std::i
   states_.resize(n + 1, Range{0, 0});
   finals_.resize_for_overwrite(n);
   arcs_.reserve(m);
-  labels_.reserve(m);
+  outputs_.reserve(m);
+  if (!columns.empty()) inputs_.reserve(m);
   Array<char> has_epsilons(n, 0);
   for (std::size_t s = 0; s < n; ++s) {
     for (const Arc<TropicalWeight>& arc : fst.arcs_of(StateId(s))) has_epsilons[s] |= arc.ilabel == 0;
@@ -63,10 +64,11 @@ SearchGraph::SearchGraph(const View<TropicalWeight>& fst, std::span<const std::i
         if ((arc.ilabel != 0) != emitting) continue;
         const float cost = arc.weight.value;
         if (!is_cost(cost)) refuse("an arc of state ", s, " has cost ", cost, "; mend that weight");
-        const std::int32_t column = emitting ? column_of(arc.ilabel, columns, StateId(s)) : 0;
+        const std::int32_t column = emitting ? column_of(arc.ilabel, columns, StateId(s)) : -1;
         if (emitting) num_columns_ = std::max(num_columns_, column + 1);
         arcs_.push_back(SearchArc(column, cost, arc.nextstate, has_epsilons[arc.nextstate] != 0));
-        labels_.push_back({arc.ilabel, arc.olabel});
+        outputs_.push_back(arc.olabel);
+        if (!columns.empty()) inputs_.push_back(arc.ilabel);
         work.step();
       }
     }

@@ -1,5 +1,6 @@
 // A decoding graph prepared for search: each state's epsilon arcs, then its emitting arcs, both in the order of the
-// automaton; of an arc 12 bytes that the search reads, and its labels apart from them.
+// automaton; of an arc 12 bytes that the search reads, and its output label apart from them. The input label is there
+// only where a table of columns leaves it in doubt.
 //
 // Searches are templates over such a graph. What they need of one:
 //
@@ -19,7 +20,7 @@
 
 namespace sonant {
 
-// An arc as a search sees it: the column of the scores that it reads, its cost, where it leads.
+// An arc as a search sees it: the column of the scores that it reads (epsilon: -1), its cost, where it leads.
 class SearchArc {
  public:
   SearchArc(std::int32_t column, float cost, StateId next, bool then_epsilons)
@@ -66,16 +67,13 @@ class SearchGraph {
   // The number of an arc is its distance from here.
   const SearchArc* first_arc() const { return arcs_.data(); }
   std::uint32_t record(std::size_t arc) const { return static_cast<std::uint32_t>(arc); }
-  Label input_label(std::uint32_t record) const { return labels_[record].input; }
-  Label output_label(std::uint32_t record) const { return labels_[record].output; }
+  Label input_label(std::uint32_t record) const { return inputs_.empty() ? arcs_[record].column + 1 : inputs_[record]; }
+  Label output_label(std::uint32_t record) const { return outputs_[record]; }
   float cost(std::uint32_t record) const { return arcs_[record].cost; }
 
  private:
   struct Range {
     std::uint32_t begin, emitting;
-  };
-  struct Labels {
-    Label input, output;
   };
   void check_epsilon_cycles(Work& work) const;
 
@@ -84,7 +82,7 @@ class SearchGraph {
   Array<Range> states_;  // and one more, whose begin ends the last
   Array<float> finals_;
   Array<SearchArc> arcs_;
-  Array<Labels> labels_;
+  Array<Label> inputs_, outputs_;
 };
 
 }  // namespace sonant

@@ -103,3 +103,28 @@ def test_an_unknown_format_is_a_usage_error():
         [sys.executable, "-m", "sonant", "transcribe", "a.wav", "--format", "doc"], capture_output=True
     )
     assert result.returncode == 2
+
+
+def test_hot_words_a_language_model_and_words(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str):
+    from sonant.fst import NgramLm
+
+    said = "AND I SHE WHISPERED I FELT THAT YOU WERE FEELING THAT"
+    hot, words, lm = (tmp_path / name for name in ("hot.txt", "words.txt", "lm.arpa"))
+    hot.write_text("she whispered\t15\nthat you were feeling\n")
+    words.write_text("\n".join(sorted(set(said.split()))) + "\n")
+    NgramLm.train([said], 2).write(lm)
+
+    def heard(*options: str) -> str:
+        assert main(["transcribe", str(RECORDING), "--decoder", "beam", "--beam", "16", *options]) == 0
+        return capsys.readouterr().out.strip()
+
+    plain = heard()
+    assert "SHE WHISPERED" not in plain
+    assert "SHE WHISPERED" in heard("--hot-words", str(hot), "--hot-word-boost", "2")
+    assert set(heard("--lm", str(lm), "--words", str(words)).split()) <= set(said.split())
+    assert heard("--lm", str(lm), "--lm-weight", "1") != plain
+    words.write_text("THAT\nélan\n")
+    assert main(["transcribe", str(RECORDING), "--words", str(words)]) == 1
+    assert "élan" in capsys.readouterr().err
+    assert main(["transcribe", str(RECORDING), "--hot-words", str(tmp_path / "none")]) == 1
+    assert "none: no such file" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sonant.fst import Fst, OnDemand
+from sonant.fst import Fst, OnDemand, relabel
 from sonant.lattice import Lattice
 
 SEEDS = range(12)
@@ -67,6 +67,20 @@ def test_probabilities_are_those_of_paths(seed, paths):
     assert arcs.shape == (raw.num_arcs,)
     assert total == pytest.approx(-found.log_probability) == pytest.approx(backward[raw.fst.start])
     assert forward[raw.fst.start] == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_high_labels_have_the_probabilities_of_low_ones(seed, paths):
+    """Beyond 65,536 they are sorted, not counted."""
+    raw = paths.random_lattice(seed)
+    low = raw.posteriors()
+    labels = np.unique(low.labels).tolist()
+    moved = [(label, label + 100_000 if label % 2 else label) for label in labels]
+    high = Lattice(relabel(raw.fst, moved)).posteriors()
+    expected = [sorted((dict(moved)[label], p) for label, p in frame) for frame in low.frames]
+    for ours, theirs in zip(high.frames, expected, strict=True):
+        assert [label for label, _ in ours] == [label for label, _ in theirs]
+        assert [p for _, p in ours] == pytest.approx([p for _, p in theirs], abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -117,7 +117,7 @@ def test_ten_minutes_take_no_more_memory_than_one(model: Model):
 
 def test_bad_options_are_named(model: Model):
     with pytest.raises(ConfigError, match="decoder='best'"):
-        model.transcribe(JFK, decoder="best")  # pyright: ignore[reportArgumentType]
+        model.transcribe(JFK, decoder="best")  # pyright: ignore[reportArgumentType, reportCallIssue]
     with pytest.raises(ConfigError, match="head='mmi'"):
         model.stream(head="mmi")  # pyright: ignore[reportArgumentType]
     with pytest.raises(SearchError, match="beam"):

@@ -14,6 +14,7 @@ import pytest
 
 from sonant.errors import SearchError
 from sonant.fst import Fst, SymbolTable, shortest_distance
+from sonant.lattice import Lattice
 from sonant.search import (
     EndpointRule,
     GraphResult,
@@ -242,6 +243,26 @@ def test_lattices_hold_the_best_path_and_frames():
     assert (forward + backward).max() < result.cost + 2.001
     states = np.repeat(np.arange(lattice.num_states), lattice.states["num_arcs"])
     assert (lattice.arcs["nextstate"] > states).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_batch_determinizes_its_lattices(threads: int, caplog: pytest.LogCaptureFixture):
+    fst, scores, _, _ = opened(3)
+    config = GraphSearchConfig(beam=8, lattice_beam=4)
+    batch = [scores, scores[:7], np.full_like(scores, -np.inf)]
+    raw = GraphSearch(fst, config).search(batch, num_threads=threads)
+    search = GraphSearch(fst, replace(config, determinize=True))
+    for one, compact, given in zip(raw, search.search(batch, num_threads=threads), batch, strict=True):
+        assert one.lattice is not None and compact.lattice is not None
+        expected = Lattice(one.lattice).determinize(4).fst
+        assert compact.lattice.arc_type == "compactlattice44"
+        assert compact.lattice.to_bytes() == expected.to_bytes()
+        assert search_result(compact) == search_result(one)
+        stream = search.stream()
+        stream.advance(given)
+        stream.finish()
+        assert stream.lattice().to_bytes() == expected.to_bytes()
+    assert not caplog.records
 
 
 def chain(words: list[int]) -> Fst:

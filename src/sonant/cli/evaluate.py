@@ -64,6 +64,7 @@ def run(options: Evaluate) -> int:
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
     model = sonant.load(options.model)
+    search = options.search.of(model)
 
     readings: list[Reading] = []
     failures: list[tuple[str, str]] = []
@@ -72,7 +73,7 @@ def run(options: Evaluate) -> int:
         for entry in entries:
             started = time.perf_counter()
             try:
-                transcript = model.transcribe(entry.audio, **asdict(options.search))
+                transcript = model.transcribe(entry.audio, **search)
             except (SonantError, OSError) as error:
                 failures.append((entry.id, describe(error)))
             else:
@@ -126,7 +127,7 @@ def _report(readings: Sequence[Reading], seconds: float, options: Evaluate) -> N
     summary = {
         "manifest": str(options.manifest),
         "model": model,
-        **asdict(options.search),
+        **{k: str(v) if isinstance(v, Path) else v for k, v in asdict(options.search).items()},
         "normalizer": options.normalizer,
         "utterances": len(readings),
         "audio_seconds": round(audio_seconds, 3),

@@ -24,6 +24,15 @@ from sonant.lattice.results import (
 
 _log = logging.getLogger("sonant.lattice")
 _RAW, _COMPACT = "lattice4", "compactlattice44"
+MAX_MEMORY = 50_000_000  # bytes of a determinization, Kaldi's default
+
+
+def warn_incomplete(what: object, max_memory: int, beam: float) -> None:
+    """Says that a determinization has reached its limit."""
+    _log.warning(
+        "determinization of %s reached max_memory=%d: the result is pruned more than by beam=%g",
+        what, max_memory, beam,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -235,7 +244,7 @@ class Lattice:
         phones: Any = None,
         minimize: bool = False,
         delta: float = 1 / 1024,
-        max_memory: int | None = 50_000_000,
+        max_memory: int | None = MAX_MEMORY,
     ) -> Self:
         """A compact lattice with one path, the best, for each sequence of words within `beam` of the best
         one.
@@ -258,10 +267,7 @@ class Lattice:
                 raw, table, beam, delta, memory, True, True, False
             )
         if not complete:
-            _log.warning(
-                "determinization of %r reached max_memory=%d: the result is pruned more than by beam=%g",
-                self, memory, beam,
-            )  # fmt: skip
+            warn_incomplete(repr(self), memory, beam)
         made = self._made(native)
         return made.minimize(delta) if minimize else made
 

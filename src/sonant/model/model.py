@@ -1,7 +1,7 @@
 """Model = features + network + search + tokens."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast, overload
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sonant import audio
 from sonant.audio import Source
-from sonant.errors import ConfigError, ModelError
+from sonant.errors import ConfigError, ModelError, SearchError
 from sonant.features import Fbank
 from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
 from sonant.model.network import Network
@@ -17,6 +17,8 @@ from sonant.model.recognition import Recognition, Search
 from sonant.search import (
     CtcGreedy,
     CtcPrefixBeam,
+    Fusion,
+    HotWords,
     Hypothesis,
     TransducerBeam,
     TransducerGreedy,
@@ -25,6 +27,7 @@ from sonant.search import (
 from sonant.text import Tokens, Transcript
 
 Decoder = Literal["greedy", "beam"]
+Phrases = HotWords | Mapping[str, float]
 # Streams whose steps share one run of the network: more would not be faster on a few cores.
 BATCH = 8
 BLOCK_SECONDS = 30.0
@@ -65,6 +68,8 @@ class Model:
         beam: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
+        fusion: Fusion | None = ...,
+        hot_words: Phrases | None = ...,
     ) -> Transcript: ...
     @overload
     def transcribe(
@@ -78,6 +83,8 @@ class Model:
         beam: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
+        fusion: Fusion | None = ...,
+        hot_words: Phrases | None = ...,
     ) -> Iterator[Transcript]: ...
     def transcribe(
         self,
@@ -90,6 +97,8 @@ class Model:
         beam: int = 4,
         head: Head | None = None,
         alternatives: int = 0,
+        fusion: Fusion | None = None,
+        hot_words: Phrases | None = None,
     ) -> Transcript | Iterator[Transcript]:
         """What is said in a recording, or in each of a list of recordings, in order and as each is done.
 
@@ -97,7 +106,8 @@ class Model:
         read in blocks. channel: which one of several; the mean of all when None. encoding: for raw PCM, see
         `sonant.audio.load`. decoder, beam, head: the search, its width, and the scores that it reads (None:
         the model's own choice). alternatives: how many other readings to give, of those that the search
-        keeps.
+        keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`). hot_words: phrases
+        to look out for, with boosts in nats, see `spell`.
 
         Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at
         a time.
@@ -105,7 +115,8 @@ class Model:
         several = isinstance(source, list | tuple)
         sources = cast(Sequence[Source], source) if several else [cast(Source, source)]
         # Made here, not in the generator, so that a wrong option is told at once.
-        self._search(decoder, beam, head)
+        spelled = None if hot_words is None else self.spell(hot_words)
+        self._search(decoder, beam, head, fusion, spelled)
 
         def blocks(one: Source) -> Iterator[np.ndarray]:
             return audio.blocks(
@@ -120,8 +131,8 @@ class Model:
         def recognitions() -> Iterator[tuple[str, Recognition, Iterator[np.ndarray]]]:
             for one in sources:
                 name = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
-                recognition = Recognition(self, self._search(decoder, beam, head), self.sample_rate)
-                yield str(name), recognition, blocks(one)
+                search = self._search(decoder, beam, head, fusion, spelled)
+                yield str(name), Recognition(self, search, self.sample_rate), blocks(one)
 
         found = self._run(recognitions(), alternatives)
         return found if several else next(found)
@@ -160,10 +171,39 @@ class Model:
         decoder: Decoder = "greedy",
         beam: int = 4,
         head: Head | None = None,
+        fusion: Fusion | None = None,
+        hot_words: Phrases | None = None,
     ) -> Recognition:
-        """A recording that arrives in pieces, at `sample_rate` Hz (None: the model's own)."""
+        """A recording that arrives in pieces, at `sample_rate` Hz (None: the model's own). The other options
+        are those of `transcribe`."""
         rate = self.sample_rate if sample_rate is None else sample_rate
-        return Recognition(self, self._search(decoder, beam, head), rate)
+        spelled = None if hot_words is None else self.spell(hot_words)
+        return Recognition(self, self._search(decoder, beam, head, fusion, spelled), rate)
+
+    def spell(self, hot_words: Phrases) -> HotWords:
+        """Hot words in this model's tokens: texts become token ids, in the case that the model writes; tuples
+        of ids stay as they are. Whatever takes hot words does this; done before, it is done once.
+
+        A phrase is found where its first word begins; where its last one ends is left open ("york" is in
+        "yorkshire" too). Raises SearchError for a phrase with characters that the model does not write.
+        """
+        phrases = hot_words.phrases if isinstance(hot_words, HotWords) else hot_words
+        if not isinstance(phrases, Mapping):
+            found = type(hot_words).__name__
+            raise SearchError(
+                f"hot words: found a {found}, expected HotWords or a mapping of phrases to boosts"
+            )
+        return HotWords({p if isinstance(p, tuple) else self._spelled(p): b for p, b in phrases.items()})
+
+    def _spelled(self, phrase: str) -> tuple[int, ...]:
+        for text in (phrase, phrase.upper(), phrase.lower()):
+            ids = self.tokens.encode(text)
+            if ids and 1 not in ids:
+                return tuple(ids)
+        raise SearchError(
+            f"hot word {phrase!r}: found characters that {self.config.name} does not write, expected those "
+            "of its tokens"
+        )
 
     def advance(self, recognitions: Iterable[Recognition]) -> None:
         """Computes all that the recognitions have been given so far, step by step, together."""
@@ -192,18 +232,30 @@ class Model:
         if transducers:
             advance_transducers(self.network.step, transducers, frames)
 
-    def _search(self, decoder: Decoder, beam: int, head: Head | None) -> Search:
+    def _search(
+        self,
+        decoder: Decoder,
+        beam: int,
+        head: Head | None,
+        fusion: Fusion | None,
+        hot_words: HotWords | None,
+    ) -> Search:
         head = self.config.head if head is None else head
         context = self.config.context
         match (head, decoder):
             case ("ctc", "greedy"):
+                if fusion is not None or hot_words is not None:
+                    raise ConfigError(
+                        "decoder='greedy', head='ctc': takes the best token of each frame, whatever hot "
+                        "words or a language model say; expected decoder='beam' with these"
+                    )
                 return CtcGreedy()
             case ("ctc", "beam"):
-                return CtcPrefixBeam(beam)
+                return CtcPrefixBeam(beam, fusion=fusion, hot_words=hot_words)
             case ("transducer", "greedy"):
-                return TransducerGreedy(context)
+                return TransducerGreedy(context, fusion=fusion, hot_words=hot_words)
             case ("transducer", "beam"):
-                return TransducerBeam(beam, context)
+                return TransducerBeam(beam, context, fusion=fusion, hot_words=hot_words)
         raise ConfigError(
             f"decoder={decoder!r}, head={head!r}: expected greedy or beam, with ctc, transducer or None"
         )

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sonant.audio import StreamResampler
-from sonant.errors import SessionError
+from sonant.errors import SearchError, SessionError
 from sonant.model.network import Floats
 from sonant.search import CtcGreedy, CtcPrefixBeam, Hypothesis, TransducerBeam, TransducerGreedy
 from sonant.text import Transcript
 
 if TYPE_CHECKING:
-    from sonant.model.model import Model
+    from sonant.model.model import Model, Phrases
 
 Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam
 
@@ -59,6 +59,13 @@ class Recognition:
         """
         self.accept(samples)
         self._model.advance([self])
+
+    def set_hot_words(self, hot_words: "Phrases | None") -> None:
+        """Other hot words from what is fed next on; what was earned stays. Raises SearchError where they do
+        not fit, or where the stream was made with neither fusion nor hot words (`hot_words={}` will do)."""
+        if isinstance(self.search, CtcGreedy):
+            raise SearchError("hot words: found a greedy CTC search, expected decoder='beam'")
+        self.search.set_hot_words(None if hot_words is None else self._model.spell(hot_words))
 
     def partial(self, alternatives: int = 0) -> Transcript:
         """What has been understood so far, with up to `alternatives` other readings of those kept."""
@@ -124,7 +131,7 @@ class Recognition:
         return valid
 
     def hypotheses(self, nbest: int) -> list[Hypothesis]:
-        return self.search.hypotheses(nbest)
+        return self.search.hypotheses(nbest, final=self._finished and not self.ready)
 
 
 def _as_floats(samples: bytes | npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -5,8 +5,10 @@
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sonant import _native
@@ -35,6 +37,37 @@ class HotWords:
     """
 
     phrases: Mapping[str | tuple[int, ...], float]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], boost: float = 5.0) -> "HotWords":
+        """From a file in UTF-8: a phrase a line, maybe with a tab and its own boost; empty lines are none.
+
+        Raises SearchError, with the line, where a boost is no number or a phrase comes twice, and where the
+        file cannot be read.
+        """
+        name = os.fspath(path)
+        try:
+            lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SearchError(f"{name}: cannot be read as hot words in UTF-8: {error}") from error
+        phrases: dict[str | tuple[int, ...], float] = {}
+        for number, line in enumerate(lines, 1):
+            text, tab, own = line.partition("\t")
+            phrase = " ".join(text.split())
+            if not phrase and not own.strip():
+                continue
+            try:
+                value = float(own) if tab else boost
+            except ValueError:
+                value = math.nan
+            if not phrase or not math.isfinite(value):
+                raise SearchError(
+                    f"{name}:{number}: found {line!r}, expected a phrase, or a phrase, a tab and its boost"
+                )
+            if phrase in phrases:
+                raise SearchError(f"{name}:{number}: found the phrase {phrase!r} a second time; take one out")
+            phrases[phrase] = value
+        return cls(phrases)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sonant import _native
 from sonant.errors import SearchError
 from sonant.fst import ComposeFst, Fst, SymbolTable
+from sonant.lattice.lattice import MAX_MEMORY, Lattice, warn_incomplete
 from sonant.search.dynamic import LmGraph
 from sonant.search.grammar import GrammarGraph
 from sonant.search.scores import LARGEST, Floats, check_count, check_matrix
@@ -40,6 +41,9 @@ class GraphSearchConfig:
     """What scores are multiplied by."""
     lattice: bool = True
     """Whether to keep a lattice. The best path alone is found in less than half of the time."""
+    determinize: bool = False
+    """Whether lattices are compact, with one path, the best, for each sequence of words within lattice_beam,
+    as `sonant.lattice.Lattice.determinize` makes them."""
     skip_blank: float | None = None
     """CTC: frames whose blank scores above this (log(0.99), say) are not searched, but for the first of
     a run. Times stay those of all frames; lattices and paths have the frames that were searched."""
@@ -123,7 +127,8 @@ class GraphResult:
     path: GraphPath | None = field(compare=False, repr=False)
     lattice: Fst | None = field(compare=False, repr=False)
     """The raw lattice (`lattice4`, costs of graph and acoustics), states in topological order. Its paths are
-    all that are within lattice_beam of the best, as far as the beams of the search let them live."""
+    all that are within lattice_beam of the best, as far as the beams of the search let them live. With
+    `determinize` a compact one (`compactlattice44`)."""
     searched: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
     """Where blanks were skipped: the frames that were searched, those of `path` and `lattice`."""
 
@@ -285,6 +290,7 @@ class GraphSearch:
                 self._options,
                 self.config.acoustic_scale,
                 self.config.lattice,
+                MAX_MEMORY if self.config.determinize else None,
                 arrays,
                 check_count(num_threads, "num_threads", 0),
             )
@@ -295,7 +301,9 @@ class GraphSearch:
                 if isinstance(outcome, str):
                     found[i] = SearchError(f"utterance {i}: {outcome}")
                 else:
-                    path, lattice, relative_cost = outcome
+                    path, lattice, relative_cost, complete = outcome
+                    if not complete:
+                        warn_incomplete(f"utterance {i}", MAX_MEMORY, self.config.lattice_beam)
                     found[i] = _result(path, lattice, relative_cost, self.symbols, skippers[i])
         if errors == "raise":
             for entry in found:
@@ -328,6 +336,8 @@ class GraphStream:
         self._symbols = search.symbols
         self._skipper = search.config._skipper()
         self._columns = search.num_columns
+        self._determinize = search.config.determinize
+        self._beam = search.config.lattice_beam
         given = search._graph, search._options, search.config.acoustic_scale
         kinds = _SEARCHES[type(search._graph)]
         self._search: Any = kinds[search.config.lattice](*given)
@@ -397,7 +407,7 @@ class GraphStream:
         return _result(path, None, self.final_relative_cost, self._symbols, self._skipper)
 
     def lattice(self, use_final: bool = True, beam: float = float("inf")) -> Fst:
-        """The raw lattice of all frames so far, of what is within `beam` of the best path (as far as that has
+        """The lattice of all frames so far, of what is within `beam` of the best path (as far as that has
         been pruned so far). Without states where no token survived. Changes nothing.
 
         Raises SearchError where the configuration keeps no lattice, where it has a cycle (of epsilon arcs),
@@ -406,6 +416,8 @@ class GraphStream:
         if not hasattr(self._search, "raw_lattice"):
             raise SearchError("this search keeps no lattice; make it with GraphSearchConfig(lattice=True)")
         lattice = Fst.of_native(self._search.raw_lattice(use_final, beam))
+        if self._determinize:
+            lattice = Lattice(lattice).determinize(min(beam, self._beam)).fst
         lattice.output_symbols = self._symbols
         return lattice
 

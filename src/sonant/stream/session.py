@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonant.errors import SessionError
-from sonant.model import Decoder, Model
+from sonant.model import Decoder, Head, Model, Phrases
+from sonant.search import Fusion
 from sonant.text import Transcript
 
 # Scale and numpy's type of a sample.
@@ -45,13 +46,19 @@ class Session:
         encoding: str = "s16le",
         decoder: Decoder = "greedy",
         beam: int = 4,
+        head: Head | None = None,
+        fusion: Fusion | None = None,
+        hot_words: Phrases | None = None,
     ):
-        """sample_rate: Hz of the bytes to come, mono (None: the model's own); encoding: s16le or f32le."""
+        """sample_rate: Hz of the bytes to come, mono (None: the model's own); encoding: s16le or f32le. The
+        others are those of `Model.transcribe`."""
         if encoding not in _ENCODINGS:
             raise SessionError(f"encoding={encoding!r}: expected one of {', '.join(_ENCODINGS)}")
         self.model = model
         self._kind, self._scale = np.dtype(_ENCODINGS[encoding][0]), np.float32(_ENCODINGS[encoding][1])
-        self._recognition = model.stream(sample_rate=sample_rate, decoder=decoder, beam=beam)
+        self._recognition = model.stream(
+            sample_rate=sample_rate, decoder=decoder, beam=beam, head=head, fusion=fusion, hot_words=hot_words
+        )
         self._rest = b""
         self._shown = ""
         self._ended = False
@@ -77,6 +84,10 @@ class Session:
             size = self._kind.itemsize
             raise SessionError(f"the audio ends {len(self._rest)} bytes into a sample of {size} bytes")
         self._recognition.end()
+
+    def set_hot_words(self, hot_words: Phrases | None) -> None:
+        """Other hot words from what is computed next on: see `sonant.model.Recognition.set_hot_words`."""
+        self._recognition.set_hot_words(hot_words)
 
     @staticmethod
     def step(sessions: Sequence["Session"]) -> list[list[Event]]:
