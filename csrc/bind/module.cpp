@@ -27,6 +27,7 @@ void bind_graphs_lexicon(nb::module_& m);
 void bind_lattice(nb::module_& m);
 void bind_fusion(nb::module_& m);
 void bind_search(nb::module_& m);
+void bind_text_alignment(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -57,6 +58,7 @@ NB_MODULE(_native, m) {
   bind_lattice(m);
   bind_fusion(m);
   bind_search(m);
+  bind_text_alignment(m);
   bind_graph_search(m);
   bind_tables(m);
 }
