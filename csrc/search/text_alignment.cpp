@@ -56,6 +56,10 @@ TextAlignment::TextAlignment(std::vector<std::int32_t> tokens, std::vector<std::
     throw SearchError("word_ends: the last is " + std::to_string(word_ends_.back()) + "; expected the number of tokens, " +
                       std::to_string(count - 1));
   }
+  for (std::size_t w = 0; w < word_ends_.size(); ++w) {
+    const int length = w ? word_ends_[w] - word_ends_[w - 1] : 0;
+    margin_.push_back(options_.free_start + options_.free_token * (length + 2));
+  }
   word_at_.assign(count, kNone);
   for (std::size_t w = 0; w < word_ends_.size(); ++w) word_at_[word_ends_[w]] = std::int32_t(w);
   blank_.resize(count);
@@ -92,7 +96,7 @@ void TextAlignment::advance(const float* blank, const float* token, double free)
 inline TextAlignment::Cell TextAlignment::arrived(const Way& way, const Cell& stay, double score, Kind kind,
                                                   std::int32_t position) {
   const double total = way.score + score;
-  if (!(total >= threshold_) || total == kImpossible) return {};
+  if (!(total >= floor_) || total == kImpossible) return {};
   const bool enters = way.out_of != &stay;
   marks_[count_] = {way.out_of->mark, kind, position, frame_,
                     way.out_of->score + way.out_of->skipped, way.score};
@@ -111,7 +115,9 @@ void TextAlignment::step(const FrameScores& scores, double free) {
   // The best state is at least as good as one of those that follow the best one now.
   double change = best_kind_ == kFree ? -free : scores.blank(best_position_);
   if (FrameScores::kRuns && best_kind_ == kToken) change = std::max(change, scores.token(best_position_));
-  threshold_ = best_.score + change - options_.beam;
+  const double threshold = best_.score + change - options_.beam;
+  const bool prunes = threshold > kImpossible;
+  floor_ = threshold;
   best_ = {};
   const auto last = std::int32_t(tokens_.size()) - 1;
   const std::int32_t top = std::min(high_ + 1, last);
@@ -122,6 +128,11 @@ void TextAlignment::step(const FrameScores& scores, double free) {
   for (std::int32_t u = top; u >= low_; --u) {
     const std::int32_t word = word_at_[u];
     const Cell blank = blank_[u], token = token_[u];
+    // Most of the window, far ahead within words, is dead and stays so.
+    if (word == kNone && u > 0 && word_at_[u - 1] == kNone &&
+        std::max({blank.score, token.score, blank_[u - 1].score, token_[u - 1].score}) == kImpossible) {
+      continue;
+    }
     Way to_blank{&blank, blank.score};
     to_blank.offer(token);
     const Cell& stay = FrameScores::kRuns ? token : none;
@@ -135,6 +146,7 @@ void TextAlignment::step(const FrameScores& scores, double free) {
       }
     }
     if (word != kNone) {
+      floor_ = prunes ? std::max(threshold, skip_[word].score + change - margin_[word]) : threshold;
       const Cell stays = free_[word];
       Way to_free{&stays, stays.score};
       to_free.offer(blank, options_.free_start);

@@ -12,7 +12,8 @@
 // Scores of frames are those relative to the network's best path, so that 0 is a perfect match.
 //
 // Viterbi, a frame at a time, over the window of u within the beam of the best state: what falls out at its ends is
-// dropped. Where a path enters a state it leaves a mark; marks that no live state leads back to are collected, so that
+// dropped, and so is, within a word, what is worse than skipping to the word's end and hearing the rest of it as free
+// frames, which leads to the same place. Where a path enters a state it leaves a mark; marks that no live state leads back to are collected, so that
 // memory grows with the text and not with frames.
 #pragma once
 
@@ -92,13 +93,14 @@ class TextAlignment {
   std::vector<std::int32_t> tokens_;     // by u; [0] is none
   std::vector<std::int32_t> word_ends_;  // by w; [0] is 0
   std::vector<std::int32_t> word_at_;    // by u: w, or kNone
+  std::vector<double> margin_;           // by w: what it costs at most to hear the rest of it as free frames
   Vocabulary vocabulary_;
   AlignmentOptions options_;
   std::int32_t least_columns_ = 0;
 
   std::int32_t frame_ = 0, low_ = 0, high_ = 0;
   std::int32_t best_token_ = kNone;  // of the frame before, for runs of the network's best path
-  double threshold_ = 0.0;           // of the frame at hand: what is below it leaves no mark
+  double floor_ = 0.0;               // of the word at hand: what is below it is dropped
   Cell best_;
   Kind best_kind_ = kBlank;
   std::int32_t best_position_ = 0;
