@@ -29,6 +29,7 @@ void bind_fusion(nb::module_& m);
 void bind_search(nb::module_& m);
 void bind_transducer(nb::module_& m);
 void bind_dynamic_graph(nb::module_& m);
+void bind_text_alignment(nb::module_& m);
 void bind_graph_search(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -61,6 +62,7 @@ NB_MODULE(_native, m) {
   bind_search(m);
   bind_transducer(m);
   bind_dynamic_graph(m);
+  bind_text_alignment(m);
   bind_graph_search(m);
   bind_tables(m);
 }

@@ -28,7 +28,7 @@ def test_text_goes_to_standard_output(capsys: pytest.CaptureFixture[str], text: 
 
 
 def test_formats_go_to_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str):
-    formats = ["txt", "json", "srt", "vtt", "tsv", "ctm"]
+    formats = ["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid"]
     chosen = [word for format in formats for word in ("--format", format)]
     folder = tmp_path / "a" / "b"
     assert main(["transcribe", str(RECORDING), str(OTHER), *chosen, "--output-dir", str(folder)]) == 0

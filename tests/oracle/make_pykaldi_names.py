@@ -9,6 +9,7 @@ import json
 import os
 
 MODULES = [
+    "alignment",
     "asr",
     "base",
     "base.io",

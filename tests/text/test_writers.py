@@ -179,4 +179,4 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match="cannot be written: Is a directory"):
         write(ASK, "txt", tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert len(FORMATS) == 6
+    assert len(FORMATS) == 7

@@ -13,7 +13,8 @@ from sonant import __version__
 from sonant.errors import MissingExtraError, SonantError
 
 COMMANDS = {
-    "transcribe": "write what is said in recordings: txt, json, srt, vtt, tsv, ctm",
+    "transcribe": "write what is said in recordings: txt, json, srt, vtt, tsv, ctm, TextGrid",
+    "align": "when each word of a given text is said in a recording: ctm, TextGrid, json, srt",
     "evaluate": "word and character error rates of a model on a manifest",
     "train": "train a model from a recipe (needs the extra `train`)",
     "export": "write the bundle of a training checkpoint (needs the extra `train`)",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sonant.search import Fusion
     from sonant.text import Transcript
 
-Format = Literal["txt", "json", "srt", "vtt", "tsv", "ctm"]
+Format = Literal["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Transcribe:
     format: Annotated[
         tyro.conf.UseAppendAction[tuple[Format, ...]], tyro.conf.arg(aliases=["-f"], metavar="FORMAT")
     ] = ()
-    """txt, json, srt, vtt, tsv or ctm; may be given more than once; without it txt."""
+    """txt, json, srt, vtt, tsv, ctm or TextGrid; may be given more than once; without it txt."""
 
     output_dir: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """Write DIR/NAME.FORMAT for each recording; without it to standard output."""

@@ -50,7 +50,7 @@ class Recognizer:
         self.acoustic_scale = acoustic_scale
 
     def _make_decodable(self, input: Any) -> Any:
-        return DecodableMatrixScaled(_filled(input, "loglikes"), self.acoustic_scale)
+        return DecodableMatrixScaled(filled(input, "loglikes"), self.acoustic_scale)
 
     def _determinized(self, decoder: LatticeDecoder) -> Any:
         return decoder.get_lattice()
@@ -105,7 +105,8 @@ class Recognizer:
         return result
 
 
-def _filled(array: Any, name: str) -> Any:
+def filled(array: Any, name: str) -> Any:
+    """What decodables are made of. Raises SearchError for a matrix without frames, or no matrix."""
     if operand(array, (None, None), None, name).shape[0] == 0:
         raise SearchError(f"{name}: a matrix without frames; expected one frame at least")
     return array
@@ -143,7 +144,7 @@ class MappedRecognizer(Recognizer):
 
     def _make_decodable(self, input: Any) -> Any:
         return DecodableMatrixScaledMapped(
-            self.transition_model, _filled(input, "loglikes"), self.acoustic_scale
+            self.transition_model, filled(input, "loglikes"), self.acoustic_scale
         )
 
     def _determinized(self, decoder: LatticeDecoder) -> Any:
@@ -178,7 +179,7 @@ class GmmRecognizer(Recognizer):
 
     def _make_decodable(self, input: Any) -> Any:
         return DecodableAmDiagGmmScaled(
-            self.acoustic_model, self.transition_model, _filled(input, "features"), self.acoustic_scale
+            self.acoustic_model, self.transition_model, filled(input, "features"), self.acoustic_scale
         )
 
     def _determinized(self, decoder: LatticeDecoder) -> Any:

@@ -11,10 +11,12 @@ from sonant import audio
 from sonant.audio import Source
 from sonant.errors import ConfigError, ModelError, SearchError
 from sonant.features import Fbank
+from sonant.model.alignment import TextSearch, spell
 from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
 from sonant.model.network import Network
 from sonant.model.recognition import Recognition, Search
 from sonant.search import (
+    AlignmentConfig,
     CtcGreedy,
     CtcPrefixBeam,
     Fusion,
@@ -24,7 +26,7 @@ from sonant.search import (
     TransducerGreedy,
     advance_transducers,
 )
-from sonant.text import Tokens, Transcript
+from sonant.text import Alignment, Tokens, Transcript
 
 Decoder = Literal["greedy", "beam"]
 Phrases = HotWords | Mapping[str, float]
@@ -137,6 +139,47 @@ class Model:
         found = self._run(recognitions(), alternatives)
         return found if several else next(found)
 
+    def align(
+        self,
+        source: Source,
+        text: str,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        encoding: str | None = None,
+        head: Head = "ctc",
+        config: AlignmentConfig | None = None,
+    ) -> Alignment:
+        """When each word of a text is said in a recording, and where the two differ.
+
+        source, sample_rate, channel, encoding: as for `transcribe`; of any length, read in blocks, in memory
+        that grows with the text alone. text: what was said, words between white space; case and punctuation
+        may be any. head: whose scores are aligned; "transducer" takes several times longer, and finds no
+        large gaps of the text. config: prices of the search, and its beam.
+
+        Raises TokenError for a text without words, or with characters that the model's tokens lack;
+        SearchError where none of it was heard; AudioError for what cannot be read.
+        """
+        if head not in ("ctc", "transducer"):
+            raise ConfigError(f"head={head!r}: expected ctc or transducer")
+        spelled = spell(text, self.tokens, self.config.name)
+        search = TextSearch(self, spelled, head, config)
+        recognition = Recognition(self, search, self.sample_rate)
+        for block in audio.blocks(
+            source,
+            sample_rate=sample_rate,
+            target_rate=self.sample_rate,
+            channel=channel,
+            encoding=encoding,
+            seconds=BLOCK_SECONDS,
+        ):
+            recognition.accept(block)
+            self.advance([recognition])
+        recognition.end()
+        self.advance([recognition])
+        name = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+        return search.alignment(self, spelled, recognition.duration, str(name))
+
     def _run(
         self, incoming: Iterator[tuple[str, Recognition, Iterator[np.ndarray]]], alternatives: int
     ) -> Iterator[Transcript]:
@@ -224,7 +267,9 @@ class Model:
             recognition.state = state
             valid = recognition.count_valid(len(encoded))
             search = recognition.search
-            if isinstance(search, CtcGreedy | CtcPrefixBeam):
+            if isinstance(search, TextSearch):
+                search.advance(encoded[:valid], ctc[:valid])
+            elif isinstance(search, CtcGreedy | CtcPrefixBeam):
                 search.advance(ctc[:valid])
             else:
                 transducers.append(search)

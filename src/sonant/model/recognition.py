@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sonant.audio import StreamResampler
 from sonant.errors import SearchError, SessionError
+from sonant.model.alignment import TextSearch
 from sonant.model.network import Floats
 from sonant.search import CtcGreedy, CtcPrefixBeam, Hypothesis, TransducerBeam, TransducerGreedy
 from sonant.text import Transcript
@@ -15,7 +16,7 @@ from sonant.text import Transcript
 if TYPE_CHECKING:
     from sonant.model.model import Model, Phrases
 
-Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam
+Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam | TextSearch
 
 
 class Recognition:

@@ -3,12 +3,20 @@
 CTC        greedy or prefix beam search over (frames, tokens) log-probabilities
 graph      beam search over a decoding graph (HCLG, TLG), with lattices as Kaldi makes them
 fusion     a lexicon, an n-gram model and hot words for the prefix beam and the transducer searches
+alignment  of a given text: its tokens' times, what of it was not said, and what was said besides
 transducer greedy or modified beam search over a step function, or over scores given one step at a time
 
 Each search comes as a function over whole utterances and as an object that takes an utterance in pieces; the
 functions are built on the objects, so any chunking gives the same result, bit for bit.
 """
 
+from sonant.search.alignment import (
+    AlignedToken,
+    AlignmentConfig,
+    CtcAligner,
+    TokenAlignment,
+    TransducerAligner,
+)
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
 from sonant.search.dynamic import LmGraph
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
@@ -27,6 +35,9 @@ from sonant.search.transducer import (
 
 __all__ = [
     "KALDI_RULES",
+    "AlignedToken",
+    "AlignmentConfig",
+    "CtcAligner",
     "CtcGreedy",
     "CtcPrefixBeam",
     "EndpointRule",
@@ -41,6 +52,8 @@ __all__ = [
     "Hypothesis",
     "LmGraph",
     "Step",
+    "TokenAlignment",
+    "TransducerAligner",
     "TransducerBeam",
     "TransducerGreedy",
     "advance_transducers",

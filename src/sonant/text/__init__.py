@@ -1,11 +1,13 @@
 """Tokens in and out of a network, and the text that comes of them.
 
-    Tokens (SentencePiece) -> Word, Transcript -> render, write (txt json srt vtt tsv ctm)
+    Tokens (SentencePiece) -> Word, Transcript -> render, write (txt json srt vtt tsv ctm TextGrid)
+                           -> Alignment: a given text with times, and where it differs from the recording
                                                -> error_rate, report (word and character error rates)
 
 SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used.
 """
 
+from sonant.text.alignment import Alignment, UnmatchedAudio, UnsaidWord
 from sonant.text.errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
 from sonant.text.normalize import NORMALIZERS, normalize, spoken
 from sonant.text.tokens import Tokens
@@ -15,10 +17,13 @@ from sonant.text.writers import FORMATS, render, write
 __all__ = [
     "FORMATS",
     "NORMALIZERS",
+    "Alignment",
     "Edit",
     "ErrorRate",
     "Tokens",
     "Transcript",
+    "UnmatchedAudio",
+    "UnsaidWord",
     "UtteranceErrors",
     "Word",
     "error_rate",

@@ -37,6 +37,7 @@ class Tokens:
                 f"{name}: is no SentencePiece model ({len(model)} bytes): {_said(error)}"
             ) from error
         self._model, self._size = model, len(self._processor)
+        self._known: dict[str, bool] = {}  # characters that were asked for
         if not (self._processor.is_control(0) or self._processor.is_unknown(0)):
             raise TokenError(
                 f"{name}: id 0 is the piece {self._processor.id_to_piece(0)!r}; expected the blank, <blk>: "
@@ -146,6 +147,17 @@ class Tokens:
         if not isinstance(text, str):
             raise TokenError(f"text is a {type(text).__name__}; expected a str")
         return self._processor.encode(text)
+
+    def lacks(self, text: str) -> list[str]:
+        """The characters of a text that no piece holds, each once, in order."""
+        return [character for character in dict.fromkeys(text) if self._is_lacking(character)]
+
+    def _is_lacking(self, character: str) -> bool:
+        known = self._known.get(character)
+        if known is None:
+            known = not any(map(self._processor.is_unknown, self._processor.encode(character)))
+            self._known[character] = known
+        return not known
 
     def decode(self, ids: Iterable[int]) -> str:
         """The words of these ids, joined by single spaces; `<unk>` reads as ⁇, the blank as nothing."""

@@ -5,29 +5,41 @@ json  everything: one object, or a list of them for several recordings
 srt   SubRip subtitles             vtt   WebVTT subtitles (W3C)
 tsv   start and end in milliseconds and the text of each cue, under a header, as Whisper writes it
 ctm   NIST's time-marked conversation format: recording, channel (1), start, duration, word, confidence
+TextGrid  Praat's tiers of intervals: the words; of an alignment also what was said and is not in the text
+
+An alignment can be written as all but txt; json, TextGrid hold where recording and text differ, too.
 """
 
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from sonant.errors import ConfigError
+from sonant.text.alignment import Alignment
 from sonant.text.cues import cues, shown
-from sonant.text.transcript import Transcript
+from sonant.text.textgrid import Interval, textgrid
+from sonant.text.transcript import Transcript, Word
 
-FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm")
+FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid")
 
 
-def render(transcripts: Transcript | Iterable[Transcript], format: str) -> str:
-    """The contents of a file: one of FORMATS, of one transcript or several.
+def render(transcripts: Transcript | Alignment | Iterable[Transcript], format: str) -> str:
+    """The contents of a file: one of FORMATS, of one transcript or several, or of an alignment.
 
-    Raises ConfigError for another format, and for several transcripts in srt, vtt or tsv, whose times are
-    those of one recording.
+    Raises ConfigError for another format, and for several transcripts in srt, vtt, tsv or TextGrid, whose
+    times are those of one recording.
     """
     if format not in FORMATS:
         raise ConfigError(f"format={format!r}; expected one of {', '.join(FORMATS)}")
+    if isinstance(transcripts, Alignment):
+        if format == "json":
+            return json.dumps(_alignment_value(transcripts), ensure_ascii=False, indent=2) + "\n"
+        if format == "TextGrid":
+            return _alignment_grid(transcripts)
+        transcripts = transcripts.transcript
     single = isinstance(transcripts, Transcript)
     several = [transcripts] if single else list(transcripts)
     if format == "json":
@@ -42,11 +54,13 @@ def render(transcripts: Transcript | Iterable[Transcript], format: str) -> str:
             f"{format} holds one recording, but {len(several)} transcripts were given; "
             "write a file for each, or use txt, json or ctm"
         )
-    return {"srt": _srt, "vtt": _vtt, "tsv": _tsv}[format](several[0])
+    return {"srt": _srt, "vtt": _vtt, "tsv": _tsv, "TextGrid": _grid}[format](several[0])
 
 
 def write(
-    transcripts: Transcript | Iterable[Transcript], format: str, file: str | os.PathLike[str] | TextIO
+    transcripts: Transcript | Alignment | Iterable[Transcript],
+    format: str,
+    file: str | os.PathLike[str] | TextIO,
 ) -> None:
     """Write `render(transcripts, format)` to a path, which then holds all of it or what it held before, or to
     an open text file. Raises ConfigError as `render` does, and where the path cannot be written."""
@@ -78,19 +92,49 @@ def _value(transcript: Transcript) -> dict[str, Any]:
         "text": transcript.text,
         "confidence": round(float(transcript.confidence), 4),
         "duration": round(float(transcript.duration), 3),
-        "words": [
-            {
-                "text": word.text,
-                "start": round(float(word.start), 3),
-                "end": round(float(word.end), 3),
-                "confidence": round(float(word.confidence), 4),
-            }
-            for word in transcript.words
-        ],
+        "words": [_word_value(word) for word in transcript.words],
     }
     if transcript.alternatives:
         value["alternatives"] = [_value(other) for other in transcript.alternatives]
     return value
+
+
+def _word_value(word: Word) -> dict[str, Any]:
+    return {
+        "text": word.text,
+        "start": round(float(word.start), 3),
+        "end": round(float(word.end), 3),
+        "confidence": round(float(word.confidence), 4),
+    }
+
+
+def _alignment_value(alignment: Alignment) -> dict[str, Any]:
+    words = zip(alignment.words, alignment.positions, strict=True)
+    return {
+        "name": alignment.name,
+        "duration": round(float(alignment.duration), 3),
+        "complete": alignment.complete,
+        "words": [{**_word_value(word), "position": position} for word, position in words],
+        "unsaid": [{**asdict(word), "after": round(word.after, 3)} for word in alignment.unsaid],
+        "unmatched": [
+            {"start": round(part.start, 3), "end": round(part.end, 3), "heard": part.heard}
+            for part in alignment.unmatched
+        ],
+    }
+
+
+def _intervals(words: Iterable[Word]) -> list[Interval]:
+    return [(word.start, word.end, word.text) for word in words if word.text]
+
+
+def _grid(transcript: Transcript) -> str:
+    return textgrid([("words", _intervals(transcript.words))], transcript.duration)
+
+
+def _alignment_grid(alignment: Alignment) -> str:
+    unmatched = [(part.start, part.end, part.heard) for part in alignment.unmatched]
+    tiers = [("words", _intervals(alignment.words)), ("not in the text", unmatched)]
+    return textgrid(tiers, alignment.duration)
 
 
 def _clock(seconds: float, mark: str) -> str:
