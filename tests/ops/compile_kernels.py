@@ -46,15 +46,15 @@ def kernels():
 def frame_kernels():
     """Both layouts: a sequence for each program, and 32 sequences side by side."""
     i32 = "splits others labels fsa_splits graph_of frames row_splits row_begins row_labels sources dests"
-    types = {name: "*i32" for name in (i32 + " arc_splits firsts").split()}
-    types |= {name: "*i64" for name in ("places", "rows_of", "arc_places")}
+    types = dict.fromkeys((i32 + " arc_splits firsts").split(), "*i32")
+    types |= dict.fromkeys(("places", "rows_of", "arc_places"), "*i64")
     counts = "first steps columns stride frame_stride label_stride slots blocks block width offset labels"
     for number, side in product(("fp32", "fp64"), (False, True)):
         lanes = frames.SIDE_LANES // frames.COLUMNS if side else frames.LANES
         rows, arcs = frames._tile(lanes, 5)
         columns = dict(COLS=frames.COLUMNS if side else 1)
         arrays = "values scores weights ends totals leaks norms shifts parts forward backward gradient slopes"
-        names = {name: f"*{number}" for name in (arrays + " jumps rows turned").split()}
+        names = dict.fromkeys((arrays + " jumps rows turned").split(), f"*{number}")
         signature = {**names, **dict.fromkeys(counts.split(), "i32"), **types}
         tile = dict(ROWS=rows, ARCS=arcs, **columns)
         for forward, log, leaky in product((True, False), repeat=3):

@@ -61,8 +61,8 @@ def advance(
     A frame's scores are pulled along the arcs of each state from those of the frame that was before. In the
     tropical semiring (LOG: False) nothing is taken off, so that they are sums as they are.
 
-    values     scores of states: of column c at frame t, state s: places[c] + (t % slots * states + s) * stride
-    scores     the network's: of column c at frame t, label l: rows_of[c] + t * frame_stride + l * label_stride
+    values     scores of states: column c, frame t, state s: places[c] + (t % slots * states + s) * stride
+    scores     the network's: column c, frame t, label l: rows_of[c] + t * frame_stride + l * label_stride
     splits, others, labels, weights: of the arcs that states pull along, into them or out of them
     ends       of each state, over its final arcs
     totals     of each column, taken off at the end of the sequence (down)
@@ -103,7 +103,9 @@ def advance(
                 part = b + tl.arange(0, PARTS)
                 part_at = ((before & 1) * blocks + part)[:, None] * columns + column[None, :]
                 part_mask = (part < blocks)[:, None] & passed[None, :]
-                all_top, all_rest = log_add(all_top, all_rest, tl.load(parts + part_at, mask=part_mask, other=float("-inf")))
+                all_top, all_rest = log_add(
+                    all_top, all_rest, tl.load(parts + part_at, mask=part_mask, other=float("-inf"))
+                )
                 b += PARTS
             column_top, column_under = log_sum(all_top, all_rest, 0)
             total = log_value(column_top, column_under)

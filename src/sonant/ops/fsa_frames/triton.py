@@ -16,12 +16,13 @@ together are the log of its posterior, which is never above 0. A program leaves 
 (`parts`), which those of the next frame add up, all in the same order: the leaky HMM needs it too (its jumps
 into all states forward, from all states backward). Nothing is added atomically, and two runs give the same.
 
-Bytes moved at least, by b-byte scores, for each sequence and frame: forward b a state and b a class; backward
-b a state (forward scores are read again) and 3 b a class (a score, its transposed copy, its gradient), and 8 +
-b an arc each way, once for 32 sequences. Of 10,000 states, 50,000 arcs and 3,000 classes, 128 sequences of 150
-frames, that is 2.8 GB: 0.9 ms of an H100's 3.35 TB/s. Forward scores take 768 MB of memory then, backward
-ones 87 MB (of 16 frames and one). What the caches give is more: 4 b an arc and sequence, 15 GB in all, some 3 ms.
-300 launches are another 2 to 5 ms, where they are not made while the GPU is busy.
+Bytes that must move, of b-byte scores, for each sequence and frame: 2 b a state (forward scores, written and
+read again) and 3 b a class (its score, read twice, and its gradient). For 10,000 states, 3,000 classes, 128
+sequences of 150 frames that is 2.2 GB, 0.67 ms of an H100's 3.35 TB/s; the copies with labels before
+sequences make it 4.1 GB, 1.2 ms. Forward scores take 768 MB of memory then, backward ones 26 MB (of CHUNK
+frames and one, which stay in the cache). What caches have to give is more: an arc takes 2 b of each sequence
+and frame forward, 2 b backward and 2 b for its posterior: 23 GB for 50,000 arcs, some 4 ms at 5.5 TB/s. And
+340 launches are 2 to 5 ms of the CPU, which go on while the GPU works. None of this has been measured.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,19 +33,22 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sonant.ops import segments
-from sonant.ops.fsa_frames import kernels, reference
+from sonant.ops.fsa_frames import kernels as jitted
+from sonant.ops.fsa_frames import reference
 
 if TYPE_CHECKING:
     from sonant.ops.fsa_frames import Leak, Sequences
     from sonant.ops.fsa_scores import Graphs
 
+# How they are launched Triton's types do not say.
+kernels: Any = jitted
 # Lanes of a tile, and warps of a program: 8 lanes a thread.
 LANES, WARPS = 1024, 4
 SIDE_LANES, SIDE_WARPS = 2048, 8
 COLUMNS = 32
 BLOCK = 64
 # Frames whose backward scores are there at the same time, side by side.
-CHUNK = 16
+CHUNK = 4
 # So many sequences of one automaton, of so many arcs, are worth a launch for each frame.
 LEAST_SEQUENCES, LEAST_ARCS = 8, 8192
 # Arcs of a row that are taken at a time: wider, and the lanes of rows with few arcs idle.
@@ -170,7 +174,6 @@ def _tile(lanes: int, average: int) -> tuple[int, int]:
     """Rows and arcs of each."""
     width = min(triton.next_power_of_2(max(average, 1)), WIDEST, lanes)
     return lanes // width, width
-
 
 
 def advance(
