@@ -88,7 +88,8 @@ class _Search:
         beams, beam = self.beams, self.beam
         active = torch.bincount(self.levels[-1].recording, minlength=len(beam)).double()
         ending = t >= self.frames - 4
-        least = torch.where(ending, max(beams.min_active, beams.max_active / 2), beams.min_active)
+        least = torch.full_like(beam, beams.min_active)
+        least = torch.where(ending, least.clamp(min=beams.max_active / 2), least)
         less = torch.where(ending, beam, 0.8 * beam.clamp(max=beams.search))
         more = (1.25 * beam.clamp(min=beams.search)).clamp(max=WIDEST)
         same = 0.8 * beam + 0.2 * beams.search
@@ -104,7 +105,7 @@ class _Search:
         come = torch.arange(len(place), device=device).repeat_interleave(degree)
         arc = torch.arange(len(come), device=device) + (self.splits[place] - degree.cumsum(0) + degree)[come]
         recording, label = level.recording[come], self.label[arc]
-        over = (t == self.frames)[recording]
+        over = (self.frames == t)[recording]
         row = self.dense[self.first_row[recording] + t, label + 1]
         score = self.scores[arc] + torch.where(over, torch.where(label == -1, 0.0, -torch.inf), row)
         end = level.score[come] + score.double()
@@ -114,7 +115,7 @@ class _Search:
             recording = level.recording[come]
 
         best = self.beam.new_full(self.beam.shape, -torch.inf).scatter_reduce(0, recording, end, "amax")
-        cutoff = torch.where(t == self.frames, -torch.inf, best - self.beam)
+        cutoff = torch.where(self.frames == t, -torch.inf, best - self.beam)
         near = (end > (cutoff - self.beams.output)[recording]) & (score > -torch.inf)
         come, arc, score, end = (x[near] for x in (come, arc, score, end))
         recording, key = recording[near], (recording * self.most + dest)[near]
@@ -137,7 +138,7 @@ class _Search:
         self.taken.append(_Taken(*(x[there].to(torch.int32) for x in (arc, come, go)), score=score[there]))
         states = states[order]
         of = torch.div(states, max(self.most, 1), rounding_mode="floor")
-        ended = (t == self.frames)[of]
+        ended = (self.frames == t)[of]
         self.levels.append(_Level(of, forward, ended))
         self.state = states - of * self.most
 
@@ -148,7 +149,7 @@ class _Search:
         level = self.levels[-1]
         possible = torch.zeros_like(self.frames, dtype=torch.bool)
         possible[level.recording[come[score > -torch.inf]]] = True
-        stuck = ((t == self.frames) & ~possible)[level.recording].nonzero()[:, 0]
+        stuck = ((self.frames == t) & ~possible)[level.recording].nonzero()[:, 0]
         rows = (
             (come, stuck),
             (arc, torch.full_like(stuck, -1)),
