@@ -53,14 +53,17 @@ def frame_kernels():
         lanes = frames.SIDE_LANES // frames.COLUMNS if side else frames.LANES
         rows, arcs = frames._tile(lanes, 5)
         columns = dict(COLS=frames.COLUMNS if side else 1)
-        arrays = "values scores weights ends totals leaks norms shifts parts forward backward gradient slopes"
+        arrays = "scores values weights ends totals leaks norms shifts parts forward backward gradient slopes"
         names = dict.fromkeys((arrays + " jumps rows turned").split(), f"*{number}")
         signature = {**names, **dict.fromkeys(counts.split(), "i32"), **types}
         tile = dict(ROWS=rows, ARCS=arcs, **columns)
         for forward, log, leaky in product((True, False), repeat=3):
-            if (log and (side or not leaky)) or (number == "fp64" and not side and not leaky):
-                constants = dict(FORWARD=forward, LOG=log, LEAKY=leaky, **tile, PARTS=64 if side else 1)
+            constants = dict(FORWARD=forward, LOG=log, LEAKY=leaky, **tile, PARTS=64 if side else 1)
+            if log and (side or not leaky):
                 yield fsa_frames.advance, signature, constants, 8 if side else 4
+            elif not (log or side or leaky):  # best scores, in double precision of whatever there is
+                precise = dict.fromkeys(["values", "totals", "norms", "shifts", "parts"], "*fp64")
+                yield fsa_frames.advance, {**signature, **precise}, constants, 4
         yield fsa_frames.finish, signature, dict(LEAKY=side, ROWS=lanes, COLS=4 if side else 1), 4
         yield fsa_frames.spread, signature, dict(LEAKY=side, **tile), 8 if side else 4
         yield fsa_frames.spread_arcs, signature, dict(LEAKY=side, ARCS=lanes, **columns), 8 if side else 4
