@@ -70,7 +70,8 @@ class Tables:
         self.leaving = graphs.state_splits.contiguous(), self.dests, self.labels, self.weights
         # Into states; those that take no frame come last, behind all states.
         dest, by = torch.where(takes, graphs.states_of_arcs()[1], states).sort(stable=True)
-        begins = torch.searchsorted(dest, torch.arange(states + 1, device=device), out_int32=True)
+        every = torch.arange(states + 1, dtype=torch.int32, device=device)
+        begins = torch.searchsorted(dest, every, out_int32=True)
         rows = (values.index_select(0, by) for values in (self.sources, self.labels, self.weights))
         self.entering = begins, *rows
         final = torch.where(takes, -torch.inf, self.weights)

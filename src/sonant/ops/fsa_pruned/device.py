@@ -2,11 +2,11 @@
 
 The arcs out of the active states of a frame are listed, those within the beams of their recording's best one
 stay, and sorting where they lead gives the active states of the next frame, numbered in the order in which
-they are met first. Arrays are as large as what is active: 24 bytes an arc and 16 a state are kept; of every
-20 frames the last 40 are gone through backwards, and lose what is not within the output beam of a state that
-is active now, since nothing that it leads to can be better than what leads to that. A frame is some sixty
-launches, and waits for the device five times, for the sizes of what follows, whatever the number of
-recordings.
+they are met first. Arrays are as large as what is active: 16 bytes an arc (of float64 scores 20) and 17 a
+state are kept; of every 20 frames the last 40 are gone through backwards, and lose what is not within the
+output beam of a state that is active now, since nothing that it leads to can be better than what leads to
+that. A frame is some hundred of torch's operations, and waits for the device six times, for the sizes of what
+follows, whatever the number of recordings.
 """
 
 from dataclasses import dataclass, replace
@@ -117,6 +117,7 @@ class _Search:
         best = self.beam.new_full(self.beam.shape, -torch.inf).scatter_reduce(0, recording, end, "amax")
         cutoff = torch.where(self.frames == t, -torch.inf, best - self.beam)
         near = (end > (cutoff - self.beams.output)[recording]) & (score > -torch.inf)
+        near = near.nonzero()[:, 0]
         come, arc, score, end = (x[near] for x in (come, arc, score, end))
         recording, key = recording[near], (recording * self.most + dest)[near]
 
@@ -125,6 +126,7 @@ class _Search:
         found, by = key[above].sort(stable=True)
         new = torch.ones_like(found, dtype=torch.bool)
         new[1:] = found[1:] != found[:-1]
+        new = new.nonzero()[:, 0]
         states, order = found[new], by[new].argsort()
         number = torch.empty_like(order)
         number[order] = torch.arange(len(order), device=device)
@@ -135,6 +137,7 @@ class _Search:
         forward.scatter_reduce_(0, go[above], end[above], "amax")
         if len(states):
             there &= end - forward[go] >= -self.beams.output
+        there = there.nonzero()[:, 0]
         self.taken.append(_Taken(*(x[there].to(torch.int32) for x in (arc, come, go)), score=score[there]))
         states = states[order]
         of = torch.div(states, max(self.most, 1), rounding_mode="floor")
@@ -170,6 +173,7 @@ class _Search:
             come, go = taken.come.long(), taken.go.long()
             rest = after[go] + taken.score.double()
             stays = (rest > -torch.inf) & (rest + level.score[come] >= -self.beams.output)
+            stays = stays.nonzero()[:, 0]
             come, go, rest = come[stays], go[stays], rest[stays]
             before = rest.new_full(level.score.shape, -torch.inf).scatter_reduce(0, come, rest, "amax")
             before = torch.where(level.ended, -level.score, before)
@@ -177,6 +181,7 @@ class _Search:
             if t == begin:
                 alive = torch.ones_like(alive)  # the numbers are known to the frame before
             of = alive.cumsum(0) - 1
+            alive = alive.nonzero()[:, 0]
             self.taken[t] = _Taken(
                 taken.arc[stays], of[come].to(torch.int32), number[go].to(torch.int32), taken.score[stays]
             )
