@@ -59,7 +59,7 @@ def frame_kernels():
         tile = dict(ROWS=rows, ARCS=arcs, **columns)
         for forward, log, leaky in product((True, False), repeat=3):
             constants = dict(FORWARD=forward, LOG=log, LEAKY=leaky, **tile, PARTS=64 if side else 1)
-            if log and (side or not leaky):
+            if log and side == leaky:
                 yield fsa_frames.advance, signature, constants, 8 if side else 4
             elif not (log or side or leaky):  # best scores, in double precision of whatever there is
                 precise = dict.fromkeys(["values", "totals", "norms", "shifts", "parts"], "*fp64")
