@@ -6,6 +6,10 @@
 Values and gradients are compared with the reference first. Then, for each: milliseconds of one call (median
 of 20, with the device waited for), the memory it takes at most, and the time that the bytes alone would take
 which it cannot do without (those that ops/fsa_scores/triton.py counts) at the given bandwidth.
+
+A second table has the operations over frames: CTC beside torch's kernel, and LF-MMI's denominator of
+benchmarks/mmi_denominator.py, dense intersection exact and pruned, connect, top_sort and shortest_path beside
+the native core on the CPU of the same machine, whose results they must give.
 """
 
 import argparse
@@ -37,13 +41,13 @@ def lattices(torch, options):
     return one.repeat(count, 1), splits, (torch.arange(count + 1) * states).to(torch.int32)
 
 
-def measured(torch, call, backend):
+def measured(torch, call, backend, turns=TURNS):
     """Median milliseconds and the most megabytes over what was there before."""
     call(backend)
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before, times = torch.cuda.memory_allocated(), []
-    for _ in range(TURNS):
+    for _ in range(turns):
         began = time.perf_counter()
         call(backend)
         torch.cuda.synchronize()
@@ -101,6 +105,104 @@ def tasks(torch, options):
         )
 
 
+def over_frames(torch):
+    """Name, call, the peer's name and call, which give what must agree; and the bytes that are moved at
+    least, where they are known.
+    """
+    import mmi_denominator as mmi
+
+    import sonant.fsa as k2
+    from sonant.losses.ctc import by_graphs, by_torch
+    from sonant.ops.fsa_frames import Leak, Sequences, total_scores
+    from sonant.ops.fsa_scores import Graphs
+
+    torch.manual_seed(0)
+    batch, frames, vocabulary, tokens = 32, 400, 500, 40
+    logits = torch.randn(batch, frames, vocabulary, device="cuda")
+    targets = torch.randint(1, vocabulary, (batch, tokens), device="cuda")
+    lengths = [torch.full((batch,), n, device="cuda") for n in (frames, tokens)]
+
+    def ctc(by, *rest):
+        leaf = logits.clone().requires_grad_()
+        loss = by(leaf.log_softmax(-1), targets, *lengths, 0, *rest)
+        loss.sum().backward()
+        return loss.detach(), leaf.grad
+
+    name = f"CTC loss from logits, B={batch} T={frames} V={vocabulary} U={tokens}"
+    moved = 4 * batch * frames * (2 * (2 * tokens + 2) + 3 * vocabulary)
+    yield name, lambda: ctc(by_graphs, "standard", 0.0), "torch", lambda: ctc(by_torch), moved
+
+    fsa, count = mmi.denominator(), mmi.BATCH * mmi.FRAMES
+    arrays = fsa.arcs.values(), fsa.arcs.state_splits(), torch.tensor([0, mmi.STATES + 1], dtype=torch.int32)
+    scores, ids = torch.randn(count, mmi.CLASSES), torch.arange(mmi.BATCH, dtype=torch.int32)
+    of = Sequences(ids * mmi.FRAMES, torch.full_like(ids, mmi.FRAMES), torch.zeros_like(ids))
+    share = torch.full((mmi.STATES + 1,), 1 / mmi.STATES)
+    share[-1] = 0
+
+    def denominator(device, leak):
+        graphs = Graphs(*(array.to(device) for array in arrays))
+        weights, rows = fsa.scores.detach().to(device), scores.to(device)
+
+        def call():
+            leaf = rows.clone().requires_grad_()
+            found = total_scores(graphs, weights, leaf, of, leak)
+            found.sum().backward()
+            return found.detach(), leaf.grad
+
+        return call
+
+    moved = 4 * count * (2 * mmi.STATES + 3 * mmi.CLASSES)
+    name = f"denominator, {mmi.STATES:,} states, {mmi.ARCS:,} arcs, B={mmi.BATCH} T={mmi.FRAMES}"
+    for kind, leak in (("", None), (", leaky", Leak(1e-3, share))):
+        yield name + kind, denominator("cuda", leak), "CPU", denominator("cpu", leak), moved
+
+    topology = k2.ctc_topo(60)
+    log_probs = (3 * torch.randn(8, 150, 61)).log_softmax(-1)
+    segments = torch.tensor([[i, 0, 150] for i in range(8)], dtype=torch.int32)
+
+    def inputs(device):
+        return topology.to(device), k2.DenseFsaVec(log_probs.to(device), segments)
+
+    def arcs(fsas):
+        return fsas.arcs.values()[:, :3], fsas.arcs.state_splits(), fsas.scores
+
+    both = {device: inputs(device) for device in ("cuda", "cpu")}
+    lattices = {device: k2.intersect_dense(*both[device], 10.0) for device in both}
+    operations = {
+        "intersect_dense, topology of 61 states, beam 10, B=8 T=150": lambda device: k2.intersect_dense(
+            *both[device], 10.0
+        ),
+        "intersect_dense_pruned, the same, beams 20 and 8": lambda device: k2.intersect_dense_pruned(
+            *both[device], 20.0, 8.0, 30, 10000
+        ),
+        "connect of what the first gives": lambda device: k2.connect(lattices[device]),
+        "top_sort of that": lambda device: k2.top_sort(lattices[device]),
+        "shortest_path of that": lambda device: k2.shortest_path(lattices[device], True),
+    }
+    for name, operation in operations.items():
+        calls = (lambda device=device, do=operation: arcs(do(device)) for device in ("cuda", "cpu"))
+        mine, peer = calls
+        yield name, mine, "CPU", peer, None
+
+
+def frames_table(torch, options):
+    print("\n| what | here, ms | MB | peer: ms, ratio | by bytes alone, ms |")
+    print("|---|---|---|---|---|")
+    for name, mine, peer, its, moved in over_frames(torch):
+        for found, expected in zip(mine(), its(), strict=True):
+            torch.testing.assert_close(
+                found.cpu(), expected.cpu(), rtol=1e-3, atol=1e-3, msg=lambda m, n=name: f"{n}: {m}"
+            )
+        for found, again in zip(mine(), mine(), strict=True):
+            if not torch.equal(found, again):
+                sys.exit(f"error: {name}: two runs gave two results")
+        ours, memory = measured(torch, lambda _, call=mine: call(), None)
+        theirs, _ = measured(torch, lambda _, call=its: call(), None, 3 if peer == "CPU" else TURNS)
+        bound = "" if moved is None else f"{moved / options.gigabytes_per_second / 1e6:.3f}"
+        ratio = f"{peer} {theirs:.3f}, {theirs / ours:.2f}x"
+        print(f"| {name} | {ours:.3f} | {memory:.0f} | {ratio} | {bound} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name, value in dict(automata=32, frames=400, states=80, degree=3, tile=1024, warps=4).items():
@@ -141,6 +243,7 @@ def main():
             f"| {bound:.3f} |",
             flush=True,
         )
+    frames_table(torch, options)
 
 
 if __name__ == "__main__":

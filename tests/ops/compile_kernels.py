@@ -17,6 +17,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from sonant.ops.fsa_frames import kernels as fsa_frames
+from sonant.ops.fsa_frames import triton as frames
 from sonant.ops.fsa_scores import triton as fsa_scores
 from sonant.ops.segments import triton as segments
 
@@ -41,10 +43,41 @@ def kernels():
             yield segments._spread, {**types, "slopes": array, "gradient": array, "rows": "i32"}, back
 
 
+def frame_kernels():
+    """Both layouts: a sequence for each program, and 32 sequences side by side."""
+    i32 = "splits others labels fsa_splits graph_of frames row_splits row_begins row_labels sources dests"
+    types = dict.fromkeys((i32 + " arc_splits firsts").split(), "*i32")
+    types |= dict.fromkeys(("places", "rows_of", "arc_places"), "*i64")
+    counts = "first steps columns stride frame_stride label_stride slots blocks block width offset labels"
+    for number, side in product(("fp32", "fp64"), (False, True)):
+        lanes = frames.SIDE_LANES // frames.COLUMNS if side else frames.LANES
+        rows, arcs = frames._tile(lanes, 5)
+        columns = dict(COLS=frames.COLUMNS if side else 1)
+        arrays = "scores values weights ends totals leaks norms shifts parts forward backward gradient slopes"
+        names = dict.fromkeys((arrays + " jumps rows turned").split(), f"*{number}")
+        signature = {**names, **dict.fromkeys(counts.split(), "i32"), **types}
+        tile = dict(ROWS=rows, ARCS=arcs, **columns)
+        for forward, log, leaky in product((True, False), repeat=3):
+            constants = dict(FORWARD=forward, LOG=log, LEAKY=leaky, **tile, PARTS=64 if side else 1)
+            if log and side == leaky:
+                yield fsa_frames.advance, signature, constants, 8 if side else 4
+            elif not (log or side or leaky):  # best scores, in double precision of whatever there is
+                precise = dict.fromkeys(["values", "totals", "norms", "shifts", "parts"], "*fp64")
+                yield fsa_frames.advance, {**signature, **precise}, constants, 4
+        yield fsa_frames.finish, signature, dict(LEAKY=side, ROWS=lanes, COLS=4 if side else 1), 4
+        yield fsa_frames.spread, signature, dict(LEAKY=side, **tile), 8 if side else 4
+        yield fsa_frames.spread_arcs, signature, dict(LEAKY=side, ARCS=lanes, **columns), 8 if side else 4
+        if side:
+            signature = dict(signature, labels="i32")
+            for back in (True, False):
+                yield fsa_frames.turn, signature, dict(BACK=back, LABELS=32, COLS=32), 4
+
+
 def main() -> None:
     numbers = [arg for arg in sys.argv[1:] if not arg.isdigit()] or ["i32", "fp32", "fp64"]
     for architecture in [int(arg) for arg in sys.argv[1:] if arg.isdigit()] or [80, 90]:
-        for kernel, types, constants in kernels():
+        every = [*((*row, segments.LAUNCH["num_warps"]) for row in kernels()), *frame_kernels()]
+        for kernel, types, constants, warps in every:
             number = next(iter(types.values())).lstrip("*")
             if number not in numbers:
                 continue
@@ -53,7 +86,7 @@ def main() -> None:
                 kernel, signature, {(kernel.arg_names.index(k),): v for k, v in constants.items()}
             )
             target = GPUTarget("cuda", architecture, 32)
-            made = triton.compile(source, target=target, options=segments.LAUNCH)
+            made = triton.compile(source, target=target, options=dict(segments.LAUNCH, num_warps=warps))
             words = " ".join(f"{name.lower()}={value}" for name, value in constants.items())
             print(f"sm_{architecture} {kernel.__name__} {number} {words}: {resources(made.asm)}", flush=True)
 

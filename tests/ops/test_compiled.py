@@ -20,5 +20,5 @@ def test_every_kernel_compiles_and_its_registers_suffice(tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     spilled = re.findall(r": (\d+) registers, (\d+) bytes of local memory", done.stdout)
-    assert len(spilled) == len(done.stdout.splitlines()) == 15
+    assert len(spilled) == len(done.stdout.splitlines()) == 29
     assert {local for _, local in spilled} == {"0"}

@@ -1,17 +1,55 @@
 """Automata over frames: all implementations against paths that are counted one by one."""
 
 import itertools
+from contextlib import contextmanager
+from importlib.util import find_spec
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
 from sonant.errors import FstError
-from sonant.ops.fsa_frames import Leak, Sequences, total_scores
+from sonant.ops import fsa_frames
+from sonant.ops.fsa_frames import Leak, Sequences
 from sonant.ops.fsa_scores import Graphs
 
 BACKENDS = [None, "reference"]
+# Of Triton's kernels those that have a program for each sequence, and those of sequences side by side. The
+# interpreter takes a second for a handful of frames, so that they get few of them.
+TRITON = ["alone", "side by side"] if find_spec("triton") else []
 Machine = tuple[int, list[tuple[int, int, int]]]
+
+
+def total_scores(graphs, arc_scores, scores, sequences, leak=None, backend=None):
+    """By one implementation; of Triton's with tiles so small that nothing fits into one."""
+    with implementation(backend):
+        given = backend if backend in BACKENDS else None
+        return fsa_frames.total_scores(graphs, arc_scores, scores, sequences, leak, given)
+
+
+@contextmanager
+def implementation(backend):
+    if backend in BACKENDS:
+        yield
+        return
+    from sonant.ops.fsa_frames import triton
+
+    least = 99 if backend == "alone" else 2
+    small = dict(LANES=16, SIDE_LANES=16, COLUMNS=2, BLOCK=3, CHUNK=2, LEAST_SEQUENCES=least, LEAST_ARCS=0)
+    with (
+        mock.patch.object(fsa_frames, "_implementation", return_value=triton),
+        mock.patch.multiple(triton, **small),
+    ):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def poisoned():
+    """What is made without values holds NaN, or the largest integer, until it is written."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 def int32(values, *shape):
@@ -127,6 +165,42 @@ def test_all_implementations_agree(sequences, leaky, dtype):
             torch.testing.assert_close(native, reference, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("backend", TRITON)
+@pytest.mark.parametrize(("leaky", "dtype"), [(False, torch.float64), (True, torch.float32)])
+def test_triton_agrees(leaky, dtype, backend):
+    """Two sequences of one automaton with loops and three of others; one of no frames, one impossible."""
+    loops = [
+        (0, 0, 0),
+        (0, 1, 1),
+        (0, 2, 0),
+        (0, 3, -1),
+        (1, 1, 1),
+        (1, 2, 0),
+        (2, 1, 1),
+        (2, 3, -1),
+        (2, 3, -1),
+    ]
+    graphs = graphs_of([(4, loops), (0, []), (3, [(0, 1, 1), (1, 0, 0), (1, 2, -1)])])
+    generator = torch.Generator().manual_seed(0)
+    arc_scores = torch.randn(12, generator=generator, dtype=torch.float64).to(dtype)
+    scores = torch.randn(14, 3, generator=generator, dtype=torch.float64).to(dtype) * 3
+    scores[3, 1] = arc_scores[4] = scores[11, 2] = -torch.inf
+    occupancy = torch.tensor([0.5, 0.2, 0.3, 0, 0.6, 0.4, 0])
+    of = Sequences(int32([8, 1, 5, 0, 11]), int32([3, 4, 3, 0, 3]), int32([0, 0, 2, 0, 1]), column=1)
+    slopes = torch.tensor([1.0, -2.0, 0.5, 3.0, 1.0], dtype=torch.float64)
+    results = []
+    for by in ("reference", backend):
+        with implementation(by):
+            leaves = arc_scores.clone().requires_grad_(), scores.clone().requires_grad_()
+            found = total_scores(graphs, *leaves, of, Leak(0.3, occupancy) if leaky else None, by)
+            assert found.isfinite().tolist() == [True, True, True, True, False]
+            found[:4].dot(slopes[:4]).backward()
+        results.append((found.detach(), leaves[0].grad, leaves[1].grad))
+    tolerance = 2e-5 if dtype == torch.float32 else 1e-10
+    for mine, expected in zip(results[1], results[0], strict=True):
+        torch.testing.assert_close(mine, expected, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("leaky", [False, True])
 def test_gradient(leaky, backend):
@@ -160,9 +234,13 @@ def test_rows_of_nobody_are_not_looked_at(dtype, backend):
         assert (gradient[~mine] == 0).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("sequences", [1, 20])
+@pytest.mark.parametrize(
+    ("backend", "dtype", "sequences"),
+    [
+        *itertools.product(BACKENDS, [torch.float32, torch.float64], [1, 20]),
+        *((backend, torch.float32, 2) for backend in TRITON),
+    ],
+)
 def test_all_impossible_has_no_gradient(sequences, dtype, backend):
     graphs = graphs_of([(3, [(0, 1, 0), (1, 1, 1), (1, 2, -1)])])
     scores = torch.zeros(3 * sequences, 2, dtype=dtype)
@@ -177,7 +255,8 @@ def test_all_impossible_has_no_gradient(sequences, dtype, backend):
     arc_scores = torch.zeros(3, dtype=dtype, requires_grad=True)
     found = total_scores(graphs, arc_scores, scores, of, backend=backend)
     assert (found == -torch.inf).all()
-    found.sum().backward()
+    with implementation(backend):
+        found.sum().backward()
     assert (scores.grad == 0).all() and (arc_scores.grad == 0).all()
 
 
@@ -203,7 +282,7 @@ def test_single_precision_does_for_long_sequences_of_large_scores(sequences):
     torch.testing.assert_close(results[0][1], results[1][1], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS + TRITON[:1])
 def test_nothing_at_all(backend):
     none = int32([])
     found = total_scores(
@@ -212,7 +291,7 @@ def test_nothing_at_all(backend):
     assert found.shape == (0,)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS + TRITON[:1])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -245,8 +324,9 @@ def test_what_does_not_fit_is_named(change, message, backend):
         total_scores(graphs, given["arc_scores"], given["scores"], of, given["leak"], backend)
 
 
-def test_a_row_of_two_sequences_is_named():
+@pytest.mark.parametrize("backend", BACKENDS + TRITON[:1])
+def test_a_row_of_two_sequences_is_named(backend):
     graphs = graphs_of([(2, [(0, 1, -1)])])
     of = Sequences(int32([0, 2]), int32([3, 2]), int32([0, 0]))
     with pytest.raises(FstError, match=r"sequence 1 of rows 2 to 4 \(exclusive\), expected rows of its own"):
-        total_scores(graphs, torch.zeros(1), torch.zeros(4, 1), of)
+        total_scores(graphs, torch.zeros(1), torch.zeros(4, 1), of, backend=backend)

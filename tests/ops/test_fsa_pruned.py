@@ -1,6 +1,7 @@
 """Pruned search: all implementations alike, and against all paths where nothing is cut off."""
 
 import random
+from unittest import mock
 
 import pytest
 import torch
@@ -10,7 +11,15 @@ from sonant.errors import FstError
 from sonant.ops import fsa_pruned
 from sonant.ops.fsa_pruned import Beams, Graphs
 
-BACKENDS = [None, "reference"]
+BACKENDS = [None, "reference", "device"]
+
+
+def intersect(*arguments, backend=None):
+    """By one implementation; that for other devices is made to run on the CPU."""
+    if backend != "device":
+        return fsa_pruned.intersect(*arguments, backend=backend)
+    with mock.patch.object(fsa_pruned, "_implementation", return_value=fsa_pruned.on_device):
+        return fsa_pruned.intersect(*arguments)
 
 
 def case(seed: int, dtype=torch.float64):
@@ -35,18 +44,20 @@ def test_all_implementations_agree(dtype, partial):
         search, output = [100, 2, 5.0][seed % 3], [100, 3, 1.0][seed // 3 % 3]
         least, most = [0, 3, 9][seed % 4 % 3], [10000, 12, 10][seed // 4 % 3]
         arguments = *case(seed, dtype), Beams(search, output, least, most, partial)
-        native, reference = (fsa_pruned.intersect(*arguments, backend=backend) for backend in BACKENDS)
-        for name, one, other in zip(native._fields, native, reference, strict=True):
-            assert torch.equal(one, other), (seed, name)
+        native, reference = (intersect(*arguments, backend=backend) for backend in BACKENDS[:2])
+        others = [reference] if seed % 14 else [reference, intersect(*arguments, backend="device")]
+        for found in others:
+            for name, one, other in zip(native._fields, native, found, strict=True):
+                assert torch.equal(one, other), (seed, name)
         sizes.add(len(native.arcs))
     assert len(sizes) > 20
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_without_beams_it_is_the_whole_intersection(backend):
-    for seed in range(10):
+    for seed in range(3 if backend == "device" else 10):
         graphs, scores, dense, rows, graph_of = case(seed)
-        found = fsa_pruned.intersect(graphs, scores, dense, rows, graph_of, Beams(1e9, 1e9), backend)
+        found = intersect(graphs, scores, dense, rows, graph_of, Beams(1e9, 1e9), backend=backend)
         fsas = k2.Fsa.made(
             k2.fsa.RaggedArc.of_batch(graphs.fsa_splits, graphs.state_splits, graphs.arcs), scores
         )
@@ -82,7 +93,7 @@ def test_the_beam_follows_the_number_of_active_states(backend):
 
     def states(*numbers):
         rest = fsa.scores, dense.scores, dense.shape().row_splits(1), torch.tensor([0], dtype=torch.int32)
-        found = fsa_pruned.intersect(graphs, *rest, Beams(*numbers), backend)
+        found = intersect(graphs, *rest, Beams(*numbers), backend=backend)
         return torch.bincount(found.map_b // 5).tolist()[4:26]
 
     within = 2  # of 0, -1, -2, -3 with a beam of 1.5
@@ -101,26 +112,27 @@ def test_automata_of_nothing_and_recordings_without_a_way(backend):
     dense = k2.DenseFsaVec(torch.zeros(2, 3, 4), torch.tensor([[0, 0, 2], [1, 0, 3]], dtype=torch.int32))
     for score, dim in ((0.5, 2), (-torch.inf, 2)):
         rest = dense.scores, dense.shape().row_splits(1), torch.tensor([0, 1], dtype=torch.int32)
-        found = fsa_pruned.intersect(graphs, torch.tensor([score, 0.0]), *rest, Beams(5, 5), backend)
+        found = intersect(graphs, torch.tensor([score, 0.0]), *rest, Beams(5, 5), backend=backend)
         assert found.fsa_splits.tolist() == [0, 0, dim]
         assert len(found.arcs) == 0
 
 
-def test_arrays_that_do_not_fit_are_named():
+@pytest.mark.parametrize("backend", [None, "device"])
+def test_arrays_that_do_not_fit_are_named(backend):
     graphs, scores, dense, rows, graph_of = case(0)
     beams = Beams(1, 1)
     with pytest.raises(FstError, match=r"torch.float32 of the network; expected as many, and one of"):
-        fsa_pruned.intersect(graphs, scores, dense.float(), rows, graph_of, beams)
+        intersect(graphs, scores, dense.float(), rows, graph_of, beams, backend=backend)
     with pytest.raises(FstError, match=r"label 5 in the automata, and the network has 3 classes, 0 to 2"):
-        fsa_pruned.intersect(graphs, scores, dense[:, :4], rows, graph_of, beams)
+        intersect(graphs, scores, dense[:, :4], rows, graph_of, beams, backend=backend)
     wrong = scores.clone()
     wrong[3] = torch.nan
     with pytest.raises(FstError, match="the score of arc 3 is nan"):
-        fsa_pruned.intersect(graphs, wrong, dense, rows, graph_of, beams)
+        intersect(graphs, wrong, dense, rows, graph_of, beams, backend=backend)
     dense = dense.clone()
     dense[10, 2] = torch.inf
     with pytest.raises(FstError, match="the score of label 1 at frame 7 is inf, expected a number or -inf"):
-        fsa_pruned.intersect(graphs, scores, dense, rows, graph_of, beams)
+        intersect(graphs, scores, dense, rows, graph_of, beams, backend=backend)
     for numbers, message in (
         ((0, 1), "search_beam=0, expected more than 0"),
         ((1, -2), "output_beam=-2"),

@@ -16,6 +16,7 @@ FUNCTIONS = {
     "backward": fsa_scores.backward_scores,
     "total": fsa_scores.total_scores,
     "post": fsa_scores.arc_posteriors,
+    "best paths": lambda graphs, scores, log, backend=None: fsa_scores.best_paths(graphs, scores, backend),
 }
 BACKENDS = ["native", "reference", *(["triton"] if find_spec("triton") else [])]
 
@@ -121,7 +122,7 @@ def test_equals_the_paths_one_by_one(seed, backend):
 
 
 @pytest.mark.parametrize("log", [True, False])
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", list(FUNCTIONS)[:4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_all_implementations_agree(name, log, dtype):
     for seed in range(0, 15, 2):
@@ -150,7 +151,7 @@ def test_all_implementations_agree(name, log, dtype):
 
 @pytest.mark.parametrize("backend", BACKENDS[:2])
 @pytest.mark.parametrize("log", [True, False])
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", list(FUNCTIONS)[:4])
 def test_gradient(name, log, backend):
     for seed in range(4):
         graphs = graphs_of(random_machines(seed))

@@ -17,6 +17,7 @@ from sonant.fsa.dense_fsa_vec import DenseFsaVec
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.operations import flat
 from sonant.fsa.ragged_shape import RaggedShape
+from sonant.ops import fsa_dense
 
 # Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
 _core: Any = _native
@@ -164,6 +165,17 @@ def intersect_dense(
     else:
         raise FstError(f"intersect_dense: {count} automata and {segments} segments; give a_to_b_map")
     a_of = torch.zeros_like(b_of) if single else torch.arange(count, dtype=torch.int32)
+    if a_fsas.device.type != "cpu":
+        arcs = a_fsas.arcs
+        found = fsa_dense.intersect(
+            fsa_dense.Graphs(arcs.values(), arcs.state_splits(), arcs.fsa_splits(), "intersect_dense"),
+            a_fsas.scores,
+            b_fsas.scores,
+            b_fsas.shape().row_splits(1),
+            fsa_dense.Pairs(a_of, b_of),
+            fsa_dense.Limits(float(output_beam), max_states, max_arcs),
+        )
+        return from_dense(a_fsas, b_fsas, found, seqframe_idx_name, frame_idx_name)
     scores, dense = (t.detach().cpu().contiguous().numpy() for t in (a_fsas.scores, b_fsas.scores))
     rows, a_of, b_of = (t.cpu().contiguous().numpy() for t in (b_fsas.shape().row_splits(1), a_of, b_of))
     found = _core.fsa_intersect_dense(

@@ -8,7 +8,6 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from sonant import _native
 from sonant.errors import FstError
 from sonant.fsa import fsa_properties
 from sonant.fsa.arc_maps import from_arc_map, index_select
@@ -16,7 +15,8 @@ from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.ragged_shape import RaggedShape, select_rows, splits_of_sizes
 from sonant.fsa.ragged_tensor import RaggedTensor
-from sonant.ops.fsa_scores import native as native_scores
+from sonant.fsa.state_order import topological_order, useful_states
+from sonant.ops import fsa_scores
 
 WithMap = tuple[Fsa, Tensor]
 
@@ -38,12 +38,9 @@ def _checked(fsa: Fsa, operation: str) -> RaggedArc:
     return arcs
 
 
-def _renumbered(fsa: Fsa, topological: bool) -> Fsa:
-    """The states that the native core lists, in its order, with the arcs between them."""
+def _renumbered(fsa: Fsa, states: Tensor, fsa_splits: Tensor) -> Fsa:
+    """These states (int32, counted over all automata) in this order, with the arcs between them."""
     arcs = fsa.arcs
-    values, state_splits, fsa_splits = flat(arcs)
-    listed = _native.fsa_order(values, state_splits, fsa_splits, topological)
-    states, fsa_splits = (torch.from_numpy(array).to(fsa.device) for array in listed)
     number = torch.full((arcs.num_states(),), -1, dtype=torch.int32, device=fsa.device)
     first = fsa_splits[:-1].repeat_interleave(fsa_splits.diff().long())
     number[states.long()] = torch.arange(len(states), dtype=torch.int32, device=fsa.device) - first
@@ -68,7 +65,7 @@ def connect(fsa: Fsa) -> Fsa:
     acyclic = fsa_properties.TOPSORTED_AND_ACYCLIC
     if fsa.properties & (wanted | acyclic) == wanted | acyclic:
         return fsa  # without cycles, the signs that the properties look for are all there are
-    return _renumbered(fsa, topological=False)
+    return _renumbered(fsa, *useful_states(fsa.arcs))
 
 
 def top_sort(fsa: Fsa) -> Fsa:
@@ -76,7 +73,7 @@ def top_sort(fsa: Fsa) -> Fsa:
 
     Raises FstError where there is none, because of a cycle of several states.
     """
-    return _renumbered(fsa, topological=True)
+    return _renumbered(fsa, *topological_order(fsa.arcs))
 
 
 @overload
@@ -152,7 +149,8 @@ def prune_on_arc_post(fsas: Fsa, threshold_prob: float, use_double_scores: bool)
     if not 0 < threshold_prob < 1:
         raise FstError(f"prune_on_arc_post: threshold_prob={threshold_prob}, expected between 0 and 1")
     post = fsas.get_arc_post(use_double_scores, log_semiring=True).detach()
-    return _renumbered(_with_arcs(fsas, post > torch.tensor(threshold_prob).log().item()), topological=False)
+    likely = _with_arcs(fsas, post > torch.tensor(threshold_prob).log().item())
+    return _renumbered(likely, *useful_states(likely.arcs))
 
 
 def shortest_path(fsa: Fsa, use_double_scores: bool) -> Fsa:
@@ -162,7 +160,7 @@ def shortest_path(fsa: Fsa, use_double_scores: bool) -> Fsa:
     acyclic.
     """
     graphs = fsa._graphs("shortest_path")
-    paths, sizes = native_scores.best_paths(graphs, fsa._precise(use_double_scores))
+    paths, sizes = fsa_scores.best_paths(graphs, fsa._precise(use_double_scores))
     fsa_splits = splits_of_sizes(torch.where(sizes > 0, sizes + 1, 0))
     path = torch.arange(len(sizes), device=fsa.device).repeat_interleave(sizes.long())
     place = torch.arange(len(paths), dtype=torch.int32, device=fsa.device) - splits_of_sizes(sizes)[path]

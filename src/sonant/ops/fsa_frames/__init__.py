@@ -4,21 +4,32 @@ An automaton takes one frame with each of its arcs, whose score is its own and t
 an arc labelled -1 ends a path after the last frame. The total is the log of the sum of exp over all paths, as
 that of sonant.fsa.intersect_dense without a beam, in the memory of states x frames. This is the
 forward-backward of CTC and of both sides of LF-MMI (Povey et al. 2016), whose leaky HMM it knows.
-
-`triton.py`, the kernel for a GPU, is owed: on devices other than the CPU the reference computes.
 """
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sonant.errors import FstError
+from sonant.ops import segments
 from sonant.ops.fsa_frames import native, reference
 from sonant.ops.fsa_scores import Graphs
 
 Backend = Literal["reference"] | None
+
+
+def _implementation(device: torch.device, backend: Backend) -> ModuleType:
+    """Who computes: the one place that decides it."""
+    if backend == "reference" or (device.type != "cpu" and not segments.triton_serves(device)):
+        return reference
+    if device.type == "cpu":
+        return native
+    from sonant.ops.fsa_frames import triton
+
+    return triton
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,8 @@ def total_scores(
     FstError for tensors that do not fit, and for labels and scores (NaN, +inf) that cannot be.
     """
     _check(graphs, arc_scores, scores, sequences, leak)
-    if backend == "reference" or scores.device.type != "cpu":
-        return reference.total_scores(graphs, arc_scores, scores, sequences, leak)
-    return native.total_scores(graphs, arc_scores, scores, sequences, leak)
+    implementation = _implementation(scores.device, backend)
+    return implementation.total_scores(graphs, arc_scores, scores, sequences, leak)
 
 
 def _check(

@@ -83,12 +83,15 @@ def _check(graphs: "Graphs", arc_scores: Tensor, scores: Tensor, sequences: "Seq
             f"{graphs.operation}: the score of arc {arc} is {float(arc_scores[arc])}, expected a number or "
             "-inf"
         )
+    taken = torch.zeros(len(scores), dtype=torch.bool)
     for i, (begin, size) in enumerate(zip(sequences.first.tolist(), sequences.frames.tolist(), strict=True)):
-        if size < 0 or begin < 0 or begin + size > len(scores):
+        outside = size < 0 or begin < 0 or begin + size > len(scores)
+        if outside or bool(taken[begin : begin + size].any()):
             raise FstError(
                 f"{graphs.operation}: sequence {i} of rows {begin} to {begin + size} (exclusive), expected "
                 f"rows of its own, of {len(scores)}"
             )
+        taken[begin : begin + size] = True
         wrong = ~(scores[begin : begin + size] < torch.inf)
         if bool(wrong.any()):
             t, column = wrong.nonzero()[0].tolist()

@@ -7,19 +7,31 @@ search beam); below min_active, 1.25 max(beam, search beam), up to 1e10; else 0.
 the last four frames, so that ways to an end are not lost, min_active is at least half of max_active, and
 too many states change nothing. Of all arcs between active states those stay that are on a path within the
 output beam of the best path.
+
+`reference.py` is that in dictionaries, `native.py` the native core, and `device.py` is in torch's operations,
+for tensors that are elsewhere than on the CPU.
 """
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sonant.errors import FstError
+from sonant.ops.fsa_pruned import device as on_device
 from sonant.ops.fsa_pruned import native, reference
 from sonant.ops.fsa_scores import Graphs
 
 Backend = Literal["reference"] | None
+
+
+def _implementation(device: torch.device, backend: Backend) -> ModuleType:
+    """Who searches: the one place that decides it."""
+    if backend == "reference":
+        return reference
+    return native if device.type == "cpu" else on_device
 
 
 @dataclass(frozen=True)
@@ -73,9 +85,9 @@ def intersect(
     i.
 
     scores (num_arcs,) of the automata and dense (rows, labels + 1) are of one floating-point type. Column 0
-    is for label -1; the last row of each i has 0 there and -inf elsewhere, the other rows -inf there. Works
-    on the CPU, wherever the tensors are, segments shared out to threads. Raises FstError for arrays that do
-    not fit, labels without a column, and scores that are NaN or +inf.
+    is for label -1; the last row of each i has 0 there and -inf elsewhere, the other rows -inf there. On the
+    CPU segments are shared out to threads, elsewhere they are searched side by side. Raises FstError for
+    arrays that do not fit, labels without a column, and scores that are NaN or +inf.
     """
     floats = (torch.float32, torch.float64)
     if scores.shape != graphs.arcs.shape[:1] or scores.dtype not in floats or dense.dtype != scores.dtype:
@@ -84,10 +96,9 @@ def intersect(
             f"{graphs.arcs.shape[0]} arcs, and {dense.dtype} of the network; expected as many, and one of "
             "torch.float32 and float64"
         )
-    search = reference.intersect if backend == "reference" else native.intersect
-    return Lattices(
-        *(array.to(scores.device) for array in search(graphs, scores, dense, row_splits, graph_of, beams))
-    )
+    search = _implementation(scores.device, backend).intersect
+    found = search(graphs, scores, dense, row_splits, graph_of, beams)
+    return Lattices(*(array.to(scores.device) for array in found))
 
 
 __all__ = ["Beams", "Graphs", "Lattices", "intersect"]

@@ -138,6 +138,23 @@ def total_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = N
     return _of_states(graphs, forward_scores(graphs, scores, log, backend), graphs.fsa_splits[1:] - 1)
 
 
+def best_paths(graphs: Graphs, scores: Tensor, backend: Backend = None) -> tuple[Tensor, Tensor]:
+    """The arcs of one best path of each automaton, one path after the other, and how many each has: int32.
+    That path which the tropical total's gradient goes to.
+    """
+    _check_scores(graphs, scores)
+    if _implementation(scores.device, backend) is native:
+        return native.best_paths(graphs, scores)
+    with torch.enable_grad():
+        leaf = scores.detach().requires_grad_()
+        total = total_scores(graphs, leaf, False, backend).sum()
+        taken = torch.autograd.grad(total, leaf)[0] if total.requires_grad else torch.zeros_like(scores)
+        # Arcs lead to higher states, so that a path has them in their order.
+        paths = taken.nonzero()[:, 0]
+    sizes = torch.bincount(graphs.fsas_of_arcs()[paths], minlength=len(graphs.fsa_splits) - 1)
+    return paths.to(torch.int32), sizes.to(torch.int32)
+
+
 def arc_posteriors(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
     """All paths through each arc, less the total score of its automaton, (num_arcs,); -inf where there are
     none.
@@ -174,4 +191,4 @@ def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: B
     return _implementation(scores.device, backend).state_scores(graphs, scores, log, forward)
 
 
-__all__ = ["Graphs", "arc_posteriors", "backward_scores", "forward_scores", "total_scores"]
+__all__ = ["Graphs", "arc_posteriors", "backward_scores", "best_paths", "forward_scores", "total_scores"]
