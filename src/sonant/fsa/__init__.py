@@ -50,6 +50,7 @@ from sonant.fsa.intersection import compose as compose
 from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
 from sonant.fsa.intersection import intersect_device as intersect_device
+from sonant.fsa.minimization import minimize as minimize
 from sonant.fsa.mwer_loss import MWERLoss as MWERLoss
 from sonant.fsa.mwer_loss import mwer_loss as mwer_loss
 from sonant.fsa.nbest import Nbest as Nbest
