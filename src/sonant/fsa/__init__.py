@@ -73,6 +73,9 @@ from sonant.fsa.pruned_search import intersect_dense_pruned as intersect_dense_p
 from sonant.fsa.ragged import RaggedShape as RaggedShape
 from sonant.fsa.ragged import RaggedTensor as RaggedTensor
 from sonant.fsa.replacement import replace_fsa as replace_fsa
+from sonant.fsa.rnnt_decode import RnntDecodingConfig as RnntDecodingConfig
+from sonant.fsa.rnnt_decode import RnntDecodingStream as RnntDecodingStream
+from sonant.fsa.rnnt_decode import RnntDecodingStreams as RnntDecodingStreams
 from sonant.fsa.sampling import is_rand_equivalent as is_rand_equivalent
 from sonant.fsa.sampling import random_fsa as random_fsa
 from sonant.fsa.sampling import random_fsa_vec as random_fsa_vec

@@ -394,7 +394,7 @@ class Fsa:
         for name, values in zip(names, lines.aux, strict=True):
             setattr(fsa, name, values)
         for name, rows in zip(ragged_label_names, lines.ragged, strict=True):
-            setattr(fsa, name, RaggedTensor(rows, dtype=torch.int32))
+            setattr(fsa, name, rows)
         return fsa
 
     @classmethod
