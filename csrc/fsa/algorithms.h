@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fsa/scores.h"
+#include "fst/work.h"
 
 namespace sonant {
 
@@ -34,6 +35,11 @@ struct FsaRagged {
 // Automata made apart, one after the other. Throws FstError where they have more arcs or states than 2^31 - 1.
 FsaBatch joined(std::vector<FsaBatch> parts, const char* operation);
 FsaRagged joined(std::vector<FsaRagged> parts, const char* operation);
+
+// FstError where a result has more arcs, or its arcs stand for more, than 32 bits can number.
+inline void check_numbered(const Work& work, std::size_t arcs) {
+  if (arcs > 0x7fffffff) work.fail("the result has ", arcs, " arcs or more; at most 2^31 - 1 can be numbered");
+}
 
 // States in an order, counted over all automata, and where each automaton's begin.
 struct FsaOrder {

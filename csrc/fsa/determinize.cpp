@@ -102,6 +102,7 @@ FsaDeterminized determinize(const FsaGraphs& graphs, const float* scores, std::i
     }
     result.batch.end_state();
     work.made(ends.size() - 1, result.map_splits.size());
+    check_numbered(work, result.map_values.size());
     if (elements.size() * sizeof(Element) + strings.bytes() > memory) {
       fst_error("determinize of ", work.what, ": what its paths have left takes more than half of the memory, after ", n,
                 " states; it may have no deterministic form");

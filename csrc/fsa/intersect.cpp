@@ -12,6 +12,8 @@ namespace {
 // Smaller automata are done before a second thread is there; in numbers of four an arc.
 constexpr std::size_t kArcsWorthThreads = 4 * 5000;
 
+constexpr std::size_t kArcsWorthCounting = std::size_t(1) << 24;
+
 // Each state's arcs by label, as unsigned numbers, those of equal labels as they come.
 class ByLabel {
  public:
@@ -32,6 +34,12 @@ class ByLabel {
     auto last = found;
     while (last != end && label(*last) == std::uint32_t(wanted)) ++last;
     return {found, last};
+  }
+  // As many as `with` gives, without looking at each.
+  std::size_t count(std::int32_t state, std::int32_t wanted) const {
+    return std::ranges::equal_range(arcs_.begin() + graphs_.state_splits[state], arcs_.begin() + graphs_.state_splits[state + 1],
+                                    std::uint32_t(wanted), {}, [&](std::int32_t a) { return label(a); })
+        .size();
   }
 
  private:
@@ -105,6 +113,16 @@ FsaRagged intersect(const FsaGraphs& a, const FsaGraphs& b, const ByLabel& b_arc
     const std::uint64_t key = states.key(s);
     const auto as = std::int32_t(key >> 32), bs = std::int32_t(std::uint32_t(key) >> 1);
     const bool after_b = key & 1;
+    const std::size_t a_arcs = std::size_t(a.state_splits[a_first + as + 1] - a.state_splits[a_first + as]);
+    const std::size_t b_here = std::size_t(b.state_splits[b_first + bs + 1] - b.state_splits[b_first + bs]);
+    if (a_arcs * b_here > kArcsWorthCounting) {  // two states with very many arcs, which are counted before they are made
+      std::size_t count = result.num_arcs();
+      for (std::int32_t i = a.state_splits[a_first + as]; i < a.state_splits[a_first + as + 1]; ++i) {
+        count += b_arcs.count(b_first + bs, a.arcs[4 * std::size_t(i) + 2]);
+      }
+      check_numbered(work, count);
+      work.made(states.size(), count);
+    }
     for (std::int32_t i = a.state_splits[a_first + as]; i < a.state_splits[a_first + as + 1]; ++i) {
       const std::int32_t to = a.arcs[4 * std::size_t(i) + 1], label = a.arcs[4 * std::size_t(i) + 2];
       if (epsilons && label == 0) {
@@ -136,7 +154,8 @@ FsaRagged intersect(const FsaGraphs& a, const FsaGraphs& b, const ByLabel& b_arc
     }
     result.end_state();
     work.step();
-    work.made(states.size(), std::max(result.num_arcs(), made.map_values.size()));
+    work.made(states.size(), result.num_arcs());
+    check_numbered(work, std::max(result.num_arcs(), made.map_values.size()));
   }
   const auto last = std::int32_t(states.size());
   for (std::size_t i = 1; i < result.arcs.size(); i += 4) {

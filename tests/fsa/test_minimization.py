@@ -161,7 +161,7 @@ def test_what_cannot_be_minimized_is_named():
     for bad in (torch.nan, torch.inf):
         gains.scores = torch.tensor([bad, 0, 0])
         for push in (True, False):
-            with pytest.raises(FstError, match="the score of arc 0 is (nan|inf), expected a number"):
+            with pytest.raises(FstError, match=r"the score of arc 0 is (nan|inf), expected a number"):
                 k2.minimize(gains, push_scores=push)
 
 

@@ -14,7 +14,7 @@ State = tuple[tuple[int, ...], int]
 
 
 def network(context: tuple[int, ...], frame: int, symbols: int) -> list[float]:
-    """Log-probabilities that depend on context and frame; multiples of 1/64, so that sums are exact."""
+    """Log-probabilities by context and frame; multiples of 1/64, so that sums are exact."""
     generator = random.Random(hash((context, frame)))
     return [-generator.randint(0, 400) / 64 for _ in range(symbols)]
 
@@ -22,7 +22,7 @@ def network(context: tuple[int, ...], frame: int, symbols: int) -> list[float]:
 def search(
     graph: k2.Fsa, frames: int, config: k2.RnntDecodingConfig
 ) -> tuple[list[list[State]], list[set[tuple[State, State, int, float]]]]:
-    """The states after each frame, in order, and the steps (from, to, arc of the graph or -1, score) in it."""
+    """The states after each frame, in order, and the steps (from, to, arc of the graph or -1, score)."""
     arcs, scores = graph.arcs.values().tolist(), graph.scores.tolist()
     final = (graph.shape[0] or 0) - 1
     active: dict[State, float] = {((0,) * config.decoder_history_len, 0): 0.0}

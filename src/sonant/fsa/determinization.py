@@ -58,7 +58,7 @@ def determinize(
     if fsa.properties & fsa_properties.ARC_SORTED_AND_DETERMINISTIC:
         return fsa
     scores = fsa.scores.detach().float().cpu().contiguous().numpy()
-    found, ways = _native.fsa_determinize(*_arrays(fsa), scores, max_states)
+    found, ways = _native.fsa_determinize(*flat(fsa.arcs), scores, max_states)
     made = _made(fsa, found)
     if weight_pushing_type is DeterminizeWeightPushingType.kNoWeightPushing:
         return made
@@ -73,11 +73,6 @@ def determinize(
     return made
 
 
-def _arrays(fsa: Fsa) -> tuple[Any, Any, Any]:
-    arcs, state_splits, fsa_splits = flat(fsa.arcs)
-    return arcs, state_splits, fsa_splits
-
-
 def remove_epsilon(fsa: Fsa) -> Fsa:
     """Without label 0, connected, as good on each sequence. Raises FstError where epsilons go round and
     gain.
@@ -87,7 +82,7 @@ def remove_epsilon(fsa: Fsa) -> Fsa:
 
 def _epsilon_free(fsa: Fsa, remove_filler: bool) -> Fsa:
     scores = fsa.scores.detach().float().cpu().contiguous().numpy()
-    return _made(fsa, _native.fsa_remove_epsilons(*_arrays(fsa), scores), remove_filler)
+    return _made(fsa, _native.fsa_remove_epsilons(*flat(fsa.arcs), scores), remove_filler)
 
 
 def remove_epsilon_and_add_self_loops(fsa: Fsa, remove_filler: bool = True) -> Fsa:

@@ -166,6 +166,8 @@ class Fsa:
         rows = value.dim0 if isinstance(value, RaggedTensor) else (value.shape[0] if value.ndim else None)
         if rows != self.num_arcs:
             raise FstError(f"{name}: {rows} rows, expected {self.num_arcs}, one for each arc")
+        if value.device != self.device:
+            raise FstError(f"{name} is on {value.device}, the automata on {self.device}; move one: .to")
         if name == "labels":
             self._set_labels(value)
             return

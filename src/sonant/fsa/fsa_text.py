@@ -16,6 +16,7 @@ from sonant.fsa.ragged_tensor import RaggedTensor
 if TYPE_CHECKING:
     from sonant.fsa.fsa import Fsa
 
+
 @dataclass
 class _Read:
     """What lines say."""

@@ -126,17 +126,20 @@ def intersect_device(
     for name, fsa in (("a_fsas", a_fsas), ("b_fsas", b_fsas)):
         if len(fsa.shape) != 3:
             raise FstError(f"intersect_device: {name} of shape {fsa.shape}, expected a batch")
-    _check_map("intersect_device", "b_to_a_map", b_to_a_map, b_fsas.arcs.dim0(), a_fsas.arcs.dim0())
+    counts = b_fsas.arcs.dim0(), a_fsas.arcs.dim0()
+    _check_map("intersect_device", "b_to_a_map", b_to_a_map, *counts, a_fsas.device)
     found = intersect_pairs(a_fsas, b_fsas, b_to_a_map, torch.arange(len(b_to_a_map)), False, False)
     return found if ret_arc_maps else found[0]
 
 
-def _check_map(operation: str, name: str, index: Tensor, count: int, end: int) -> None:
+def _check_map(operation: str, name: str, index: Tensor, count: int, end: int, device: torch.device) -> None:
     if index.shape != (count,) or index.dtype != torch.int32:
         raise FstError(
             f"{operation}: {name} of {tuple(index.shape)} and {index.dtype}, expected ({count},) of "
             "torch.int32"
         )
+    if str(index.device) not in ("cpu", str(device)):
+        raise FstError(f"{operation}: {name} on {index.device}, expected cpu or {device}")
     if count and (int(index.min()) < 0 or int(index.max()) >= end):
         raise FstIndexError(f"{operation}: {name} {index.tolist()[:10]}, expected 0 to {end - 1}")
 
@@ -149,7 +152,7 @@ def compose(
     phi_label: int | None = None,
 ) -> Fsa:
     """What a makes of its labels and b of a's aux_labels: labels of a, aux_labels of b (or, where b has
-    none, the labels that met), which inner_labels names an attribute for. phi_label: as intersect, and the rest.
+    none, the labels that met), which inner_labels names an attribute for. As intersect, with phi_label too.
 
     Raises FstError unless a has aux_labels in a tensor, and where inner_labels is given and b has no
     aux_labels.
@@ -196,7 +199,7 @@ def intersect_dense(
     if not output_beam > 0:
         raise FstError(f"intersect_dense: output_beam={output_beam}, expected more than 0")
     if a_to_b_map is not None:
-        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments)
+        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments, a_fsas.device)
         b_of = a_to_b_map
     elif single or count == segments:
         b_of = torch.arange(segments, dtype=torch.int32)

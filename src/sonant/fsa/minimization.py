@@ -1,4 +1,4 @@
-"""The smallest automaton: states from which the same can be read, with the same scores, become one (k2 has none)."""
+"""The smallest automaton: states from which the same can be read, with the same scores, become one."""
 
 import math
 from typing import Any

@@ -30,7 +30,7 @@ def best_onward(fsa: Fsa, operation: str) -> Tensor:
     state = torch.arange(len(best), device=fsa.device)
     if not fsa.num_arcs:
         return fsa.scores.new_zeros(len(best))
-    place, first, _ = arcs.places()
+    first = arcs.places()[1]
     arc = best.clamp(min=0)
     onward = torch.where(best >= 0, scores.index_select(0, arc), 0)
     then = torch.where(best >= 0, (first + arcs.values()[:, 1]).long()[arc], state)

@@ -18,6 +18,9 @@ from torch import Tensor
 from sonant.errors import FstError, FstIndexError
 from sonant.fsa.ragged_text import parse_lists, shape_as_text
 
+MOST = 2**31 - 1
+"""Elements that int32 can number."""
+
 
 def splits_of_sizes(sizes: Tensor) -> Tensor:
     """Where lists of these sizes begin, one after the other, and where the last one ends."""
@@ -31,6 +34,9 @@ def select_rows(row_splits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     there = rows.clamp(min=0).long()
     starts = row_splits[there]
     sizes = (row_splits[there + 1] - starts) * (rows >= 0) if rows.numel() else starts
+    total = int(sizes.sum(dtype=torch.int64))
+    if total > MOST:
+        raise FstError(f"{len(rows)} lists chosen hold {total} elements, at most {MOST} can be numbered")
     splits = splits_of_sizes(sizes)
     shift = torch.repeat_interleave(starts - splits[:-1], sizes.long())
     return splits, torch.arange(shift.numel(), dtype=torch.int32, device=rows.device) + shift

@@ -2,7 +2,8 @@
 search): at most one symbol a frame, by a decoder that sees the last few symbols.
 
     streams = [RnntDecodingStream(graph) for _ in recordings]
-    decoding = RnntDecodingStreams(streams, RnntDecodingConfig(vocab_size, 2, beam=8, max_states=64, max_contexts=8))
+    config = RnntDecodingConfig(vocab_size, 2, beam=8, max_states=64, max_contexts=8)
+    decoding = RnntDecodingStreams(streams, config)
     for frame in encoder_out.unbind(1):
         shape, contexts = decoding.get_contexts()
         decoding.advance(joiner(frame[shape.row_ids(1)], decoder(contexts)).log_softmax(-1))
@@ -89,8 +90,8 @@ class RnntDecodingStreams:
         devices = {str(stream.device) for stream in src_streams}
         if len(devices) != 1:
             raise FstError(
-                f"RnntDecodingStreams: {len(src_streams)} streams on {sorted(devices)}, expected one or more on "
-                "one device"
+                f"RnntDecodingStreams: {len(src_streams)} streams on {sorted(devices)}, expected one or more "
+                "on one device"
             )
         self.src_streams, self.num_streams = list(src_streams), len(src_streams)
         self.device = self.src_streams[0].device
