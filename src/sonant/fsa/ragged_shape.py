@@ -31,6 +31,8 @@ def splits_of_sizes(sizes: Tensor) -> Tensor:
 
 def select_rows(row_splits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The lists `rows` (-1: an empty one): their row_splits, and which elements they hold."""
+    if row_splits.numel() < 2:  # no list is there, so that all are empty ones
+        row_splits = row_splits.new_zeros(2)
     there = rows.clamp(min=0).long()
     starts = row_splits[there]
     sizes = (row_splits[there + 1] - starts) * (rows >= 0) if rows.numel() else starts
