@@ -181,6 +181,7 @@ NOT_ON_AUTOMATA = {
     "linear_fsa",
     "linear_fst",
     "properties_to_str",
+    "pruned_ranges_to_lattice",
     "random_fsa",
     "random_fsa_vec",
     "simple_ragged_index_select",

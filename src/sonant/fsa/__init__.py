@@ -67,6 +67,7 @@ from sonant.fsa.operations import shortest_path as shortest_path
 from sonant.fsa.operations import top_sort as top_sort
 from sonant.fsa.operations import union as union
 from sonant.fsa.paths import shortest_paths as shortest_paths
+from sonant.fsa.pruned_ranges import pruned_ranges_to_lattice as pruned_ranges_to_lattice
 from sonant.fsa.pruned_search import DecodeStateInfo as DecodeStateInfo
 from sonant.fsa.pruned_search import OnlineDenseIntersecter as OnlineDenseIntersecter
 from sonant.fsa.pruned_search import intersect_dense_pruned as intersect_dense_pruned
