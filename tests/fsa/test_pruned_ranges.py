@@ -50,7 +50,7 @@ def test_sums_over_all_ways():
         ((RANGES[:1], FRAMES, SYMBOLS, LOGITS), "do not go together"),
         ((RANGES, FRAMES + 1, SYMBOLS, LOGITS), r"frames \[4, 3\], expected 1 to 3"),
         ((RANGES + 3, FRAMES, SYMBOLS, LOGITS), "position 4 of 4 symbols"),
-        ((RANGES, FRAMES, SYMBOLS + 1, LOGITS), "label 5, at .*expected a symbol below 5"),
+        ((RANGES, FRAMES, SYMBOLS + 1, LOGITS), "label 5, at .*expected one below 5"),
     ],
 )
 def test_what_cannot_be_is_named(given, message):

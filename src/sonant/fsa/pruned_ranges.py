@@ -52,7 +52,8 @@ def pruned_ranges_to_lattice(
         i, frame, at = wrong.nonzero()[0].tolist()
         raise FstError(
             f"pruned_ranges_to_lattice: position {int(ranges[i, frame, at])} of {symbols.shape[1]} symbols, "
-            f"label {int(label[i, frame, at])}, at [{i}, {frame}, {at}]; expected a symbol below {logits.shape[3]}"
+            f"label {int(label[i, frame, at])}, at [{i}, {frame}, {at}]; expected one "
+            f"below {logits.shape[3]}"
         )
     onward = ranges - pad(ranges[:, 1:, 0], (0, 1))[:, :, None]
     waits = (t < count - 1) & (onward >= 0) & (onward < width)
