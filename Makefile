@@ -60,7 +60,7 @@ clean: ## remove the environments and everything that was built
 	@touch $@
 
 # The readers and the rooms of the core that they are in; main.cpp says what is tried.
-fuzzed := $(wildcard csrc/*.cpp csrc/files/*.cpp csrc/fst/*.cpp csrc/lm/*.cpp)
+fuzzed := $(wildcard csrc/*.cpp csrc/files/*.cpp csrc/fst/*.cpp csrc/lm/*.cpp) csrc/fsa/text.cpp
 fuzz_objects := $(fuzzed:csrc/%.cpp=build/fuzz/%.o) build/fuzz/main.o build/fuzz/readers.o
 fuzz_flags := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Icsrc
 SECONDS ?= 60

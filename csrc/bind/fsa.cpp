@@ -66,19 +66,13 @@ void bind_scores(nb::module_& m) {
 }
 
 template <class Make>
-nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
-                 const char* operation, Make make) {
+auto made_of(const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
+             const char* operation, Make make) {
   const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
   check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
-  sonant::FsaRagged made;
-  {
-    nb::gil_scoped_release no_gil;
-    graphs.check(operation);
-    made = make(graphs);
-  }
-  return nb::make_tuple(array_of(std::move(made.batch.arcs), 4), array_of(std::move(made.batch.state_splits)),
-                        array_of(std::move(made.batch.fsa_splits)), array_of(std::move(made.map_splits)),
-                        array_of(std::move(made.map_values)));
+  nb::gil_scoped_release no_gil;
+  graphs.check(operation);
+  return make(graphs);
 }
 
 template <class T>
@@ -131,38 +125,74 @@ void bind_fsa(nb::module_& m) {
       "fsa_determinize",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores,
          std::uint64_t max_states, int num_threads) {
-        return ragged(arcs, state_splits, fsa_splits, scores, "determinize", [&](const auto& graphs) {
+        auto made = made_of(arcs, state_splits, fsa_splits, scores, "determinize", [&](const auto& graphs) {
           return sonant::fsa_determinize(graphs, scores.data(), max_states, num_threads);
         });
+        return nb::make_tuple(tuple_of(std::move(made.fsas)),
+                              nb::make_tuple(array_of(std::move(made.way_splits)), array_of(std::move(made.left_splits)),
+                                             array_of(std::move(made.left_values))));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
-      "max_states"_a, "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
+      "max_states"_a, "num_threads"_a = 0,
+      "((arcs, state_splits, fsa_splits, splits and values of the arc map), (splits of the ways to each state, splits and "
+      "values of the arcs left of each way))");
   m.def(
       "fsa_remove_epsilons",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<float>& scores) {
-        return ragged(arcs, state_splits, fsa_splits, scores, "remove_epsilon",
-                      [&](const auto& graphs) { return sonant::fsa_remove_epsilons(graphs, scores.data()); });
+        return tuple_of(made_of(arcs, state_splits, fsa_splits, scores, "remove_epsilon", [&](const auto& graphs) {
+          return sonant::fsa_remove_epsilons(graphs, scores.data());
+        }));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
       "(arcs, state_splits, fsa_splits, splits and values of the arc map)");
   m.def(
+      "fsa_bisimilar_states",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const Ints& keys, const In<float>& scores,
+         float delta, int num_threads) {
+        if (keys.size() != scores.size()) throw std::invalid_argument("expected a key for each arc");
+        return array_of(made_of(arcs, state_splits, fsa_splits, scores, "minimize", [&](const auto& graphs) {
+          return sonant::fsa_bisimilar_states(graphs, keys.data(), scores.data(), delta, num_threads);
+        }));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "keys"_a.noconvert(),
+      "scores"_a.noconvert(), "delta"_a, "num_threads"_a = 0, "The number of each state's block.");
+  m.def(
+      "fsa_best_onward",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<double>& scores,
+         const char* operation) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+        std::vector<std::int32_t> best;
+        {
+          nb::gil_scoped_release no_gil;
+          graphs.check(operation);
+          best = sonant::fsa_best_onward(graphs, scores.data(), operation);
+        }
+        return array_of(std::move(best));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "operation"_a, "The first arc of a best path from each state to the final one, or -1.");
+  m.def(
       "fsa_intersect",
       [](const Ints& a_arcs, const Ints& a_states, const Ints& a_fsas, const Ints& b_arcs, const Ints& b_states,
-         const Ints& b_fsas, const Ints& a_of, const Ints& b_of, bool epsilons, int num_threads) {
+         const Ints& b_fsas, const Ints& a_of, const Ints& b_of, bool epsilons, std::int32_t phi, int num_threads) {
         const auto a = graphs_of(a_arcs, a_states, a_fsas), b = graphs_of(b_arcs, b_states, b_fsas);
         check_pairs(a_of, a.fsas(), b_of, b.fsas());
-        sonant::FsaBatch batch;
+        sonant::FsaRagged made;
         {
           nb::gil_scoped_release no_gil;
           a.check("intersect");
           b.check("intersect");
-          batch = sonant::fsa_intersect(a, b, span_of(a_of), span_of(b_of), epsilons, num_threads);
+          made = sonant::fsa_intersect(a, b, span_of(a_of), span_of(b_of), epsilons, phi, num_threads);
         }
-        return tuple_of(std::move(batch));
+        return nb::make_tuple(tuple_of(std::move(made.batch)), array_of(std::move(made.map_splits)),
+                              array_of(std::move(made.map_values)));
       },
       "a_arcs"_a.noconvert(), "a_states"_a.noconvert(), "a_fsas"_a.noconvert(), "b_arcs"_a.noconvert(),
       "b_states"_a.noconvert(), "b_fsas"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "epsilons"_a,
-      "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into a, into b) of the pairs a_of, b_of");
+      "phi"_a, "num_threads"_a = 0,
+      "((arcs, state_splits, fsa_splits, arc map into a, into b) of the pairs a_of, b_of, splits and values of the failure "
+      "arcs of b before the one of the map)");
   bind_scores<float>(m);
   bind_scores<double>(m);
 }

@@ -42,6 +42,13 @@ inline nb::tuple tuple_of(sonant::FsaBatch batch) {
                         array_of(std::move(batch.map_b)));
 }
 
+// (arcs, state_splits, fsa_splits, splits and values of the arc map)
+inline nb::tuple tuple_of(sonant::FsaRagged made) {
+  return nb::make_tuple(array_of(std::move(made.batch.arcs), 4), array_of(std::move(made.batch.state_splits)),
+                        array_of(std::move(made.batch.fsa_splits)), array_of(std::move(made.map_splits)),
+                        array_of(std::move(made.map_values)));
+}
+
 inline std::span<const std::int32_t> span_of(const Ints& values) { return {values.data(), values.size()}; }
 
 inline void check_sizes(const sonant::FsaGraphs& graphs, std::size_t per_arc, std::size_t per_state, std::size_t best) {

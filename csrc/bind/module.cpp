@@ -15,6 +15,8 @@ void bind_pitch(nb::module_& m);
 void bind_fsa(nb::module_& m);
 void bind_fsa_pruned(nb::module_& m);
 void bind_fsa_frames(nb::module_& m);
+void bind_fsa_rnnt(nb::module_& m);
+void bind_fsa_text(nb::module_& m);
 void bind_fst(nb::module_& m);
 void bind_lm(nb::module_& m);
 void bind_fst_composition(nb::module_& m);
@@ -48,6 +50,8 @@ NB_MODULE(_native, m) {
   bind_fsa(m);
   bind_fsa_pruned(m);
   bind_fsa_frames(m);
+  bind_fsa_rnnt(m);
+  bind_fsa_text(m);
   bind_fst(m);
   bind_lm(m);
   bind_fst_composition(m);

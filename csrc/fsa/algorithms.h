@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fsa/scores.h"
+#include "fst/work.h"
 
 namespace sonant {
 
@@ -35,6 +36,11 @@ struct FsaRagged {
 FsaBatch joined(std::vector<FsaBatch> parts, const char* operation);
 FsaRagged joined(std::vector<FsaRagged> parts, const char* operation);
 
+// FstError where a result has more arcs, or its arcs stand for more, than 32 bits can number.
+inline void check_numbered(const Work& work, std::size_t arcs) {
+  if (arcs > 0x7fffffff) work.fail("the result has ", arcs, " arcs or more; at most 2^31 - 1 can be numbered");
+}
+
 // States in an order, counted over all automata, and where each automaton's begin.
 struct FsaOrder {
   std::vector<std::int32_t> states, fsa_splits{0};
@@ -50,12 +56,31 @@ FsaOrder fsa_topological_order(const FsaGraphs& graphs);
 // Pairs of states of a.fsa and b.fsa, reached together over arcs of equal labels. Where epsilons are special, each side
 // may also follow its own epsilons alone, a's before b's (the filter of Mohri, Pereira and Riley, so that no path is
 // found twice). States are numbered as they are met, breadth first; those that lead nowhere stay.
-FsaBatch fsa_intersect(const FsaGraphs& a, const FsaGraphs& b, std::span<const std::int32_t> a_of,
-                       std::span<const std::int32_t> b_of, bool epsilons, int threads);
+//
+// Where `phi` is above 0, arcs of b with this label are failure arcs (Aho and Corasick 1975): a state of b that has no arc
+// with the label that is looked for, -1 too, takes the arcs that the state at the end of its failure arc has, and so on. The
+// ragged map then holds the failure arcs that were gone through before arc map_b. Throws FstError where a state has two of
+// them, where they go round, and where a has the label.
+FsaRagged fsa_intersect(const FsaGraphs& a, const FsaGraphs& b, std::span<const std::int32_t> a_of,
+                        std::span<const std::int32_t> b_of, bool epsilons, std::int32_t phi, int threads);
+
+// For each state a number of its block, counted from 0 within each automaton in the order of states: those of a block have
+// the same keys and scores (as multiples of `delta`) on arcs to the same blocks, each the same number of times.
+std::vector<std::int32_t> fsa_bisimilar_states(const FsaGraphs& graphs, const std::int32_t* keys, const float* scores,
+                                               float delta, int threads);
+
+// For each state the first arc of a best path to the final state, -1 for that one and where there is none. Throws FstError
+// where a cycle gains.
+std::vector<std::int32_t> fsa_best_onward(const FsaGraphs& graphs, const double* scores, const char* operation);
 
 // Each label once at each state, epsilon being a label like others; of the paths of a sequence the best one. Stops with
 // FstError at max_states (0: what half of the memory holds), as one that cannot be determinized grows without end.
-FsaRagged fsa_determinize(const FsaGraphs& graphs, const float* scores, std::uint64_t max_states, int threads);
+struct FsaDeterminized {
+  FsaRagged fsas;
+  // Of each state the ways that led to it, and of each way the arcs that were not given out before.
+  std::vector<std::int32_t> way_splits{0}, left_splits{0}, left_values;
+};
+FsaDeterminized fsa_determinize(const FsaGraphs& graphs, const float* scores, std::uint64_t max_states, int threads);
 
 // The same sequences and best scores without label 0. States that lead nowhere may stay. Throws FstError where epsilons
 // go round and gain.

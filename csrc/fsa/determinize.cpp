@@ -3,6 +3,7 @@
 // score is the sum of the arcs that an arc of the result stands for, and nothing is given out before all paths agree
 // on it.
 #include <algorithm>
+#include <limits>
 
 #include "fsa/algorithms.h"
 #include "fst/error.h"
@@ -25,12 +26,13 @@ struct Step {
   Element to;
 };
 
-FsaRagged determinize(const FsaGraphs& graphs, const float* scores, std::int32_t fsa, const Bounds& bounds) {
+FsaDeterminized determinize(const FsaGraphs& graphs, const float* scores, std::int32_t fsa, const Bounds& bounds) {
   const std::int32_t first = graphs.fsa_splits[fsa], states = graphs.fsa_splits[fsa + 1] - first;
-  FsaRagged result;
+  FsaDeterminized made;
+  FsaRagged& result = made.fsas;
   if (states < 2) {
     result.batch.fsa_splits.push_back(0);
-    return result;
+    return made;
   }
   Work work("determinize", bounds, 64, 48);
   work.what = "an automaton of " + std::to_string(states) + " states and " +
@@ -100,6 +102,7 @@ FsaRagged determinize(const FsaGraphs& graphs, const float* scores, std::int32_t
     }
     result.batch.end_state();
     work.made(ends.size() - 1, result.map_splits.size());
+    check_numbered(work, result.map_values.size());
     if (elements.size() * sizeof(Element) + strings.bytes() > memory) {
       fst_error("determinize of ", work.what, ": what its paths have left takes more than half of the memory, after ", n,
                 " states; it may have no deterministic form");
@@ -111,17 +114,46 @@ FsaRagged determinize(const FsaGraphs& graphs, const float* scores, std::int32_t
   }
   result.batch.end_state();
   result.batch.fsa_splits.push_back(last + 1);
-  return result;
+  for (std::size_t n = 0; n + 1 < ends.size(); ++n) {
+    for (const Element& e : set_of(n)) {
+      for (std::size_t k = 0; k < strings.length(e.left); ++k) made.left_values.push_back(strings.label(e.left, k) - 1);
+      made.left_splits.push_back(std::int32_t(made.left_values.size()));
+    }
+    made.way_splits.push_back(std::int32_t(made.left_splits.size() - 1));
+  }
+  made.way_splits.push_back(made.way_splits.back());  // of the final state
+  return made;
+}
+
+// `from` after `to`, both splits.
+void append_splits(std::vector<std::int32_t>& to, const std::vector<std::int32_t>& from) {
+  const std::int32_t shift = to.back();
+  for (std::size_t i = 1; i < from.size(); ++i) to.push_back(shift + from[i]);
 }
 
 }  // namespace
 
-FsaRagged fsa_determinize(const FsaGraphs& graphs, const float* scores, std::uint64_t max_states, int threads) {
-  std::vector<FsaRagged> parts(graphs.fsas());
+FsaDeterminized fsa_determinize(const FsaGraphs& graphs, const float* scores, std::uint64_t max_states, int threads) {
+  std::vector<FsaDeterminized> parts(graphs.fsas());
   parallel_for(parts.size(), threads, [&](std::size_t i) {
     parts[i] = determinize(graphs, scores, std::int32_t(i), Bounds{max_states, 0});
   });
-  return joined(std::move(parts), "determinize");
+  std::vector<FsaRagged> made;
+  std::size_t left = 0;
+  for (const FsaDeterminized& part : parts) left += part.left_values.size();
+  if (left > std::size_t(std::numeric_limits<std::int32_t>::max())) {
+    fst_error("determinize: ", left, " arcs are left at the states of the batch, at most 2^31 can be numbered; split it");
+  }
+  FsaDeterminized all;
+  for (FsaDeterminized& part : parts) {
+    append_splits(all.left_splits, part.left_splits);
+    append_splits(all.way_splits, part.way_splits);
+    all.left_values.insert(all.left_values.end(), part.left_values.begin(), part.left_values.end());
+    made.push_back(std::move(part.fsas));
+    part = {};
+  }
+  all.fsas = joined(std::move(made), "determinize");
+  return all;
 }
 
 }  // namespace sonant

@@ -104,6 +104,7 @@ FsaRagged remove_epsilons(const FsaGraphs& graphs, const float* scores, std::int
     }
     result.batch.end_state();
     work.made(count, result.map_splits.size() + result.map_values.size() / 8);
+    check_numbered(work, result.map_values.size());
   }
   result.batch.fsa_splits.push_back(count);
   return result;

@@ -436,12 +436,51 @@ Fst<W> minimize_encoded(const Fst<W>& fst, float delta) {
   }
 }
 
+template <class W>
+Array<StateId> bisimilar_states(const View<W>& fst, float delta, Work& work) {
+  const auto arcs_of = [&](std::size_t s, const Array<StateId>& block, std::vector<Arc<W>>& arcs) {
+    arcs.clear();
+    for (Arc<W> arc : fst.arcs_of(StateId(s))) {
+      arc.nextstate = block[arc.nextstate];
+      arc.weight = rounded(W(arc.weight), delta);
+      arcs.push_back(arc);
+    }
+    std::ranges::sort(arcs, before<W>);
+  };
+  std::vector<Arc<W>> one, other;
+  for (std::uint64_t seed = 1;; ++seed) {
+    StateId blocks = 0;
+    Array<StateId> block = refine(fst, delta, mixed(seed), blocks, work);
+    // Exactly, as two hashes may have been the same by chance: each state like the first of its block.
+    Array<StateId> first(std::size_t(blocks), kNoState), number(std::size_t(blocks), kNoState);
+    bool exact = true;
+    StateId next = 0;
+    for (std::size_t s = 0; s < fst.num_states && exact; ++s) {
+      StateId& of_block = first[block[s]];
+      if (of_block == kNoState) {
+        of_block = StateId(s);
+        number[block[s]] = next++;
+        continue;
+      }
+      arcs_of(s, block, one);
+      arcs_of(std::size_t(of_block), block, other);
+      work.steps(one.size());
+      exact = std::ranges::equal(one, other, alike<W>) &&
+              bits_of(rounded(W(fst.states[s].final), delta)) == bits_of(rounded(W(fst.states[of_block].final), delta));
+    }
+    if (!exact) continue;
+    for (StateId& b : block) b = number[b];
+    return block;
+  }
+}
+
 #define SONANT_INSTANTIATE(W)                              \
   template Fst<W> minimize(const Fst<W>&, float, bool);    \
   template Fst<W> minimize_encoded(const Fst<W>&, float);
 SONANT_INSTANTIATE(TropicalWeight)
 SONANT_INSTANTIATE(LogWeight)
 SONANT_INSTANTIATE(LatticeWeight)
+template Array<StateId> bisimilar_states(const View<TropicalWeight>&, float, Work&);
 template Fst<CompactWeight> minimize_encoded(const Fst<CompactWeight>&, float);
 template Fst<KwsIndexWeight> minimize_encoded(const Fst<KwsIndexWeight>&, float);
 

@@ -23,4 +23,10 @@ Fst<W> minimize(const Fst<W>& fst, float delta, bool allow_nondeterministic);
 template <class W>
 Fst<W> minimize_encoded(const Fst<W>& fst, float delta);
 
+// The coarsest bisimulation: for each state a number of its block, counted from 0 as they come, such that the states of a
+// block have the same final cost and the same labels and costs on arcs to the same blocks, each the same number of times.
+// Costs are compared as multiples of `delta`. For TropicalWeight.
+template <class W>
+Array<StateId> bisimilar_states(const View<W>& fst, float delta, Work& work);
+
 }  // namespace sonant

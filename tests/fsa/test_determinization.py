@@ -90,8 +90,25 @@ def test_what_cannot_be_determinized_stops():
         FstError, match=r"determinize of an automaton of 5 states and 7 arcs.*more than max_states=1000"
     ):
         k2.determinize(twins, max_states=1000)
-    with pytest.raises(FstError, match="kNoWeightPushing, the one there is"):
-        k2.determinize(twins, k2.DeterminizeWeightPushingType.kLogWeightPushing)
+    with pytest.raises(FstError, match="weight_pushing_type=1, expected one of"):
+        k2.determinize(twins, 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", list(k2.DeterminizeWeightPushingType))
+def test_the_gradient_of_each_kind_of_pushing(kind):
+    for seed in range(3):
+        random.seed(seed)
+        fsas = small(epsilons=False)
+        fsas.scores = fsas.scores.double()
+
+        def scores(x, fsas=fsas):
+            given = fsas.clone()
+            given.scores = x
+            found = k2.determinize(given, kind)
+            best = found.get_tot_scores(True, False)
+            return found.scores, best[best.isfinite()]
+
+        assert torch.autograd.gradcheck(scores, fsas.scores.detach().clone().requires_grad_())
 
 
 def test_epsilons_that_gain_going_round_are_named():

@@ -1,6 +1,7 @@
 """Fsa: attributes, text, batches, gradients; k2's own results are in golden/fsa.jsonl."""
 
 import io
+import random
 
 import numpy as np
 import pytest
@@ -141,6 +142,40 @@ def test_transducers_at_their_edges():
         k2.Fsa.from_fst(Fst("lattice4"))
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("openfst", [False, True])
+def test_lines_come_back_as_they_went(seed, openfst):
+    random.seed(seed)
+    fsa = k2.random_fsa(acyclic=True, max_num_arcs=40)
+    fsa.scores = (fsa.scores * 8).round() / 8
+    fsa.aux_labels = torch.where(fsa.labels == -1, -1, fsa.labels + 3)
+    if not openfst:
+        fsa.words = k2.RaggedTensor([list(range(i % 3)) for i in range(fsa.num_arcs)], dtype=torch.int32)
+    text = k2.to_str(fsa, openfst)
+    read = k2.Fsa.from_openfst if openfst else k2.Fsa.from_str
+    again = read(
+        text.replace("\n", " \t\r\n\n"),
+        num_aux_labels=1,
+        ragged_label_names=() if openfst else ["words"],
+    )
+    assert str(k2.arc_sort(k2.connect(again))) == str(k2.arc_sort(k2.connect(fsa)))
+    assert str(again) == str(fsa) or openfst
+
+
+def test_cuts_of_text_are_read_or_named():
+    text = "0 1 1 5 [1, 2] 0.5\n0 2 -1 -1 [] 1e-3\n1 2 -1 -1 [] -inf\n2\n"
+    whole = k2.Fsa.from_str(text, num_aux_labels=1, ragged_label_names=["x"])
+    assert whole.x.tolist() == [[1, 2], [], []] and whole.scores[2] == -torch.inf
+    for end in range(len(text)):
+        inserted = text[:end] + "\0" + text[end:], text[:end] + "\u00e9" + text[end + 1 :]
+        for cut in (text[:end], text[end:], *inserted):
+            for openfst in (False, True):
+                try:
+                    k2.Fsa.from_str(cut, num_aux_labels=1, ragged_label_names=["x"], openfst=openfst)
+                except FstError as error:
+                    assert "Fsa" in str(error)
+
+
 def test_drawings(tmp_path):
     fsa = transducer()
     fsa.labels_sym = k2.SymbolTable.from_str("<eps> 0\na 2\nb 3")
@@ -212,6 +247,11 @@ def segments(*rows: list[int]) -> torch.Tensor:
         (lambda: k2.Fsa.from_str(TEXT, num_aux_labels=1, acceptor=True), "give one of them at most"),
         (lambda: k2.Fsa.from_str("0 1 -1 5 0\n1", ragged_label_names=["x"]), "where a list in brackets"),
         (lambda: k2.Fsa.from_openfst("0 1 -1 0\n1"), "label -1 is for k2's final arcs"),
+        (lambda: k2.Fsa.from_str("0 1 -1 nan\n1"), "line 1, '0 1 -1 nan': 'nan' is no number"),
+        (lambda: k2.Fsa.from_str("\n\n0 1 -1 [1\n1", ragged_label_names=["x"]), "line 3.*not closed"),
+        (lambda: k2.Fsa.from_str("0 1 -1 [1 b] 0\n1", ragged_label_names=["x"]), "'b' is no integer"),
+        (lambda: k2.Fsa.from_str("0 1 -2 0\n1"), "-2, expected -1 to 2147483646"),
+        (lambda: k2.Fsa.from_openfst("0 1 1 0\n1 x"), "OpenFst's format of 0 aux.*: line 2, '1 x': 'x' is"),
         (lambda: k2.Fsa(torch.zeros(2, 3, dtype=torch.int32)), r"arcs of \(2, 3\) and torch.int32"),
         (lambda: k2.Fsa(torch.zeros(1, 4)), "torch.float32, expected torch.int32"),
         (lambda: k2.Fsa(segments([0, 1, 5, 0])), "no arc has label -1"),

@@ -206,3 +206,11 @@ def test_what_is_not_there_is_an_index_error():
         RAGGED[7]
     with pytest.raises(IndexError):
         RAGGED.index(int32(7), 0)
+
+
+def test_empty_lists_come_of_no_lists():
+    nothing = k2.RaggedTensor(k2.RaggedShape("[ ]"), torch.zeros(0, dtype=torch.int32))
+    found, _ = nothing.index(torch.tensor([-1, -1], dtype=torch.int32), axis=0)
+    assert found.tolist() == [[], []]
+    none = k2.Fsa.from_openfst("0", ragged_label_names=["x"])
+    assert none.x.tolist() == [[]] and none.num_arcs == 1

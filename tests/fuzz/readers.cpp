@@ -13,6 +13,7 @@
 #include "fst/file.h"
 #include "fst/lookahead.h"
 #include "fst/text.h"
+#include "fsa/text.h"
 #include "files/matrix_file.h"
 #include "lm/ngram_count.h"
 #include "lm/ngram_estimate.h"
@@ -122,6 +123,19 @@ template <class W>
 void read_fst_table_text(const std::string& bytes) {
   Input in(bytes, "fuzz");
   read_text<W>(in).view();
+}
+
+void read_fsa_lines(const std::string& bytes) {
+  for (const bool openfst : {true, false}) {
+    const FsaText read = read_fsa_text(bytes, {1, 1, openfst});
+    std::vector<std::int32_t> arcs;
+    for (std::size_t i = 0; i < read.columns.size(); i += 4) {
+      arcs.insert(arcs.end(), {read.columns[i], read.columns[i + 1], read.columns[i + 2], 0});
+    }
+    const std::vector<std::int32_t> aux(read.scores.size());
+    const std::span<const std::int32_t> columns[] = {aux};
+    write_fsa_text(arcs, read.scores.data(), columns, read.ragged, openfst);
+  }
 }
 
 void read_lattice(const std::string& bytes) {
@@ -339,6 +353,7 @@ std::vector<Reader> all_readers() {
       {"fst", read_fst_file, fst_files()},
       {"fst-mapped", read_mapped_fst, fst_files()},
       {"fst-text", read_fst_table_text<TropicalWeight>, {"\n0 1 1 2 0.5\n0 2 0 0\n1 2.5\n2\n\n"}},
+      {"fsa-text", read_fsa_lines, {"0 1 1 5 [1, 2] 0.5\n0 2 -1 -1 [] 1e-3\n1 2 -1 -1 [ ] -inf\n2\n"}},
       {"lattice-text", read_lattice, {"\n0 1 1 2 0.5,1\n1 2,3\n\n", "\n0 1 1 0.5,1,1_2\n1 2,3,\n\n"}},
       {"compile", compile_text, {"0 1 a b 0.5\n0 2 <eps> <eps>\n1 2.5\n2 Infinity\n"}},
       {"symbols-text", read_symbol_text, {"<eps> 0\na 1\nb\t2\n"}},

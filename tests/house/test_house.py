@@ -87,7 +87,7 @@ def test_rooms_of_the_native_core_stand_on_each_other():
         "fst": {"files"},
         "lm": {"files", "fst"},
         "graphs": {"fst"},
-        "fsa": {"fst"},
+        "fsa": {"files", "fst"},
         "lattice": {"fst", "lm"},
         "search": {"fst", "lm"},
         "transducer": set(),

@@ -163,7 +163,47 @@ def replacement_cases():
     )
 
 
+SEARCH = """
+def decode(texts, frames, history, beam, states, contexts, cut=None):
+    graphs = [k2.Fsa.from_str(t) for t in texts]
+    streams = [k2.RnntDecodingStream(g) for g in graphs]
+    config = k2.RnntDecodingConfig(5, history, beam, states, contexts)
+    seen, t = [], 0
+    for n in [frames] if cut is None else [cut, frames - cut]:
+        s = k2.RnntDecodingStreams(streams, config)
+        for _ in range(n):
+            shape, c = s.get_contexts()
+            seen.append((str(shape), c))
+            place = torch.arange(c.shape[0])[:, None] * 5 + torch.arange(5)
+            s.advance(((place * 7919 + c.sum(1, keepdim=True) * 613 + t * 3571) % 1009 / -128.0).float())
+            t += 1
+        s.terminate_and_flush_to_streams()
+    return [seen[-1], s.format_output([frames] * len(texts)), s.format_output([frames - 2, *[frames] * (len(texts) - 1)])]
+"""
+
+
+def rnnt_cases():
+    for seed in range(6):
+        generator = random.Random(seed)
+        texts = [random_lines(generator, generator.randint(2, 5), 4, top_sorted=False) for _ in range(2)]
+        yield (
+            SEARCH + f"texts = {texts}",
+            [
+                "decode(texts, 4, 2, 30.0, 1000, 1000)",
+                "decode(texts, 6, 2, 4.0, 6, 3)",
+                "decode(texts, 6, 1, 6.0, 4, 100, cut=2)",
+                "decode(texts, 5, 3, 2.5, 100, 2)",
+            ],
+        )
+    aux = "0 0 1 1 0.5\\n0 1 2 2 0.25\\n0 2 -1 -1 -1\\n1 0 3 3 0.125\\n1 1 0 0 -0.0625\\n2"
+    yield (
+        SEARCH.replace("from_str(t)", "from_str(t, acceptor=False)") + f"texts = ['{aux}', '{aux}']",
+        ["decode(texts, 3, 2, 100.0, 1000, 1000)", "decode(texts, 3, 1, 5.0, 3, 1000)"],
+    )
+
+
 if __name__ == "__main__":
+    write(sys.argv[1], "rnnt", rnnt_cases())
     write(sys.argv[1], "pruned", pruned_cases())
     write(sys.argv[1], "nbest", nbest_cases())
     write(sys.argv[1], "replacement", replacement_cases())

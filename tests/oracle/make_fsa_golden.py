@@ -427,6 +427,18 @@ def determinize_cases():
                 "[k2.arc_sort(k2.determinize(k2.connect(f[i]))).arcs.values()[:, :3] for i in range(3)]",
             ],
         )
+        pushed = "k2.determinize(k2.connect(f[i]), k2.DeterminizeWeightPushingType.k{}WeightPushing)"
+        yield (
+            f"f = k2.create_fsa_vec([k2.Fsa.from_str(t) for t in {texts}])",
+            [
+                f"[k2.arc_sort({pushed.format(kind)}).arcs.values()[:, :3] for i in range(3)]"
+                for kind in ("Tropical", "Log")
+            ]
+            + [
+                f"[k2.arc_sort({pushed.format(kind)}).scores for i in range(3)]"
+                for kind in ("Tropical", "Log")
+            ],
+        )
         yield (
             f"f = k2.create_fsa_vec([k2.Fsa.from_str(t) for t in {epsilons}]).requires_grad_(True)",
             [

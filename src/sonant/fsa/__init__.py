@@ -50,6 +50,7 @@ from sonant.fsa.intersection import compose as compose
 from sonant.fsa.intersection import intersect as intersect
 from sonant.fsa.intersection import intersect_dense as intersect_dense
 from sonant.fsa.intersection import intersect_device as intersect_device
+from sonant.fsa.minimization import minimize as minimize
 from sonant.fsa.mwer_loss import MWERLoss as MWERLoss
 from sonant.fsa.mwer_loss import mwer_loss as mwer_loss
 from sonant.fsa.nbest import Nbest as Nbest
@@ -66,12 +67,16 @@ from sonant.fsa.operations import shortest_path as shortest_path
 from sonant.fsa.operations import top_sort as top_sort
 from sonant.fsa.operations import union as union
 from sonant.fsa.paths import shortest_paths as shortest_paths
+from sonant.fsa.pruned_ranges import pruned_ranges_to_lattice as pruned_ranges_to_lattice
 from sonant.fsa.pruned_search import DecodeStateInfo as DecodeStateInfo
 from sonant.fsa.pruned_search import OnlineDenseIntersecter as OnlineDenseIntersecter
 from sonant.fsa.pruned_search import intersect_dense_pruned as intersect_dense_pruned
 from sonant.fsa.ragged import RaggedShape as RaggedShape
 from sonant.fsa.ragged import RaggedTensor as RaggedTensor
 from sonant.fsa.replacement import replace_fsa as replace_fsa
+from sonant.fsa.rnnt_decode import RnntDecodingConfig as RnntDecodingConfig
+from sonant.fsa.rnnt_decode import RnntDecodingStream as RnntDecodingStream
+from sonant.fsa.rnnt_decode import RnntDecodingStreams as RnntDecodingStreams
 from sonant.fsa.rnnt_loss import do_rnnt_pruning as do_rnnt_pruning
 from sonant.fsa.rnnt_loss import get_rnnt_logprobs as get_rnnt_logprobs
 from sonant.fsa.rnnt_loss import get_rnnt_logprobs_joint as get_rnnt_logprobs_joint

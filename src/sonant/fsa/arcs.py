@@ -219,15 +219,15 @@ def _splits_of_sources(sources: Tensor, states: int) -> Tensor:
     return splits_of_sizes(torch.bincount(sources, minlength=states))
 
 
-def batch_of(arcs: Sequence[RaggedArc]) -> RaggedArc:
+def batch_of(arcs: Sequence[RaggedArc], operation: str = "create_fsa_vec") -> RaggedArc:
     """Single automata, or batches of them, as one batch."""
     if not arcs:
-        raise FstError("create_fsa_vec: no automata; at least one is needed")
+        raise FstError(f"{operation}: no automata; at least one is needed")
     devices = {str(item.device) for item in arcs}
     if len(devices) > 1:
-        raise FstError(f"create_fsa_vec: automata on {sorted(devices)}, expected one device")
+        raise FstError(f"{operation}: automata on {sorted(devices)}, expected one device")
     if sum(item.num_elements() for item in arcs) > MOST_ARCS:
-        raise FstError(f"create_fsa_vec: more than {MOST_ARCS} arcs in all")
+        raise FstError(f"{operation}: more than {MOST_ARCS} arcs in all")
     shapes = [
         item.shape()
         if item.is_batch()

@@ -58,7 +58,7 @@ def cat(srcs: Sequence[Fsa]) -> Fsa:
     for i, src in enumerate(srcs):
         if len(src.shape) != 3:
             raise FstError(f"cat: part {i} has the shape {src.shape}, expected a batch each: create_fsa_vec")
-    batch = Fsa.made(batch_of([src.arcs for src in srcs]), torch.cat([src.scores for src in srcs]))
+    batch = Fsa.made(batch_of([src.arcs for src in srcs], "cat"), torch.cat([src.scores for src in srcs]))
     shared = set.intersection(
         *({name for name, _ in src.named_tensor_attr(include_scores=False)} for src in srcs)
     )
@@ -75,6 +75,8 @@ def index_fsa(src: Fsa, indexes: Tensor) -> Fsa:
     """The automata `indexes` (int32) of a batch, in this order; differentiable."""
     if len(src.shape) != 3:
         raise FstError(f"index_fsa: shape {src.shape}, expected a batch")
+    if indexes.device != src.device:
+        raise FstError(f"index_fsa: automata on {src.device}, indexes on {indexes.device}; move one: .to")
     arcs = src.arcs
     shape, places = arcs.shape().index(0, indexes)
     assert places is not None

@@ -32,6 +32,10 @@ def get_lattice(
             f"get_lattice: log_prob of {tuple(log_prob.shape)} and log_prob_len of "
             f"{tuple(log_prob_len.shape)}, expected (recordings, frames, classes) and (recordings,)"
         )
+    if log_prob.device != decoding_graph.device:
+        raise FstError(
+            f"get_lattice: log_prob on {log_prob.device}, the graph on {decoding_graph.device}; move one: .to"
+        )
     lengths = log_prob_len.cpu().to(torch.int32)
     first = torch.zeros_like(lengths)
     segments = torch.stack([torch.arange(len(lengths), dtype=torch.int32), first, lengths], 1)

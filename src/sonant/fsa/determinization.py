@@ -15,16 +15,22 @@ from sonant.fsa import fsa_properties
 from sonant.fsa.arc_maps import from_ragged_arc_map
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.operations import add_epsilon_self_loops, connect, flat
+from sonant.fsa.pushing import reweighted
 from sonant.fsa.ragged_shape import RaggedShape
-from sonant.fsa.ragged_tensor import RaggedTensor
+from sonant.fsa.ragged_tensor import RaggedTensor, index_and_sum
 
 
 class DeterminizeWeightPushingType(Enum):
-    """Where scores go in the result of determinize; kNoWeightPushing is the one there is."""
+    """When scores are given out in the result of determinize. Each path's score is the same in all of
+    them.
+    """
 
     kTropicalWeightPushing = 0
+    """At once what the best of the ways to a state has; the others owe the difference (Mohri 1997)."""
     kLogWeightPushing = 1
+    """At once the log of the sum of what they have."""
     kNoWeightPushing = 2
+    """As soon as they agree on an arc; an arc's score is the sum of the arcs that it stands for."""
 
 
 def _made(fsa: Fsa, found: tuple[Any, ...], remove_filler: bool = True) -> Fsa:
@@ -40,21 +46,31 @@ def determinize(
 ) -> Fsa:
     """Each label at most once at each state; 0 is a label like others (remove_epsilon). On one or a batch.
 
-    A score is given out at the first arc at which all paths agree on it. Not every automaton with cycles
-    can be determinized: it grows until it has max_states, or takes half of the memory, and raises
-    FstError.
+    The best score of each sequence stays. Differentiable in all weight_pushing_type, exactly (k2: but for
+    the first only of what does not depend on where scores lie). Not every automaton with cycles can be
+    determinized: it grows until it has max_states, or takes half of the memory, and raises FstError.
     """
-    if weight_pushing_type is not DeterminizeWeightPushingType.kNoWeightPushing:
-        raise FstError(f"determinize: {weight_pushing_type}, expected kNoWeightPushing, the one there is")
+    if not isinstance(weight_pushing_type, DeterminizeWeightPushingType):
+        raise FstError(
+            f"determinize: weight_pushing_type={weight_pushing_type!r}, expected one of "
+            f"{[str(kind) for kind in DeterminizeWeightPushingType]}"
+        )
     if fsa.properties & fsa_properties.ARC_SORTED_AND_DETERMINISTIC:
         return fsa
     scores = fsa.scores.detach().float().cpu().contiguous().numpy()
-    return _made(fsa, _native.fsa_determinize(*_arrays(fsa), scores, max_states))
-
-
-def _arrays(fsa: Fsa) -> tuple[Any, Any, Any]:
-    arcs, state_splits, fsa_splits = flat(fsa.arcs)
-    return arcs, state_splits, fsa_splits
+    found, ways = _native.fsa_determinize(*flat(fsa.arcs), scores, max_states)
+    made = _made(fsa, found)
+    if weight_pushing_type is DeterminizeWeightPushingType.kNoWeightPushing:
+        return made
+    way_splits, left_splits, left_values = (torch.from_numpy(x).to(fsa.device) for x in ways)
+    # What each way to a state has that was not given out is what an arc to the state gives out beforehand.
+    left = index_and_sum(fsa.scores, RaggedTensor(RaggedShape.of(left_splits), left_values))
+    of_state = RaggedTensor(RaggedShape.of(way_splits), left)
+    log = weight_pushing_type is DeterminizeWeightPushingType.kLogWeightPushing
+    ahead = of_state.logsumexp() if log else of_state.max()
+    ahead = torch.where(way_splits.diff() > 0, ahead, 0)
+    made.scores = reweighted(made, ahead)
+    return made
 
 
 def remove_epsilon(fsa: Fsa) -> Fsa:
@@ -66,7 +82,7 @@ def remove_epsilon(fsa: Fsa) -> Fsa:
 
 def _epsilon_free(fsa: Fsa, remove_filler: bool) -> Fsa:
     scores = fsa.scores.detach().float().cpu().contiguous().numpy()
-    return _made(fsa, _native.fsa_remove_epsilons(*_arrays(fsa), scores), remove_filler)
+    return _made(fsa, _native.fsa_remove_epsilons(*flat(fsa.arcs), scores), remove_filler)
 
 
 def remove_epsilon_and_add_self_loops(fsa: Fsa, remove_filler: bool = True) -> Fsa:

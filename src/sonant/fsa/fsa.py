@@ -166,6 +166,8 @@ class Fsa:
         rows = value.dim0 if isinstance(value, RaggedTensor) else (value.shape[0] if value.ndim else None)
         if rows != self.num_arcs:
             raise FstError(f"{name}: {rows} rows, expected {self.num_arcs}, one for each arc")
+        if value.device != self.device:
+            raise FstError(f"{name} is on {value.device}, the automata on {self.device}; move one: .to")
         if name == "labels":
             self._set_labels(value)
             return
@@ -394,7 +396,7 @@ class Fsa:
         for name, values in zip(names, lines.aux, strict=True):
             setattr(fsa, name, values)
         for name, rows in zip(ragged_label_names, lines.ragged, strict=True):
-            setattr(fsa, name, RaggedTensor(rows, dtype=torch.int32))
+            setattr(fsa, name, rows)
         return fsa
 
     @classmethod

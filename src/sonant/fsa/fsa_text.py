@@ -1,42 +1,43 @@
 """Automata as text: the lines that k2 and OpenFst write."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from sonant import _native
 from sonant.errors import FstError
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.ragged_shape import RaggedShape, splits_of_sizes
 from sonant.fsa.ragged_tensor import RaggedTensor
-from sonant.fsa.ragged_text import number
 
 if TYPE_CHECKING:
     from sonant.fsa.fsa import Fsa
-
-_FIELD = re.compile(r"\[[^\[\]]*\]|[^\s\[\]]+")
-_MOST_STATES = 2**31 - 2
 
 
 @dataclass
 class _Read:
     """What lines say."""
 
-    columns: Tensor  # int32 (arcs, 3 + aux labels): source, destination, label, aux labels
-    scores: Tensor  # float32 (arcs,)
-    finals: list[tuple[int, float]]  # states and scores
-    first: int = 0  # the state of the first line
-    ragged: list[list[list[int]]] = field(default_factory=list)  # of each arc
+    columns: Tensor
+    """int32 (arcs, 3 + aux labels): source, destination, label, aux labels."""
+    scores: Tensor
+    """float32 (arcs,)."""
+    finals: Tensor
+    """int32: final states."""
+    final_scores: Tensor
+    first: int
+    """The state of the first line."""
+    ragged: list[RaggedTensor]
 
 
 @dataclass
 class Lines:
     arcs: RaggedArc
     aux: list[Tensor]
-    ragged: list[list[list[int]]]
+    ragged: list[RaggedTensor]
 
 
 def aux_names(acceptor: bool | None, count: int | None, names: Sequence[str] | None) -> list[str]:
@@ -54,137 +55,54 @@ def aux_names(acceptor: bool | None, count: int | None, names: Sequence[str] | N
 
 def parse(text: str, num_aux: int, num_ragged: int, openfst: bool) -> Lines:
     """Raises FstError, which names the line."""
-    read = _read_columns(text, num_aux, openfst) if num_ragged == 0 else None
-    if read is None:
-        read = _read_lines(text, num_aux, num_ragged, openfst)
-    if len(read.columns) and not read.finals:
+    columns, scores, finals, final_scores, first, ragged = _native.fsa_read_text(
+        text, num_aux, num_ragged, openfst
+    )
+    read = _Read(
+        torch.from_numpy(columns),
+        torch.from_numpy(scores),
+        torch.from_numpy(finals),
+        torch.from_numpy(final_scores),
+        first,
+        [
+            RaggedTensor(RaggedShape.of(torch.from_numpy(splits)), torch.from_numpy(values))
+            for splits, values in ragged
+        ],
+    )
+    if len(read.columns) and not len(read.finals):
         raise FstError("no valid Fsa: no line names a final state")
     if not openfst:
-        return _lines(read, read.finals[0][0] + 1 if read.finals else 0, num_ragged)
-    return _lines(_with_final_arcs(read, num_aux, num_ragged), *_size(read), num_ragged)
+        return _lines(read, int(read.finals[0]) + 1 if len(read.finals) else 0)
+    return _lines(_with_final_arcs(read, num_aux), _size(read))
 
 
-def _read_columns(text: str, num_aux: int, openfst: bool) -> _Read | None:
-    """The usual case in which nothing is wrong, a column at a time; None in every other case."""
-    rows = [row for row in map(str.split, text.splitlines()) if row]
-    most, width = 2 if openfst else 1, 3 + num_aux
-    finals = [row for row in rows if len(row) <= most]
-    arcs = [row for row in rows if len(row) > most]
-    if not finals or not arcs or {len(row) for row in arcs} - {width, width + 1}:
-        return None
-    if not openfst and (len(finals) > 1 or rows[-1] is not finals[0]):
-        return None
-    for row in arcs:
-        if len(row) == width:
-            row.append("0")
-    columns = list(zip(*arcs, strict=True))
-    try:
-        numbers = torch.tensor([list(map(int, column)) for column in columns[:width]])
-        scores = torch.tensor(list(map(float, columns[width])), dtype=torch.float32)
-        ends = [(int(row[0]), -float(row[1]) if len(row) == 2 else 0.0) for row in finals]
-    except (ValueError, RuntimeError):  # no number, or one that needs more than 64 bits
-        return None
-    states = [state for state, _ in ends]
-    if min(int(numbers.min()), *states) < -1 or max(int(numbers.max()), *states) > _MOST_STATES:
-        return None
-    if (openfst and bool((numbers[2] == -1).any())) or (not openfst and bool((numbers[0].diff() < 0).any())):
-        return None
-    return _Read(numbers.T.to(torch.int32), -scores if openfst else scores, ends, int(rows[0][0]))
-
-
-def _read_lines(text: str, num_aux: int, num_ragged: int, openfst: bool) -> _Read:
-    rows: list[list[int]] = []
-    scores: list[float] = []
-    ragged: list[list[list[int]]] = []
-    finals: list[tuple[int, float]] = []
-    first: int | None = None
-    for place, line in enumerate(text.splitlines(), 1):
-        fields = _FIELD.findall(line)
-        if not fields:
-            continue
-        try:
-            if finals and not openfst:
-                raise FstError("the final state comes last, in one line")
-            if len(fields) <= (2 if openfst else 1):
-                cost = _real(fields[1]) if len(fields) == 2 else 0.0
-                finals.append((_integer(fields[0]), -cost))
-            else:
-                row, lists, score = _arc(fields, num_aux, num_ragged, openfst)
-                if not openfst and rows and row[0] < rows[-1][0]:
-                    raise FstError(f"source {row[0]} after {rows[-1][0]}; they never decrease")
-                rows.append(row)
-                ragged.append(lists)
-                scores.append(score)
-            if first is None:
-                first = finals[0][0] if finals else rows[0][0]
-        except FstError as e:
-            kind = " in OpenFst's format" if openfst else ""
-            raise FstError(f"no valid Fsa{kind} of {num_aux} aux labels: line {place}, {line!r}: {e}") from e
-    columns = torch.tensor(rows, dtype=torch.int32).reshape(-1, 3 + num_aux)
-    return _Read(columns, torch.tensor(scores, dtype=torch.float32), finals, first or 0, ragged)
-
-
-def _integer(word: str) -> int:
-    try:
-        value = int(word)
-    except ValueError:
-        raise FstError(f"{word!r} is no integer") from None
-    if not -1 <= value <= _MOST_STATES:
-        raise FstError(f"{value}, expected -1 to {_MOST_STATES}")
-    return value
-
-
-def _real(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise FstError(f"{word!r} is no number") from None
-
-
-def _arc(
-    fields: list[str], num_aux: int, num_ragged: int, openfst: bool
-) -> tuple[list[int], list[list[int]], float]:
-    width = 3 + num_aux + num_ragged
-    if len(fields) not in (width, width + 1):
-        raise FstError(f"{len(fields)} fields, expected {width}, and a {'cost' if openfst else 'score'}")
-    row = [_integer(word) for word in fields[: 3 + num_aux]]
-    lists = fields[3 + num_aux : width]
-    wrong = [word for word in lists if word[0] != "["]
-    if wrong:
-        raise FstError(f"{wrong[0]!r}, where a list in brackets was expected")
-    ragged = [[_integer(word) for word in text[1:-1].replace(",", " ").split()] for text in lists]
-    score = _real(fields[width]) if len(fields) > width else 0.0
-    if openfst and row[2] == -1:
-        raise FstError("label -1 is for k2's final arcs; OpenFst's final states have lines of their own")
-    return row, ragged, -score if openfst else score
-
-
-def _size(read: _Read) -> tuple[int]:
+def _size(read: _Read) -> int:
     """States of an automaton in OpenFst's format, with the one that its final arcs lead to."""
-    states = [state for state, _ in read.finals]
-    if not states:
-        return (0,)
+    if not len(read.finals):
+        return 0
     highest = int(read.columns[:, :2].max()) if len(read.columns) else 0
-    return (max(highest, *states) + 2,)
+    return max(highest, int(read.finals.max())) + 2
 
 
-def _with_final_arcs(read: _Read, num_aux: int, num_ragged: int) -> _Read:
+def _with_final_arcs(read: _Read, num_aux: int) -> _Read:
     """Arcs in the order of their sources, with those to the final state; the start becomes 0, and what
     was 0 takes its place.
     """
-    (states,) = _size(read)
-    ends = torch.tensor([[s, states - 1, *[-1] * (1 + num_aux)] for s, _ in read.finals], dtype=torch.int32)
-    columns = torch.cat([read.columns, ends.reshape(-1, 3 + num_aux)])
+    count = len(read.finals)
+    last = torch.full((count, 1), _size(read) - 1, dtype=torch.int32)
+    none = torch.full((count, 1 + num_aux), -1, dtype=torch.int32)
+    columns = torch.cat([read.columns, torch.cat([read.finals[:, None], last, none], 1)])
     place = columns[:, :2]
     columns[:, :2] = torch.where(place == read.first, 0, torch.where(place == 0, read.first, place))
     order = columns[:, 0].argsort(stable=True)
-    scores = torch.cat([read.scores, torch.tensor([score for _, score in read.finals], dtype=torch.float32)])
-    rows = [*read.ragged, *[[[] for _ in range(num_ragged)] for _ in read.finals]] if num_ragged else []
-    ragged = [rows[i] for i in order.tolist()] if num_ragged else []
-    return _Read(columns[order], scores[order], read.finals, 0, ragged)
+    scores = torch.cat([read.scores, read.final_scores])
+    # No labels of the final arcs.
+    rows = torch.where(order < len(read.columns), order, -1).to(torch.int32)
+    ragged = [value.index(rows, axis=0)[0] for value in read.ragged]
+    return _Read(columns[order], scores[order], read.finals, read.final_scores, 0, ragged)
 
 
-def _lines(read: _Read, states: int, num_ragged: int) -> Lines:
+def _lines(read: _Read, states: int) -> Lines:
     src, dest, label, *aux = (column.contiguous() for column in read.columns.unbind(1))
     low, high = (int(src.min()), int(src.max())) if len(src) else (0, -1)
     if low < 0 or high >= states:
@@ -193,7 +111,7 @@ def _lines(read: _Read, states: int, num_ragged: int) -> Lines:
         )
     splits = splits_of_sizes(torch.bincount(src, minlength=states))
     made = RaggedArc.of_columns(RaggedShape.of(splits), src, dest, label, read.scores)
-    return Lines(made, aux, [[row[i] for row in read.ragged] for i in range(num_ragged)])
+    return Lines(made, aux, read.ragged)
 
 
 # ---- Writing
@@ -201,28 +119,25 @@ def _lines(read: _Read, states: int, num_ragged: int) -> Lines:
 
 def write(arcs: RaggedArc, aux: Sequence[Tensor], ragged: Sequence[RaggedTensor], openfst: bool) -> str:
     """The lines of one automaton, in k2's or OpenFst's format."""
-    columns = [column.tolist() for column in aux]
-    rows = [value.tolist() for value in ragged]
-    lines = []
-    scores = arcs.scores().tolist()
-    for i, (src, dest, label, _) in enumerate(arcs.values().tolist()):
-        score = number(-scores[i] if openfst else scores[i])
-        if openfst and label == -1:
-            lines.append(f"{src} {score}")
-            continue
-        fields = [str(src), str(dest), str(label), *(str(column[i]) for column in columns)]
-        fields += [f"[ {' '.join(map(str, row[i]))} ]" if row[i] else "[ ]" for row in rows]
-        lines.append(" ".join([*fields, score]))
-    if scores and not openfst:
-        lines.append(str(arcs.dim0() - 1))
-    return "".join(f"{line}\n" for line in lines)
+    columns, splits, values = (
+        [tensor.to(torch.int32).cpu().contiguous().numpy() for tensor in tensors]
+        for tensors in (
+            aux,
+            [value.shape.row_splits(1) for value in ragged],
+            [value.values for value in ragged],
+        )
+    )
+    rows, scores = (tensor.cpu().contiguous().numpy() for tensor in (arcs.values(), arcs.scores()))
+    text = _native.fsa_write_text(rows, scores, columns, splits, values, openfst)
+    return text if openfst or not len(scores) else f"{text}{arcs.dim0() - 1}\n"
 
 
 def labels_of(fsa: "Fsa") -> tuple[list[Tensor], list[RaggedTensor]]:
     """The attributes that stand on the lines of arcs: integers, then ragged ones, each by name."""
     named = sorted(fsa.named_tensor_attr(include_scores=False), key=lambda item: item[0])
-    plain = [value for _, value in named if isinstance(value, Tensor) and value.dtype == torch.int32]
-    return plain, [value for _, value in named if isinstance(value, RaggedTensor)]
+    labels = [value for _, value in named if value.dtype == torch.int32]
+    plain = [value for value in labels if isinstance(value, Tensor) and value.ndim == 1]
+    return plain, [value for value in labels if isinstance(value, RaggedTensor) and value.num_axes == 2]
 
 
 def to_str(fsa: "Fsa", openfst: bool = False) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sonant.errors import FstError
-from sonant.fsa.arcs import RaggedArc
+from sonant.fsa.arcs import MOST_ARCS, RaggedArc
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.ragged_shape import RaggedShape, splits_of_sizes
 from sonant.fsa.ragged_tensor import RaggedTensor
@@ -95,6 +95,8 @@ def trivial_graph(max_token: int, device: Device = None) -> Fsa:
     """One state with a loop of each label 1..max_token, which is its aux label too, and a final arc."""
     if max_token < 1:
         raise FstError(f"trivial_graph: max_token={max_token}, expected 1 or more")
+    if max_token >= MOST_ARCS:
+        raise FstError(f"trivial_graph: max_token={max_token}, expected less than {MOST_ARCS}")
     label = torch.arange(1, max_token + 2, device=device)[None]
     label = torch.where(label > max_token, -1, label).expand(2, -1)
     there = torch.tensor([[True], [False]], device=device).expand_as(label)
@@ -111,6 +113,11 @@ def ctc_topo(max_token: int, modified: bool = False, device: Device = None) -> F
     """
     if max_token < 0:
         raise FstError(f"ctc_topo: max_token={max_token}, expected 0 or more")
+    if (arcs := 4 * max_token if modified else (max_token + 1) * (max_token + 2)) > MOST_ARCS:
+        raise FstError(
+            f"ctc_topo: max_token={max_token} makes {arcs} arcs, at most {MOST_ARCS} can be numbered"
+            + ("" if modified else "; modified=True makes four a token")
+        )
     n = max_token
     state = torch.arange(n + 2, device=device)
     if not modified:

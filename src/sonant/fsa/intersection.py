@@ -17,6 +17,7 @@ from sonant.fsa.dense_fsa_vec import DenseFsaVec
 from sonant.fsa.fsa import Fsa
 from sonant.fsa.operations import flat
 from sonant.fsa.ragged_shape import RaggedShape
+from sonant.fsa.ragged_tensor import RaggedTensor, index_and_sum
 from sonant.ops import fsa_dense
 
 # Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
@@ -24,30 +25,58 @@ _core: Any = _native
 WithMaps = tuple[Fsa, Tensor, Tensor]
 
 
-def intersect_pairs(a: Fsa, b: Fsa, a_of: Tensor, b_of: Tensor, epsilons: bool, one: bool) -> WithMaps:
+def intersect_pairs(
+    a: Fsa, b: Fsa, a_of: Tensor, b_of: Tensor, epsilons: bool, one: bool, phi_label: int | None = None
+) -> WithMaps:
+    if phi_label is not None and not 0 < phi_label < 2**31:
+        raise FstError(f"intersect: phi_label={phi_label}, expected a label, above 0")
     devices = {str(a.device), str(b.device)}
     if len(devices) > 1:
         raise FstError(f"intersect: automata on {sorted(devices)}, expected one device")
     indexes = [index.to(torch.int32).cpu().contiguous().numpy() for index in (a_of, b_of)]
-    found = _core.fsa_intersect(*flat(a.arcs), *flat(b.arcs), *indexes, epsilons)
+    found, *failed = _core.fsa_intersect(*flat(a.arcs), *flat(b.arcs), *indexes, epsilons, phi_label or 0)
     arcs, state_splits, fsa_splits, map_a, map_b = (torch.from_numpy(array).to(a.device) for array in found)
     if one:
         made = RaggedArc(RaggedShape.of(state_splits), arcs)
     else:
         made = RaggedArc.of_batch(fsa_splits, state_splits, arcs)
-    return from_two_arc_maps(a, b, made, map_a, map_b), map_a, map_b
+    result = from_two_arc_maps(a, b, made, map_a, map_b)
+    if phi_label is not None:
+        splits, values = (torch.from_numpy(array).to(a.device) for array in failed)
+        _add_failures(result, b, RaggedTensor(RaggedShape.of(splits), values))
+    return result, map_a, map_b
+
+
+def _add_failures(result: Fsa, b: Fsa, failed: RaggedTensor) -> None:
+    """Adds the scores, and other floating-point attributes, of the failure arcs of b gone through."""
+    for name, value in b.named_tensor_attr():
+        if isinstance(value, Tensor) and value.dtype.is_floating_point and value.ndim == 1:
+            setattr(result, name, getattr(result, name) + index_and_sum(value, failed))
 
 
 @overload
 def intersect(
-    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, ret_arc_maps: Literal[False] = False
+    a_fsa: Fsa,
+    b_fsa: Fsa,
+    treat_epsilons_specially: bool = True,
+    ret_arc_maps: Literal[False] = False,
+    phi_label: int | None = None,
 ) -> Fsa: ...
 @overload
 def intersect(
-    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, *, ret_arc_maps: Literal[True]
+    a_fsa: Fsa,
+    b_fsa: Fsa,
+    treat_epsilons_specially: bool = True,
+    *,
+    ret_arc_maps: Literal[True],
+    phi_label: int | None = None,
 ) -> WithMaps: ...
 def intersect(
-    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, ret_arc_maps: bool = False
+    a_fsa: Fsa,
+    b_fsa: Fsa,
+    treat_epsilons_specially: bool = True,
+    ret_arc_maps: bool = False,
+    phi_label: int | None = None,
 ) -> Fsa | WithMaps:
     """What both take: of two automata, or of each of a batch with the one or with its number in the other
     batch.
@@ -57,6 +86,12 @@ def intersect(
     States are numbered breadth first, and those that lead nowhere stay: connect. Arcs need not be sorted.
     ret_arc_maps: also the arc of each side that each arc comes from, int32, -1 for none. Raises FstError
     where batches are of different sizes.
+
+    phi_label names arcs of b_fsa that are taken only where a state has no arc with the label that comes
+    next (-1, the end, too): failure arcs (Aho and Corasick 1975), by which an n-gram model backs off. They
+    take no label, may follow each other, and leave no arc of their own: their scores, and other
+    floating-point attributes, are part of the arc that was found behind them, gradients included. A state has
+    one at most, they do not go round, and a_fsa has no such label, else FstError.
     """
     sizes = [fsa.shape[0] if len(fsa.shape) == 3 else 1 for fsa in (a_fsa, b_fsa)]
     batches = [len(fsa.shape) == 3 for fsa in (a_fsa, b_fsa)]
@@ -66,7 +101,7 @@ def intersect(
     a_of, b_of = (
         torch.arange(count) if batch else torch.zeros(count, dtype=torch.int64) for batch in batches
     )
-    found = intersect_pairs(a_fsa, b_fsa, a_of, b_of, treat_epsilons_specially, not any(batches))
+    found = intersect_pairs(a_fsa, b_fsa, a_of, b_of, treat_epsilons_specially, not any(batches), phi_label)
     return found if ret_arc_maps else found[0]
 
 
@@ -92,26 +127,33 @@ def intersect_device(
     for name, fsa in (("a_fsas", a_fsas), ("b_fsas", b_fsas)):
         if len(fsa.shape) != 3:
             raise FstError(f"intersect_device: {name} of shape {fsa.shape}, expected a batch")
-    _check_map("intersect_device", "b_to_a_map", b_to_a_map, b_fsas.arcs.dim0(), a_fsas.arcs.dim0())
+    counts = b_fsas.arcs.dim0(), a_fsas.arcs.dim0()
+    _check_map("intersect_device", "b_to_a_map", b_to_a_map, *counts, a_fsas.device)
     found = intersect_pairs(a_fsas, b_fsas, b_to_a_map, torch.arange(len(b_to_a_map)), False, False)
     return found if ret_arc_maps else found[0]
 
 
-def _check_map(operation: str, name: str, index: Tensor, count: int, end: int) -> None:
+def _check_map(operation: str, name: str, index: Tensor, count: int, end: int, device: torch.device) -> None:
     if index.shape != (count,) or index.dtype != torch.int32:
         raise FstError(
             f"{operation}: {name} of {tuple(index.shape)} and {index.dtype}, expected ({count},) of "
             "torch.int32"
         )
+    if str(index.device) not in ("cpu", str(device)):
+        raise FstError(f"{operation}: {name} on {index.device}, expected cpu or {device}")
     if count and (int(index.min()) < 0 or int(index.max()) >= end):
         raise FstIndexError(f"{operation}: {name} {index.tolist()[:10]}, expected 0 to {end - 1}")
 
 
 def compose(
-    a_fsa: Fsa, b_fsa: Fsa, treat_epsilons_specially: bool = True, inner_labels: str | None = None
+    a_fsa: Fsa,
+    b_fsa: Fsa,
+    treat_epsilons_specially: bool = True,
+    inner_labels: str | None = None,
+    phi_label: int | None = None,
 ) -> Fsa:
     """What a makes of its labels and b of a's aux_labels: labels of a, aux_labels of b (or, where b has
-    none, the labels that met), which inner_labels names an attribute for. As intersect, else.
+    none, the labels that met), which inner_labels names an attribute for. As intersect, with phi_label too.
 
     Raises FstError unless a has aux_labels in a tensor, and where inner_labels is given and b has no
     aux_labels.
@@ -122,7 +164,7 @@ def compose(
     if inner_labels is not None and not transducer:
         raise FstError(f"compose: inner_labels={inner_labels!r}, but b_fsa has no aux_labels")
     inverted = a_fsa.invert().rename_tensor_attribute_("aux_labels", "left_labels")
-    found = intersect(inverted, b_fsa, treat_epsilons_specially)
+    found = intersect(inverted, b_fsa, treat_epsilons_specially, phi_label=phi_label)
     if inner_labels is not None:
         found.rename_tensor_attribute_("labels", inner_labels)
     elif not transducer:
@@ -158,7 +200,7 @@ def intersect_dense(
     if not output_beam > 0:
         raise FstError(f"intersect_dense: output_beam={output_beam}, expected more than 0")
     if a_to_b_map is not None:
-        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments)
+        _check_map("intersect_dense", "a_to_b_map", a_to_b_map, count, segments, a_fsas.device)
         b_of = a_to_b_map
     elif single or count == segments:
         b_of = torch.arange(segments, dtype=torch.int32)

@@ -21,17 +21,18 @@ from sonant.ops import fsa_scores
 WithMap = tuple[Fsa, Tensor]
 
 
-def flat(arcs: RaggedArc) -> list[Any]:
+def flat(arcs: RaggedArc) -> tuple[Any, Any, Any]:
     """(arcs, state_splits, fsa_splits) as the native core takes them."""
     tensors = arcs.values(), arcs.state_splits(), arcs.fsa_splits()
-    return [tensor.contiguous().cpu().numpy() for tensor in tensors]
+    values, state_splits, fsa_splits = (tensor.contiguous().cpu().numpy() for tensor in tensors)
+    return values, state_splits, fsa_splits
 
 
 def _identity(fsa: Fsa) -> Tensor:
     return torch.arange(fsa.num_arcs, dtype=torch.int32, device=fsa.device)
 
 
-def _checked(fsa: Fsa, operation: str) -> RaggedArc:
+def checked(fsa: Fsa, operation: str) -> RaggedArc:
     """Its arcs, which somebody may have changed in place since they were looked at."""
     arcs = fsa.arcs
     fsa_properties.check_valid(arcs, operation)
@@ -84,7 +85,7 @@ def arc_sort(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap:
     """Each state's arcs by label (-1 last) and then by destination; of equal ones the first stays first."""
     if fsa.properties & fsa_properties.ARC_SORTED:
         return (fsa, _identity(fsa)) if ret_arc_map else fsa
-    arcs = _checked(fsa, "arc_sort")
+    arcs = checked(fsa, "arc_sort")
     values = arcs.values()
     order = fsa_properties.sort_keys(values[:, 2], values[:, 1]).argsort(stable=True)
     order = order[arcs.places()[0][order].argsort(stable=True)].to(torch.int32)
@@ -109,7 +110,7 @@ def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: Literal[False] = False) -> Fsa
 def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: Literal[True]) -> WithMap: ...
 def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap:
     """With a loop of label 0 and score 0 before the arcs of each state but the final one."""
-    arcs = _checked(fsa, "add_epsilon_self_loops")
+    arcs = checked(fsa, "add_epsilon_self_loops")
     splits = arcs.fsa_splits()
     state = torch.arange(arcs.num_states(), dtype=torch.int32, device=fsa.device)
     first = splits[:-1].repeat_interleave(splits.diff().long())
@@ -130,7 +131,7 @@ def add_epsilon_self_loops(fsa: Fsa, ret_arc_map: bool = False) -> Fsa | WithMap
 
 def remove_epsilon_self_loops(fsa: Fsa) -> Fsa:
     """Without the arcs of label 0 that lead to where they came from."""
-    arcs = _checked(fsa, "remove_epsilon_self_loops")
+    arcs = checked(fsa, "remove_epsilon_self_loops")
     src, dest, label, _ = arcs.values().unbind(1)
     return _with_arcs(fsa, (label != 0) | (src != dest))
 
@@ -174,7 +175,7 @@ def reverse(fsa: Fsa) -> Fsa:
     """The automaton of the sequences backwards. The start and the final state change places, old final
     arcs have label 0, and an arc of score 0 leads from the old start to one more state, which is final.
     """
-    arcs = _checked(fsa, "reverse")
+    arcs = checked(fsa, "reverse")
     splits = arcs.fsa_splits()
     counts = splits.diff()
     states = arcs.places()[2]
@@ -213,7 +214,7 @@ def closure(fsa: Fsa) -> Fsa:
     """
     if len(fsa.shape) != 2:
         raise FstError(f"closure: a batch of shape {fsa.shape}, expected one automaton")
-    arcs = _checked(fsa, "closure")
+    arcs = checked(fsa, "closure")
     states = arcs.dim0()
     if states < 2:
         raise FstError(f"closure: an automaton of {states} states, expected a start and a final state")
@@ -235,7 +236,7 @@ def union(fsas: Fsa) -> Fsa:
     """
     if len(fsas.shape) != 3:
         raise FstError(f"union: one automaton of shape {fsas.shape}, expected a batch")
-    arcs = _checked(fsas, "union")
+    arcs = checked(fsas, "union")
     splits = arcs.fsa_splits()
     counts = splits.diff()
     if bool((counts < 2).any()):
@@ -282,7 +283,7 @@ def expand_ragged_attributes(
             raise FstError(f"expand_ragged_attributes: {name!r} is {value!r}, expected 2 axes of torch.int32")
     if not names:
         return (fsas, _identity(fsas)) if ret_arc_map else fsas
-    arcs = _checked(fsas, "expand_ragged_attributes")
+    arcs = checked(fsas, "expand_ragged_attributes")
     src, dest, label, bits = arcs.values().unbind(1)
     final = label == -1
     sizes = torch.ones_like(src)

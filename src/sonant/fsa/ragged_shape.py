@@ -18,6 +18,9 @@ from torch import Tensor
 from sonant.errors import FstError, FstIndexError
 from sonant.fsa.ragged_text import parse_lists, shape_as_text
 
+MOST = 2**31 - 1
+"""Elements that int32 can number."""
+
 
 def splits_of_sizes(sizes: Tensor) -> Tensor:
     """Where lists of these sizes begin, one after the other, and where the last one ends."""
@@ -28,9 +31,14 @@ def splits_of_sizes(sizes: Tensor) -> Tensor:
 
 def select_rows(row_splits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The lists `rows` (-1: an empty one): their row_splits, and which elements they hold."""
+    if row_splits.numel() < 2:  # no list is there, so that all are empty ones
+        row_splits = row_splits.new_zeros(2)
     there = rows.clamp(min=0).long()
     starts = row_splits[there]
     sizes = (row_splits[there + 1] - starts) * (rows >= 0) if rows.numel() else starts
+    total = int(sizes.sum(dtype=torch.int64))
+    if total > MOST:
+        raise FstError(f"{len(rows)} lists chosen hold {total} elements, at most {MOST} can be numbered")
     splits = splits_of_sizes(sizes)
     shift = torch.repeat_interleave(starts - splits[:-1], sizes.long())
     return splits, torch.arange(shift.numel(), dtype=torch.int32, device=rows.device) + shift

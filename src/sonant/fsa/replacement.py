@@ -9,7 +9,7 @@ from sonant.errors import FstError
 from sonant.fsa.arc_maps import from_arc_map, index_select
 from sonant.fsa.arcs import MOST_ARCS, RaggedArc
 from sonant.fsa.fsa import Fsa
-from sonant.fsa.operations import mend_final
+from sonant.fsa.operations import checked, mend_final
 from sonant.fsa.ragged_shape import splits_of_sizes
 from sonant.fsa.ragged_tensor import RaggedTensor
 
@@ -51,7 +51,7 @@ def replace_fsa(
         )
     if symbol_begin_range < 1:
         raise FstError(f"replace_fsa: symbol_begin_range={symbol_begin_range}, expected 1 or more")
-    parts, frame = src.arcs, index.arcs
+    parts, frame = checked(src, "replace_fsa"), checked(index, "replace_fsa")
     sizes, part_arcs = parts.fsa_splits().diff().long(), parts.arc_counts().long()
     label = frame.values()[:, 2].long() - symbol_begin_range
     replaced = (label >= 0) & (label < parts.dim0())

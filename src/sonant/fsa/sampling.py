@@ -77,6 +77,8 @@ def is_rand_equivalent(
         a, b = create_fsa_vec([_bare(a)]), create_fsa_vec([_bare(b)])
     if a.shape != b.shape:
         raise FstError(f"is_rand_equivalent: shapes {a.shape} and {b.shape}, expected the same")
+    if a.device != b.device:
+        raise FstError(f"is_rand_equivalent: automata on {a.device} and {b.device}, expected one device")
     a, b = connect(_bare(a)), connect(_bare(b))
     totals = [fsas.get_tot_scores(True, log_semiring).detach() for fsas in (a, b)]
     if bool(((totals[0] == -torch.inf) != (totals[1] == -torch.inf)).any()):

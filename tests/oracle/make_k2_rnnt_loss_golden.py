@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Golden values of k2's transducer losses, for tests/fsa/test_golden.py.
 
-PYTHON tests/oracle/make_rnnt_golden.py tests/fsa/golden      (a Python 3.8 that has k2 1.23.2)
+PYTHON tests/oracle/make_k2_rnnt_loss_golden.py tests/fsa/golden      (a Python 3.8 that has k2 1.23.2)
 """
 
 import sys
@@ -91,4 +91,4 @@ def recursion_cases():
 
 
 if __name__ == "__main__":
-    write(sys.argv[1], "rnnt", [*loss_cases(), *pruning_cases(), *recursion_cases()])
+    write(sys.argv[1], "rnnt_loss", [*loss_cases(), *pruning_cases(), *recursion_cases()])
