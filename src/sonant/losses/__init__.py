@@ -3,7 +3,16 @@
 from sonant.fsa import MWERLoss, mwer_loss
 from sonant.losses.ctc import ctc_loss
 from sonant.losses.mmi import MmiLoss, mmi_loss
-from sonant.losses.mmi_graphs import MmiGraphs
+from sonant.losses.mmi_graphs import MmiGraphs, classes_of
 from sonant.losses.transducer import transducer_loss
 
-__all__ = ["MWERLoss", "MmiGraphs", "MmiLoss", "ctc_loss", "mmi_loss", "mwer_loss", "transducer_loss"]
+__all__ = [
+    "MWERLoss",
+    "MmiGraphs",
+    "MmiLoss",
+    "classes_of",
+    "ctc_loss",
+    "mmi_loss",
+    "mwer_loss",
+    "transducer_loss",
+]
