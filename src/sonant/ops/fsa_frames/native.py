@@ -43,7 +43,9 @@ class _Totals(torch.autograd.Function):
         graphs, sequences, leak = ctx.inputs
         posteriors, ctx.posteriors = ctx.posteriors, None
         if posteriors is None:
-            _, *posteriors = _computed(*ctx.saved_tensors, graphs, sequences, leak, ctx.needs_input_grad)
+            arc_scores, scores = ctx.saved_tensors
+            wanted = ctx.needs_input_grad
+            _, *posteriors = _computed(arc_scores, scores, graphs, sequences, leak, wanted)
         of_scores, of_arcs = posteriors
         slope = slopes[0].to(of_scores.dtype)
         arc_gradient = score_gradient = None
