@@ -12,7 +12,6 @@ import sonant.fsa as k2
 from sonant.kaldi.util.table import SequentialMatrixReader
 from sonant.losses import MmiGraphs, MmiLoss, mwer_loss
 from sonant.losses.mmi_graphs import Topology
-from sonant.nn.tdnn import TdnnConfig
 from sonant.text import error_rate
 from sonant.train import FlatStartMmi, MmiConfig
 
@@ -111,26 +110,32 @@ def test_expected_word_errors_fall_to_nothing():
     assert recognised(topology, task.dense(network, True)) == task.texts
 
 
+def energies(cepstra: np.ndarray) -> torch.Tensor:
+    """Log-energies in 20 bands: Kaldi's cepstra (lifter 22) turned back, as smooth as these are."""
+    order = np.arange(cepstra.shape[1])
+    lifter = 1 + 11 * np.sin(np.pi * order / 22)
+    cosines = np.sqrt(2 / 23) * np.cos(np.pi * order * (np.linspace(0, 22, 20)[:, None] + 0.5) / 23)
+    cosines[:, 0] = np.sqrt(1 / 23)
+    return torch.tensor(cepstra / lifter @ cosines.T, dtype=torch.float32)
+
+
 def test_lattice_free_mmi_learns_the_words_of_real_recordings(tmp_path: Path):
-    """Kaldi's yesno from a flat start, by its cepstra: half of the 31 recordings are learned, and the others
+    """Kaldi's yesno from a flat start, half of its 31 recordings are learned, and the others
     recognised."""
     transcripts = dict(line.split(maxsplit=1) for line in (YESNO / "text").read_text().splitlines())
     features, texts = [], []
     for part in (1, 2, 3, 4):
         with SequentialMatrixReader(f"ark:{YESNO / f'raw_mfcc_train_yesno.{part}.ark'}") as reader:
             for name, matrix in reader:
-                features.append(torch.tensor(matrix.numpy()))
+                features.append(energies(matrix.numpy()))
                 texts.append(" ".join(transcripts[name].split()))
     config = MmiConfig(
         exp=tmp_path,
         data=(),
         lexicon={"NO": "L O", "YES": "K E N"},
-        network=TdnnConfig(features=13, dim=48),
         starts=2,
         start_epochs=10,
-        epochs=15,
-        floor=False,
-        tilt=0.0,
+        epochs=20,
     )
     trainer = FlatStartMmi(config)
     trainer.train(features[::2], texts[::2], log=lambda _: None)

@@ -37,14 +37,14 @@ class MmiConfig:
     network: TdnnConfig = field(default_factory=TdnnConfig)
     starts: int = 3  # networks that begin
     start_epochs: int = 12
-    epochs: int = 40  # of the best of them
+    epochs: int = 60  # of the best of them
     start_rate: float = 0.005
     rate: float = 0.002
     batch: int = 5  # recordings
     speed: float = 0.2  # recordings are up to so much slower or faster
     noise: float = 0.7  # standard deviations of noise in a feature, at most
     tilt: float = 0.5  # standard deviation of a gain of all features, and of one along them
-    floor: bool = True  # stationary noise at the level of pauses
+    floor: bool = True  # stationary noise, from below the pauses up to a deviation above the mean
     leak: float = 0.0
     boost: float = 0.0
     seed: int = 0
@@ -139,7 +139,7 @@ class FlatStartMmi:
     def _augmented(self, features: Tensor) -> Tensor:
         config = self.config
         if config.floor:
-            level = features.mean(0) + features.std(0) * (2.3 * torch.rand(()) - 2)
+            level = features.mean(0) + features.std(0) * (3 * torch.rand(()) - 2)
             features = torch.logaddexp(features, level + 0.7 * torch.randn_like(features))
         frames = int(len(features) * (1 - config.speed + 2 * config.speed * float(torch.rand(()))))
         found = nn.functional.interpolate(normalised(features).T[None], max(frames, 1), mode="linear")[0].T
