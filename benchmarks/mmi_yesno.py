@@ -4,7 +4,8 @@
 
 FOLDER has a manifest.jsonl of the sixty recordings by name. Trained on the first 31, and the last 29 are
 recognised, as in Kaldi's recipe. --folds K: of the 31 alone, each K-th recognised by a network of the others;
-that is what settings are chosen by. Other options change fields of the recipe's configuration.
+that is what settings are chosen by. Other options change fields of the recipe's configuration; --seed is the
+first of the seeds.
 """
 
 import argparse
@@ -24,7 +25,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "yesno.py"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=0)
@@ -40,7 +41,7 @@ def main() -> None:
         parts = [list(range(len(train), len(texts)))]
     print(f"| seed | words wrong | wall s | CPU s, {options.threads} thread(s) |\n|---|---|---|---|")
     rates: list[float] = []
-    for seed in range(options.seeds):
+    for seed in range(config.seed, config.seed + options.seeds):
         for part in parts:
             began = time.perf_counter(), time.process_time()
             trainer = FlatStartMmi(replace(config, seed=seed))
