@@ -1,7 +1,9 @@
 """LF-MMI against an enumeration of all that a network could say, and of all ways to say it."""
 
+import gzip
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ import torch
 import sonant.fsa as k2
 from sonant.errors import ConfigError, FstError
 from sonant.fst import NgramLm
-from sonant.losses import MmiGraphs, MmiLoss, mmi_loss
+from sonant.kaldi.hmm import TransitionModel, split_to_phones
+from sonant.kaldi.util.io import xopen
+from sonant.losses import MmiGraphs, MmiLoss, classes_of, mmi_loss
 from sonant.losses.mmi_graphs import occupancy, token_model, topology
 
+YESNO = Path(__file__).parents[1] / "data" / "kaldi-yesno"
 KINDS = ["ctc", "modified-ctc", "one-state", "two-state"]
 TRANSCRIPTS = [[1, 2], [2, 2, 1], [1], [2, 1, 1, 2], [1, 2, 1]]
 
@@ -182,8 +187,89 @@ def test_what_does_not_fit_is_named(model):
         (lambda: topology("ctc", 0), ConfigError, "tokens 0, expected"),
         (lambda: mmi_loss(dense, numerators, numerators), ConfigError, "a denominator of shape"),
         (lambda: mmi_loss(dense, numerators, graphs.denominator, leak=-1), ConfigError, "leak -1"),
+        (lambda: mmi_loss(dense, numerators, graphs.denominator, smoothing=1.0), ConfigError, "smoothing 1"),
+        (lambda: graphs.aligned([[0, 3]]), ConfigError, "class 3 in alignment 0, expected 0 to 2"),
+        (lambda: graphs.aligned([[0]], [[1], [2]]), ConfigError, "2 transcripts and 1 alignments"),
+        (lambda: graphs.aligned([[0]], tolerance=-1), ConfigError, "tolerance -1"),
+        (lambda: classes_of("one-state", [(1, 0)]), ConfigError, "token 1 for 0 frames"),
         (lambda: mmi_loss(dense, numerators, graphs.denominator, reduction="max"), ConfigError, "'max'"),
         (lambda: mmi_loss(dense, graphs.numerators([[1], [2]]), graphs.denominator), FstError, "2 automata"),
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+def test_delay_penalty_and_smoothing_by_the_enumeration(model):
+    """Two-state: a token begins where its first class is."""
+    graphs = MmiGraphs.of(topology("two-state", 2), token_model(model, 2))
+    scores, transcript, penalty, share = random_scores(1, 5, graphs.classes), [1, 2], 0.3, 0.1
+    row = scores[0].numpy()
+    begins = np.where(np.arange(graphs.classes) % 2 == 0, 1, 0) * (np.arange(5)[:, None] - 5 // 2)
+    said = brute_force("two-state", model, row, transcript, penalty * begins)
+    plain = brute_force("two-state", model, row, None) - said
+    log_probs = row - np.logaddexp.reduce(row, -1, keepdims=True)
+    expected = (1 - share) * plain - share * log_probs.mean(-1).sum()
+    dense, numerators = dense_of(scores, [5]), graphs.numerators([transcript])
+    loss = mmi_loss(dense, numerators, graphs.denominator, delay_penalty=penalty, smoothing=share)
+    assert loss.item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"leak": 0.1}, {"delay_penalty": 0.2}, {"smoothing": 0.2}, {"zero_infinity": True, "leak": 0.01}],
+)
+def test_gradients_in_double_precision(options, model):
+    graphs = MmiGraphs.of(topology("two-state", 2), token_model(model, 2))
+    numerators = graphs.numerators(
+        [[1, 2], [2], [1, 2, 1, 2]] if options.get("zero_infinity") else [[1, 2], [2]]
+    )
+    frames = [4, 3, 2][: numerators.arcs.dim0()]
+    scores = random_scores(len(frames), 4, graphs.classes).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda x: mmi_loss(dense_of(x, frames), numerators, graphs.denominator, **options), scores
+    )
+
+
+def test_paths_near_an_alignment(model):
+    graphs = MmiGraphs.of(topology("two-state", 2), token_model(model, 2))
+    alignment = classes_of("two-state", [(1, 2), (2, 3)])
+    assert alignment == [0, 1, 2, 3, 3]
+    scores = random_scores(1, 5, 4)
+    row, dense = scores[0].numpy(), dense_of(scores, [5])
+    could = brute_force("two-state", model, row, None)
+    for tolerance in (0, 1, 4):
+        near = [set(alignment[max(0, t - tolerance) : t + tolerance + 1]) for t in range(5)]
+        for transcript in (None, [1, 2]):
+            away = np.array([[0 if c in near[t] else 1e9 for c in range(4)] for t in range(5)])
+            said = brute_force("two-state", model, row, transcript, away)
+            numerators = graphs.aligned([alignment], transcript and [transcript], tolerance=tolerance)
+            loss = mmi_loss(dense, numerators, graphs.denominator)
+            assert loss.item() == pytest.approx(could - said, abs=1e-5)
+
+
+def test_alignments_of_kaldi_are_numerators():
+    """Those of its yesno run: phones of transition-ids, every third frame, 3 frames of tolerance."""
+    transitions = TransitionModel()
+    with xopen(str(YESNO / "40.mdl")) as file:
+        transitions.read(file.stream(), file.binary)
+    rows: list[list[tuple[int, int]]] = []
+    for line in gzip.decompress((YESNO / "ali.1.gz").read_bytes()).decode().splitlines()[:4]:
+        _, parts = split_to_phones(transitions, [int(word) for word in line.split()[1:]])
+        ends = np.cumsum([len(part) for part in parts]) // 3
+        tokens = [transitions.transition_id_to_phone(part[0]) for part in parts]
+        rows.append(list(zip(tokens, np.diff(ends, prepend=0).tolist(), strict=True)))
+    said = [[token for token, _ in row] for row in rows]
+    graphs = MmiGraphs.train(said, transitions.num_phones(), "two-state", order=2)
+    frames = [sum(size for _, size in row) for row in rows]
+    dense = dense_of(random_scores(4, max(frames), graphs.classes), frames)
+    alignments = [classes_of("two-state", row) for row in rows]
+    losses = [
+        mmi_loss(dense, numerators, graphs.denominator, reduction="none")
+        for numerators in (
+            graphs.aligned(alignments),
+            graphs.aligned(alignments, said, tolerance=1),
+            graphs.numerators(said),
+        )
+    ]
+    assert (losses[0] > losses[1]).all() and (losses[1] > losses[2]).all() and (losses[2] > 0).all()
+    assert losses[0].isfinite().all()

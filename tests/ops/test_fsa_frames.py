@@ -215,6 +215,22 @@ def test_gradient(leaky, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_graph_that_is_gone_through_again(backend):
+    """What the first gradient was made of is gone by then, and it stays what it was."""
+    _, graphs, arc_scores, scores, of, _ = problem(0, sequences=70)
+    inputs = arc_scores.requires_grad_(), scores.requires_grad_()
+    totals = total_scores(graphs, *inputs, of, None, backend)
+    finite = totals[totals.isfinite()]
+    first = torch.autograd.grad((0 * finite[::2].sum() + 2 * finite[1::2].sum()), inputs, retain_graph=True)
+    kept = [gradient.clone() for gradient in first]
+    second = torch.autograd.grad(finite.sum(), inputs, retain_graph=True)
+    third = torch.autograd.grad(0 * finite[::2].sum() + finite[1::2].sum(), inputs)
+    for one, copy, other, half in zip(first, kept, second, third, strict=True):
+        assert torch.equal(one, copy) and not torch.equal(other, half)
+        torch.testing.assert_close(one, 2 * half)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rows_of_nobody_are_not_looked_at(dtype, backend):
     _, graphs, arc_scores, scores, of, _ = problem(1, dtype, sequences=9)

@@ -1,7 +1,8 @@
 """sonant train: a model from a recipe.
 
-A recipe is a Python file with a function `config(...) -> TrainConfig`. The command line is made from
-both: the parameters of that function come first, then every field of the configuration that it returns.
+A recipe is a Python file with a function `config(...) -> TrainConfig`, or `-> MmiConfig`. The command line
+is made from both: the parameters of that function come first, then every field of the configuration that
+it returns.
 """
 
 import sys
@@ -29,7 +30,11 @@ def main(argv: Sequence[str]) -> int:
         print(USAGE, end="", file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
     train = training_tier("sonant train")
-    train.train(configure(recipe(argv[0]), argv[1:], prog=f"sonant train {argv[0]}"))
+    config = configure(recipe(argv[0]), argv[1:], prog=f"sonant train {argv[0]}")
+    if isinstance(config, train.MmiConfig):
+        train.train_mmi(config)
+    else:
+        train.train(config)
     return 0
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sonant.errors import ConfigError
-from sonant.fsa import Fsa, compose, connect, ctc_topo, intersect, linear_fsa
+from sonant.fsa import Fsa, arc_sort, compose, connect, create_fsa_vec, ctc_topo, intersect, linear_fsa
 from sonant.fst import NgramLm
 
 Topology = Literal["ctc", "modified-ctc", "one-state", "two-state"]
@@ -66,6 +66,38 @@ class MmiGraphs:
         said = transcripts if isinstance(transcripts, Fsa) else linear_fsa([list(row) for row in transcripts])
         return connect(compose(self.topology, intersect(self.language_model, said)))
 
+    def aligned(
+        self,
+        alignments: Sequence[Sequence[int]],
+        transcripts: Sequence[Sequence[int]] | Fsa | None = None,
+        *,
+        tolerance: int = 0,
+    ) -> Fsa:
+        """Numerators of alignments, a class for each frame (see `classes_of`), with the language model's
+        score: the paths whose class in each frame is one that the alignment has up to `tolerance` frames
+        away, as in chain training. transcripts: what these paths say; None: anything.
+
+        Raises ConfigError for classes that the network has not, and for as many transcripts as do not fit.
+        """
+        if tolerance < 0:
+            raise ConfigError(f"tolerance {tolerance}, expected 0 frames or more")
+        near: list[Fsa] = []
+        for i, row in enumerate(alignments):
+            wrong = [class_ for class_ in row if not 0 <= class_ < self.classes]
+            if wrong:
+                raise ConfigError(f"class {wrong[0]} in alignment {i}, expected 0 to {self.classes - 1}")
+            arcs = [
+                (t, t + 1, class_, 0)
+                for t in range(len(row))
+                for class_ in sorted(set(row[max(0, t - tolerance) : t + tolerance + 1]))
+            ]
+            arcs.append((len(row), len(row) + 1, -1, 0))
+            near.append(Fsa(torch.tensor(arcs, dtype=torch.int32)))
+        paths = self.denominator if transcripts is None else self.numerators(transcripts)
+        if transcripts is not None and paths.arcs.dim0() != len(near):
+            raise ConfigError(f"{paths.arcs.dim0()} transcripts and {len(near)} alignments, expected as many")
+        return connect(intersect(arc_sort(paths), create_fsa_vec(near), treat_epsilons_specially=False))
+
 
 def topology(kind: Topology, tokens: int) -> Fsa:
     """How tokens 1 to `tokens` (aux_labels) take frames of classes (labels).
@@ -92,6 +124,22 @@ def topology(kind: Topology, tokens: int) -> Fsa:
         arcs.append((state, tokens + 1, -1, 0))
         aux.append(-1)
     return Fsa(torch.tensor(arcs, dtype=torch.int32), torch.tensor(aux))
+
+
+def classes_of(kind: Literal["one-state", "two-state"], segments: Sequence[tuple[int, int]]) -> list[int]:
+    """The class of each frame of an alignment: tokens and how many frames each of them takes.
+
+    Raises ConfigError for tokens and lengths that cannot be.
+    """
+    if kind not in ("one-state", "two-state"):
+        raise ConfigError(f"topology {kind!r}, expected 'one-state' or 'two-state'")
+    found: list[int] = []
+    for token, frames in segments:
+        if token < 1 or frames < 1:
+            raise ConfigError(f"token {token} for {frames} frames, expected 1 or more of both")
+        first, rest = (2 * token - 2, 2 * token - 1) if kind == "two-state" else (token - 1, token - 1)
+        found += [first] + [rest] * (frames - 1)
+    return found
 
 
 def token_model(model: NgramLm, tokens: int) -> Fsa:

@@ -4,15 +4,19 @@ from sonant.train.config import DataConfig, LossConfig, OptimizerConfig, TokensC
 from sonant.train.export import export
 from sonant.train.flat_start import AlignmentConfig
 from sonant.train.loop import Trainer, train
+from sonant.train.mmi import FlatStartMmi, MmiConfig, train_mmi
 
 __all__ = [
     "AlignmentConfig",
     "DataConfig",
+    "FlatStartMmi",
     "LossConfig",
+    "MmiConfig",
     "OptimizerConfig",
     "TokensConfig",
     "TrainConfig",
     "Trainer",
     "export",
     "train",
+    "train_mmi",
 ]

@@ -1,6 +1,7 @@
 """By the native core: the forward pass gives the posteriors too, which a gradient only scales."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,10 @@ _core: Any = _native
 
 
 class _Totals(torch.autograd.Function):
+    """The posteriors become the gradient in their place, so there is never a second tensor as large as the
+    scores. A graph that is gone through again (retain_graph=True) computes them again.
+    """
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -27,49 +32,72 @@ class _Totals(torch.autograd.Function):
         sequences: "Sequences",
         leak: "Leak | None",
     ) -> Tensor:
-        of_arcs, of_scores = ctx.needs_input_grad[:2]
-        parts = graphs.arcs, graphs.state_splits, graphs.fsa_splits
-        arrays = [tensor.contiguous().numpy() for tensor in parts]
-        ids = sequences.first, sequences.frames, sequences.graph_of
-        first, frames, graph_of = (tensor.cpu().contiguous() for tensor in ids)
-        arc_splits = graphs.state_splits[graphs.fsa_splits.long()].long()
-        widths = arc_splits.diff()[graph_of.long()]
-        values = [tensor.detach().contiguous() for tensor in (arc_scores, scores)]
-        occupancy = scores.new_zeros(0) if leak is None else leak.occupancy.detach().to(scores.dtype).log()
-        totals = torch.empty(len(first), dtype=torch.float64)
-        score_posteriors = torch.zeros_like(values[1]) if of_scores else scores.new_zeros(0)
-        arc_posteriors = scores.new_zeros(int(widths.sum()) if of_arcs else 0)
-        _core.fsa_frame_totals(
-            *arrays,
-            *(value.numpy() for value in values),
-            sequences.column,
-            *(tensor.numpy() for tensor in (first, frames, graph_of)),
-            0.0 if leak is None else math.log(leak.coefficient),
-            occupancy.contiguous().numpy(),
-            graphs.operation,
-            totals.numpy(),
-            score_posteriors.numpy(),
-            arc_posteriors.numpy(),
-        )
-        ctx.save_for_backward(score_posteriors, arc_posteriors, first, frames, graph_of, arc_splits)
-        ctx.arcs = len(arc_scores)
+        ctx.save_for_backward(arc_scores, scores)
+        ctx.inputs = graphs, sequences, leak
+        totals, *ctx.posteriors = _computed(arc_scores, scores, graphs, sequences, leak, ctx.needs_input_grad)
         return totals
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        score_posteriors, arc_posteriors, first, frames, graph_of, arc_splits = ctx.saved_tensors
+        graphs, sequences, leak = ctx.inputs
+        posteriors, ctx.posteriors = ctx.posteriors, None
+        if posteriors is None:
+            arc_scores, scores = ctx.saved_tensors
+            wanted = ctx.needs_input_grad
+            _, *posteriors = _computed(arc_scores, scores, graphs, sequences, leak, wanted)
+        of_scores, of_arcs = posteriors
+        slope = slopes[0].to(of_scores.dtype)
         arc_gradient = score_gradient = None
         if ctx.needs_input_grad[0]:
-            slope = slopes[0].to(arc_posteriors.dtype)
-            arc = _ranges(arc_splits[graph_of.long()], arc_splits.diff()[graph_of.long()])
-            values = arc_posteriors * slope.repeat_interleave(arc_splits.diff()[graph_of.long()])
-            arc_gradient = values.new_zeros(ctx.arcs).index_add(0, arc, values)
+            begins, widths = _arc_ranges(graphs, sequences)
+            values = of_arcs.mul_(slope.repeat_interleave(widths))
+            arc_gradient = values.new_zeros(len(graphs.arcs)).index_add(0, _ranges(begins, widths), values)
         if ctx.needs_input_grad[1]:
-            of_rows = slopes[0].new_zeros(len(score_posteriors))
-            of_rows[_ranges(first.long(), frames.long())] = slopes[0].repeat_interleave(frames.long())
-            score_gradient = score_posteriors * of_rows.to(score_posteriors.dtype)[:, None]
+            first, frames = sequences.first.cpu().long(), sequences.frames.cpu().long()
+            of_rows = slope.new_zeros(len(of_scores))
+            of_rows[_ranges(first, frames)] = slope.repeat_interleave(frames)
+            score_gradient = of_scores.mul_(of_rows[:, None])
         return arc_gradient, score_gradient, None, None, None
+
+
+def _computed(
+    arc_scores: Tensor,
+    scores: Tensor,
+    graphs: "Graphs",
+    sequences: "Sequences",
+    leak: "Leak | None",
+    wanted: Sequence[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Totals, and the posteriors of scores, and of the arcs of each sequence, one after the other; empty
+    where they are not wanted (of arcs, of scores)."""
+    parts = graphs.arcs, graphs.state_splits, graphs.fsa_splits
+    ids = sequences.first, sequences.frames, sequences.graph_of
+    values = [tensor.detach().contiguous() for tensor in (arc_scores, scores)]
+    occupancy = scores.new_zeros(0) if leak is None else leak.occupancy.detach().to(scores.dtype).log()
+    totals = torch.empty(len(sequences.first), dtype=torch.float64)
+    of_scores = torch.zeros_like(values[1]) if wanted[1] else scores.new_zeros(0)
+    of_arcs = scores.new_zeros(int(_arc_ranges(graphs, sequences)[1].sum()) if wanted[0] else 0)
+    _core.fsa_frame_totals(
+        *(tensor.contiguous().numpy() for tensor in parts),
+        *(value.numpy() for value in values),
+        sequences.column,
+        *(tensor.cpu().contiguous().numpy() for tensor in ids),
+        0.0 if leak is None else math.log(leak.coefficient),
+        occupancy.contiguous().numpy(),
+        graphs.operation,
+        totals.numpy(),
+        of_scores.numpy(),
+        of_arcs.numpy(),
+    )
+    return totals, of_scores, of_arcs
+
+
+def _arc_ranges(graphs: "Graphs", sequences: "Sequences") -> tuple[Tensor, Tensor]:
+    """The first arc, and the number of arcs, of each sequence's automaton."""
+    splits = graphs.state_splits[graphs.fsa_splits.long()].long()
+    graph_of = sequences.graph_of.long()
+    return splits[graph_of], splits.diff()[graph_of]
 
 
 def _ranges(begins: Tensor, sizes: Tensor) -> Tensor:
