@@ -3,8 +3,10 @@
 
 #include <vector>
 
-#include "fsa_arrays.h"
+#include "fsa/arc_maps.h"
 #include "fsa/scores.h"
+#include "fsa_arrays.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -82,6 +84,41 @@ nb::tuple ragged(const Ints& arcs, const Ints& state_splits, const Ints& fsa_spl
 }
 
 template <class T>
+void bind_take(nb::module_& m) {
+  m.def(
+      "fsa_take",
+      [](const In<T>& values, const Ints& map, T filler, int num_threads) -> nb::object {
+        sonant::Array<T> taken;
+        const bool there = sonant::released([&] {
+          return sonant::fsa_take<T>({values.data(), values.size()}, span_of(map), filler, num_threads, taken);
+        });
+        return there ? nb::cast(array_of(std::move(taken))) : nb::none();
+      },
+      "values"_a.noconvert(), "map"_a.noconvert(), "filler"_a, "num_threads"_a = 0,
+      "values[i] for each i of map, filler where it is -1; None where an index is not there");
+}
+
+template <class T>
+void bind_take_gradient(nb::module_& m) {
+  m.def(
+      "fsa_take_gradient",
+      [](const In<T>& slopes, const Ints& map, const Ints& splits, const Ints& groups, int num_threads) {
+        check_splits(splits, map.size());
+        check_splits(groups, groups.size() == 0 ? 0 : std::size_t(groups.data()[groups.size() - 1]));
+        if (slopes.size() != map.size()) throw std::invalid_argument("expected a slope for each arc");
+        sonant::Array<T> gradient;
+        const bool there = sonant::released([&] {
+          return sonant::fsa_take_gradient<T>({slopes.data(), slopes.size()}, span_of(map), span_of(splits),
+                                              span_of(groups), num_threads, gradient);
+        });
+        if (!there) throw std::invalid_argument("an arc comes from outside of its group");
+        return array_of(std::move(gradient));
+      },
+      "slopes"_a.noconvert(), "map"_a.noconvert(), "splits"_a.noconvert(), "groups"_a.noconvert(), "num_threads"_a = 0,
+      "The gradient of fsa_take, where the arcs of each automaton come from one group of values");
+}
+
+template <class T>
 void bind_dense(nb::module_& m) {
   using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
   m.def(
@@ -92,20 +129,20 @@ void bind_dense(nb::module_& m) {
         const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
         check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
         check_pairs(a_of, graphs.fsas(), b_of, row_splits.size() - 1);
-        sonant::FsaBatch batch;
+        sonant::FsaLattice<T> made;
         {
           nb::gil_scoped_release no_gil;
           graphs.check("intersect_dense");
-          batch = sonant::fsa_intersect_dense(graphs, scores.data(),
-                                              sonant::DenseFsas<T>{dense.data(), dense.shape(1), span_of(row_splits)},
-                                              span_of(a_of), span_of(b_of), {beam, max_states, max_arcs}, num_threads);
+          made = sonant::fsa_intersect_dense(graphs, scores.data(),
+                                             sonant::DenseFsas<T>{dense.data(), dense.shape(1), span_of(row_splits)},
+                                             span_of(a_of), span_of(b_of), {beam, max_states, max_arcs}, num_threads);
         }
-        return tuple_of(std::move(batch));
+        return tuple_of(std::move(made.batch), std::move(made.scores));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
       "dense"_a.noconvert(), "row_splits"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "beam"_a, "max_states"_a,
       "max_arcs"_a,
-      "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into the automata, into dense)");
+      "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into the automata, into dense, scores)");
 }
 
 }  // namespace
@@ -113,6 +150,11 @@ void bind_dense(nb::module_& m) {
 void bind_fsa(nb::module_& m) {
   bind_dense<float>(m);
   bind_dense<double>(m);
+  bind_take<std::int32_t>(m);
+  bind_take<float>(m);
+  bind_take<double>(m);
+  bind_take_gradient<float>(m);
+  bind_take_gradient<double>(m);
   m.def(
       "fsa_order",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, bool topological) {

@@ -489,7 +489,7 @@ FsaLattice<T> fsa_advance_pruned(const SearchGraphs<T>& a, const DenseFsas<T>& d
   FsaLattice<T> result;
   std::vector<FsaBatch> batches;
   for (FsaLattice<T>& part : parts) {
-    result.scores.insert(result.scores.end(), part.scores.begin(), part.scores.end());
+    result.scores.append(part.scores.begin(), part.scores.end());
     batches.push_back(std::move(part.batch));
   }
   result.batch = joined(std::move(batches), "OnlineDenseIntersecter");

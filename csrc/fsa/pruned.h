@@ -54,12 +54,6 @@ struct TakenArc {
   T score;
 };
 
-template <class T>
-struct FsaLattice {
-  FsaBatch batch;
-  std::vector<T> scores;
-};
-
 // The search of one recording up to some frame. A copy costs little, as frames are shared and never changed.
 template <class T>
 class PrunedStream {
