@@ -14,57 +14,99 @@ using namespace fsa_arrays;
 
 namespace {
 
-// The two directions differ in which function computes, and that is all.
-template <class T>
+// The two directions differ in which function computes, and that is all. Scores of arcs are S, those of states T.
+template <class S, class T>
 void bind_scores(nb::module_& m) {
   m.def(
       "fsa_scores",
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const char* operation,
-         const In<T>& scores, bool forward, bool log, const Out<T>& out, const IntsOut& best, int num_threads) {
+         const In<S>& scores, bool forward, bool log, const Out<T>& out, const IntsOut& best, int num_threads) {
         const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
         check_sizes(graphs, scores.size(), out.size(), best.size());
         nb::gil_scoped_release no_gil;
-        graphs.check_acyclic(operation);
-        (forward ? sonant::fsa_forward<T> : sonant::fsa_backward<T>)(graphs, scores.data(), log, out.data(),
-                                                                     best.data(), num_threads);
+        (forward ? sonant::fsa_forward<S, T> : sonant::fsa_backward<S, T>)(graphs, operation, scores.data(), log,
+                                                                           out.data(), best.data(), num_threads);
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "operation"_a,
       "scores"_a.noconvert(), "forward"_a, "log"_a, "out"_a.noconvert(), "best"_a.noconvert(), "num_threads"_a = 0,
       "Forward or backward scores of all states, and in the tropical semiring the arc that each is from.");
   m.def(
-      "fsa_best_paths",
+      "fsa_scores_gradient",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<S>& scores, bool forward,
+         bool log, const In<T>& found, const Ints& best, const In<T>& slopes, int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), found.size(), best.size());
+        check_sizes(graphs, scores.size(), slopes.size(), best.size());
+        sonant::Array<S> gradient;
+        sonant::released([&] {
+          gradient.resize_for_overwrite(scores.size());
+          (forward ? sonant::fsa_forward_gradient<S, T> : sonant::fsa_backward_gradient<S, T>)(
+              graphs, scores.data(), log, found.data(), best.data(), slopes.data(), gradient.data(), num_threads);
+        });
+        return array_of(std::move(gradient));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "forward"_a, "log"_a, "found"_a.noconvert(), "best"_a.noconvert(), "slopes"_a.noconvert(), "num_threads"_a = 0,
+      "The gradient of each arc's score, from the slopes of all states.");
+  m.def(
+      "fsa_through_arcs",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<S>& scores, const In<T>& before,
+         const In<T>& after, int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), before.size(), after.size());
+        sonant::Array<T> through;
+        sonant::released([&] {
+          through.resize_for_overwrite(scores.size());
+          sonant::fsa_through_arcs(graphs, scores.data(), before.data(), after.data(), through.data(), num_threads);
+        });
+        return array_of(std::move(through));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "before"_a.noconvert(), "after"_a.noconvert(), "num_threads"_a = 0,
+      "before[source] + score + after[destination] of each arc.");
+  m.def(
+      "fsa_through_arcs_gradient",
+      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<S>& scores, const In<T>& slopes,
+         int num_threads) {
+        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
+        check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
+        check_sizes(graphs, slopes.size(), graphs.states(), graphs.states());
+        sonant::Array<S> of_scores;
+        sonant::Array<T> before, after;
+        sonant::released([&] {
+          of_scores.resize_for_overwrite(scores.size());
+          before.resize_for_overwrite(graphs.states());
+          after.resize_for_overwrite(graphs.states());
+          sonant::fsa_through_arcs_gradient(graphs, slopes.data(), of_scores.data(), before.data(), after.data(),
+                                            num_threads);
+        });
+        return nb::make_tuple(array_of(std::move(of_scores)), array_of(std::move(before)), array_of(std::move(after)));
+      },
+      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
+      "slopes"_a.noconvert(), "num_threads"_a = 0, "The gradients of fsa_through_arcs: of scores, before and after.");
+}
+
+// T: what paths are added up in.
+template <class S, class T>
+void bind_best_paths(nb::module_& m, const char* name) {
+  m.def(
+      name,
       [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const char* operation,
-         const In<T>& scores) {
+         const In<S>& scores) {
         const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
         check_sizes(graphs, scores.size(), graphs.states(), graphs.states());
         sonant::FsaPaths paths;
         {
           nb::gil_scoped_release no_gil;
-          graphs.check_acyclic(operation);
           std::vector<T> forward(graphs.states());
           std::vector<std::int32_t> best(graphs.states());
-          sonant::fsa_forward<T>(graphs, scores.data(), false, forward.data(), best.data(), 0);
+          sonant::fsa_forward<S, T>(graphs, operation, scores.data(), false, forward.data(), best.data(), 0);
           paths = sonant::fsa_best_paths(graphs, best.data());
         }
         return nb::make_tuple(array_of(std::move(paths.arcs)), array_of(std::move(paths.sizes)));
       },
       "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "operation"_a,
       "scores"_a.noconvert(), "(arcs of one best path of each automaton, how many each has)");
-  m.def(
-      "fsa_scores_gradient",
-      [](const Ints& arcs, const Ints& state_splits, const Ints& fsa_splits, const In<T>& scores, bool forward,
-         bool log, const In<T>& found, const Ints& best, const In<T>& slopes, const Out<T>& out, int num_threads) {
-        const auto graphs = graphs_of(arcs, state_splits, fsa_splits);
-        check_sizes(graphs, scores.size(), found.size(), best.size());
-        check_sizes(graphs, out.size(), slopes.size(), best.size());
-        nb::gil_scoped_release no_gil;
-        graphs.check_acyclic("fsa_scores_gradient");
-        (forward ? sonant::fsa_forward_gradient<T> : sonant::fsa_backward_gradient<T>)(
-            graphs, scores.data(), log, found.data(), best.data(), slopes.data(), out.data(), num_threads);
-      },
-      "arcs"_a.noconvert(), "state_splits"_a.noconvert(), "fsa_splits"_a.noconvert(), "scores"_a.noconvert(),
-      "forward"_a, "log"_a, "found"_a.noconvert(), "best"_a.noconvert(), "slopes"_a.noconvert(),
-      "out"_a.noconvert(), "num_threads"_a = 0, "The gradient of each arc's score, from the slopes of all states.");
 }
 
 template <class Make>
@@ -205,6 +247,10 @@ void bind_fsa(nb::module_& m) {
       "a_arcs"_a.noconvert(), "a_states"_a.noconvert(), "a_fsas"_a.noconvert(), "b_arcs"_a.noconvert(),
       "b_states"_a.noconvert(), "b_fsas"_a.noconvert(), "a_of"_a.noconvert(), "b_of"_a.noconvert(), "epsilons"_a,
       "num_threads"_a = 0, "(arcs, state_splits, fsa_splits, arc map into a, into b) of the pairs a_of, b_of");
-  bind_scores<float>(m);
-  bind_scores<double>(m);
+  bind_scores<float, float>(m);
+  bind_scores<float, double>(m);
+  bind_scores<double, double>(m);
+  bind_best_paths<float, float>(m, "fsa_best_paths");
+  bind_best_paths<float, double>(m, "fsa_best_paths_double");
+  bind_best_paths<double, double>(m, "fsa_best_paths_double");
 }
