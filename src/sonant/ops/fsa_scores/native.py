@@ -95,8 +95,8 @@ def best_totals(graphs: "Graphs", scores: Tensor, dtype: torch.dtype) -> Tensor:
 def best_paths(graphs: "Graphs", scores: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The arcs of one best path of each automaton, one path after the other, and how many each has: int32.
 
-    The path that the tropical total's gradient goes to, found in dtype. Works on the CPU, wherever the tensors
-    are.
+    The path that the tropical total's gradient goes to, found in dtype. Works on the CPU, wherever the
+    tensors are.
     """
     double = dtype == torch.float64
     find = _core.fsa_best_paths_double if double else _core.fsa_best_paths
