@@ -9,6 +9,7 @@
 #include "fst/error.h"
 #include "fst/work.h"
 #include "pool.h"
+#include "prefetch.h"
 
 namespace sonant {
 namespace {
@@ -122,13 +123,14 @@ class Intersection {
       } else {
         for (const Alive& there : alive(t + 1)) numbers[there.state] = next++;
       }
-      const T* row = row_of(t);
+      const T *row = row_of(t), *row_after = row_of(std::min(t + 1, rows_ - 1));
       const auto offset = std::int32_t(row - dense_.scores);
       const std::int32_t* kept = kept_.data() + kept_begins_[t];
       for (const Alive& source : here) {
         for (const std::int32_t* end = kept + source.arcs; kept < end; ++kept, ++i) {
           const Arc& taken = arcs_[*kept];
           const T sum = scores[*kept] + row[taken.label];
+          prefetch(&row_after[taken.label]);  // is likely to be asked for
           arcs[i] = {from, numbers[taken.dest], taken.label, std::bit_cast<std::int32_t>(float(sum))};
           map_a[i] = *kept;
           map_b[i] = offset + taken.label;
@@ -215,7 +217,7 @@ class Intersection {
     std::vector<double> before;                       // best scores from the start
     after[states_ - 1] = 0;
     for (std::int32_t t = rows_ - 1; t >= 0; --t) {
-      const T* row = row_of(t);
+      const T *row = row_of(t), *row_before = row_of(std::max(t - 1, 0));
       const std::size_t first = alive_.size(), leaving = num_leaving(t);
       kept_begins_[t] = kept_.size();
       std::size_t entering = 0;
@@ -237,6 +239,7 @@ class Intersection {
             const Arc& taken = arcs_[arc];
             const double score = taken.score + double(row[taken.label]), on = after[taken.dest];
             const bool stays = so_far + score + on >= least;
+            prefetch(&row_before[taken.label]);  // is likely to be asked for
             *kept = arc;
             kept += stays;
             way = std::max(way, stays ? score + on : kNone);

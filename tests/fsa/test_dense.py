@@ -60,7 +60,7 @@ def test_any_number_of_threads_gives_the_same_bits(beam):
 
 def test_arcs_at_the_edge_of_the_beam_do_not_lose_their_way():
     """Sums of tenths are rounded, so that of a path just within the beam some arcs seem outside of it."""
-    for seed in range(150):
+    for seed in range(50):
         generator = torch.Generator().manual_seed(seed)
         scores = torch.randint(-9, 1, (1, 8, 5), generator=generator, dtype=torch.float64) / 10
         dense = k2.DenseFsaVec(scores, torch.tensor([[0, 0, 8]], dtype=torch.int32))
