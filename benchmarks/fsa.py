@@ -16,6 +16,7 @@ import sys
 import time
 
 TURNS = 5
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def use_threads(torch, count):
@@ -25,22 +26,19 @@ def use_threads(torch, count):
         os.sched_setaffinity(0, CORES[:count])
 
 
-CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-def measured(torch, setup, threads=(1,)):
+def measured(torch, setup, threads=(1,), turns=TURNS):
     """Median CPU seconds and least wall seconds of the function that `setup` makes anew each time, on each of
     these numbers of threads.
     """
     times = {count: [] for count in threads}
-    for turn in range(TURNS + 1):
+    for _ in range(turns):
         for count in threads:
             use_threads(torch, count)
+            setup()()  # on another core, say, nothing is at hand yet
             call = setup()
             began = time.process_time(), time.perf_counter()
             call()
-            if turn:
-                times[count].append((time.process_time() - began[0], time.perf_counter() - began[1]))
+            times[count].append((time.process_time() - began[0], time.perf_counter() - began[1]))
     use_threads(torch, threads[0])
     return [
         (statistics.median(cpu for cpu, _ in times[count]), min(wall for _, wall in times[count]))

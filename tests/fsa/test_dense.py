@@ -67,8 +67,10 @@ def test_arcs_at_the_edge_of_the_beam_do_not_lose_their_way():
         topology = k2.ctc_topo(4)
         topology.scores = -torch.randint(0, 9, (topology.num_arcs,), generator=generator).double() / 10
         best = k2.intersect_dense(topology, dense, 1e9).get_tot_scores(True, False)
-        for options in ({"output_beam": 0.7}, {"output_beam": 1e9, "max_arcs": 3}):
-            found = k2.intersect_dense(topology, dense, **options)
+        for found in (
+            k2.intersect_dense(topology, dense, 0.7),
+            k2.intersect_dense(topology, dense, 1e9, max_arcs=3),
+        ):
             assert k2.connect(found).num_arcs == found.num_arcs > 0
             torch.testing.assert_close(found.get_tot_scores(True, False), best)
 
