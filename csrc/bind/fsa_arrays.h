@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -26,20 +27,22 @@ inline sonant::FsaGraphs graphs_of(const Ints& arcs, const Ints& state_splits, c
   return {{arcs.data(), arcs.size()}, {state_splits.data(), state_splits.size()}, {fsa_splits.data(), fsa_splits.size()}};
 }
 
-using Array = nb::ndarray<nb::numpy, std::int32_t>;
-
-inline Array array_of(std::vector<std::int32_t> values, std::size_t columns = 0) {
-  auto* kept = new std::vector<std::int32_t>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
-  if (columns == 0) return Array(kept->data(), {kept->size()}, owner);
-  return Array(kept->data(), {kept->size() / columns, columns}, owner);
+// The memory of what was made (a vector or an Array) becomes the array's.
+template <class Values>
+auto array_of(Values values, std::size_t columns = 0) {
+  using Made = nb::ndarray<nb::numpy, typename Values::value_type>;
+  auto* kept = new Values(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Values*>(p); });
+  if (columns == 0) return Made(kept->data(), {kept->size()}, owner);
+  return Made(kept->data(), {kept->size() / columns, columns}, owner);
 }
 
-// (arcs, state_splits, fsa_splits, map_a, map_b)
-inline nb::tuple tuple_of(sonant::FsaBatch batch) {
+// (arcs, state_splits, fsa_splits, map_a, map_b, more ...)
+template <class... More>
+nb::tuple tuple_of(sonant::FsaBatch batch, More... more) {
   return nb::make_tuple(array_of(std::move(batch.arcs), 4), array_of(std::move(batch.state_splits)),
                         array_of(std::move(batch.fsa_splits)), array_of(std::move(batch.map_a)),
-                        array_of(std::move(batch.map_b)));
+                        array_of(std::move(batch.map_b)), array_of(std::move(more))...);
 }
 
 // (arcs, state_splits, fsa_splits, splits and values of the arc map)
@@ -50,6 +53,14 @@ inline nb::tuple tuple_of(sonant::FsaRagged made) {
 }
 
 inline std::span<const std::int32_t> span_of(const Ints& values) { return {values.data(), values.size()}; }
+
+inline void check_splits(const Ints& splits, std::size_t last) {
+  const auto values = span_of(splits);
+  if (values.empty() || values.front() != 0 || std::size_t(values.back()) != last ||
+      !std::is_sorted(values.begin(), values.end())) {
+    throw std::invalid_argument("splits that do not fit");
+  }
+}
 
 inline void check_sizes(const sonant::FsaGraphs& graphs, std::size_t per_arc, std::size_t per_state, std::size_t best) {
   if (per_arc != graphs.arcs.size() / 4 || per_state != graphs.states() || best != graphs.states()) {

@@ -61,10 +61,7 @@ class OnlineSearch {
       nb::gil_scoped_release no_gil;
       made = sonant::fsa_advance_pruned(*graphs_, rows, streams, num_threads);
     }
-    auto* scores = new std::vector<T>(std::move(made.scores));
-    nb::capsule owner(scores, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::make_tuple(tuple_of(std::move(made.batch)),
-                          nb::ndarray<nb::numpy, T>(scores->data(), {scores->size()}, owner), std::move(streams));
+    return nb::make_tuple(tuple_of(std::move(made.batch)), array_of(std::move(made.scores)), std::move(streams));
   }
 
  private:

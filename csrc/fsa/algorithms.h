@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "array.h"
 #include "fsa/scores.h"
 #include "fst/work.h"
 
@@ -14,12 +15,12 @@ namespace sonant {
 // A batch in the making, as FsaGraphs reads it. Score bits are left 0; they follow from where an arc comes from: map_a
 // and map_b hold, for each arc, an arc of either input, or -1.
 struct FsaBatch {
-  std::vector<std::int32_t> arcs, state_splits{0}, fsa_splits{0}, map_a, map_b;
+  Array<std::int32_t> arcs, state_splits{0}, fsa_splits{0}, map_a, map_b;
 
   std::size_t num_arcs() const { return map_a.size(); }
   void add_arc(std::int32_t from, std::int32_t to, std::int32_t label, std::int32_t a, std::int32_t b) {
     const std::int32_t arc[] = {from, to, label, 0};
-    arcs.insert(arcs.end(), arc, arc + 4);
+    arcs.append(arc, arc + 4);
     map_a.push_back(a);
     map_b.push_back(b);
   }
@@ -29,8 +30,18 @@ struct FsaBatch {
 // A batch whose arcs stand for any number of arcs of the input each, whose scores add up.
 struct FsaRagged {
   FsaBatch batch;
-  std::vector<std::int32_t> map_splits{0}, map_values;
+  Array<std::int32_t> map_splits{0}, map_values;
 };
+
+// A batch whose arcs have scores of their own.
+template <class T>
+struct FsaLattice {
+  FsaBatch batch;
+  Array<T> scores;
+};
+
+// Throws FstError where so many arcs or states of a batch cannot be numbered.
+void check_numbered(std::size_t states, std::size_t arcs, const char* operation);
 
 // Automata made apart, one after the other. Throws FstError where they have more arcs or states than 2^31 - 1.
 FsaBatch joined(std::vector<FsaBatch> parts, const char* operation);
@@ -101,10 +112,11 @@ struct DenseLimits {
 
 // Automata a_of[i] of `a` with recordings b_of[i]: all arcs on a path whose score is within the beam of the best one, exactly
 // (by the best scores from the start and to the end). One state for each frame and state of `a` that is reached then.
-// map_b holds offsets into the scores. Where that is more than may be, the beam is made smaller for that automaton.
+// map_b holds offsets into the scores of the recordings; the scores of arcs are sums of both, and in their bits too. Where
+// that is more than may be, the beam is made smaller for that automaton.
 template <class T>
-FsaBatch fsa_intersect_dense(const FsaGraphs& a, const T* scores, const DenseFsas<T>& dense,
-                             std::span<const std::int32_t> a_of, std::span<const std::int32_t> b_of,
-                             const DenseLimits& limits, int threads);
+FsaLattice<T> fsa_intersect_dense(const FsaGraphs& a, const T* scores, const DenseFsas<T>& dense,
+                                  std::span<const std::int32_t> a_of, std::span<const std::int32_t> b_of,
+                                  const DenseLimits& limits, int threads);
 
 }  // namespace sonant

@@ -97,7 +97,7 @@ FsaRagged intersect(const FsaGraphs& a, const FsaGraphs& b, const ByLabel& b_arc
   const auto add_arc = [&](std::size_t from, std::int32_t to, std::int32_t label, std::int32_t i, std::int32_t j) {
     result.add_arc(std::int32_t(from), to, label, i, j);
     if constexpr (kPhi) {
-      made.map_values.insert(made.map_values.end(), failed.begin(), failed.end());
+      made.map_values.append(failed.begin(), failed.end());
       made.map_splits.push_back(std::int32_t(made.map_values.size()));
     }
   };

@@ -21,9 +21,9 @@ template <class T>
 FsaBestPaths fsa_shortest_paths(const FsaGraphs& graphs, const T* scores, std::int32_t count) {
   constexpr double none = -std::numeric_limits<double>::infinity();
   Work work("shortest_paths", {}, sizeof(Part), sizeof(Part));
-  std::vector<double> rest(graphs.states()), precise(scores, scores + graphs.arcs.size() / 4);
+  std::vector<double> rest(graphs.states());
   std::vector<std::int32_t> unused(graphs.states());
-  fsa_backward<double>(graphs, precise.data(), false, rest.data(), unused.data(), 0);
+  fsa_backward(graphs, "shortest_paths", scores, false, rest.data(), unused.data(), 0);
 
   FsaBestPaths found;
   std::vector<std::int32_t> left(graphs.states()), heap, path;
@@ -62,7 +62,7 @@ FsaBestPaths fsa_shortest_paths(const FsaGraphs& graphs, const T* scores, std::i
       }
       for (std::int32_t arc = graphs.state_splits[part.state]; arc < graphs.state_splits[part.state + 1]; ++arc) {
         const std::int32_t to = first + graphs.arcs[4 * std::size_t(arc) + 1];
-        const double score = part.score + precise[arc];
+        const double score = part.score + double(scores[arc]);
         add({score, score + rest[to], top, arc, to});
       }
     }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "array.h"
+#include "fsa/active_states.h"
 #include "fst/error.h"
 #include "pool.h"
 
@@ -25,96 +26,8 @@ constexpr std::int32_t kLastOnes = 4;
 constexpr std::size_t kBlock = 1024;
 // How many states ahead the arcs of a state are asked for.
 constexpr std::size_t kAhead = 6;
-
-// Numbers states in the order in which they come, by a table of all states there are.
-class DirectStates {
- public:
-  explicit DirectStates(std::size_t states) { numbers_.resize(states, -1); }
-  static constexpr bool kDirect = true;  // finding costs no more than asking whether there is something to find
-  std::int32_t find(std::int32_t state) const { return numbers_[std::size_t(state)]; }
-  void prefetch(std::int32_t) const {}
-  std::int32_t number(std::int32_t state, std::int32_t next) {
-    std::int32_t& number = numbers_[std::size_t(state)];
-    if (number < 0) number = next;
-    return number;
-  }
-  void clear(const std::vector<std::int32_t>& states) {
-    for (const std::int32_t state : states) numbers_[std::size_t(state)] = -1;
-  }
-
- private:
-  std::vector<std::int32_t> numbers_;
-};
-
-// The same by open addressing, in memory that goes with how many there are.
-class HashedStates {
- public:
-  static constexpr bool kDirect = false;
-  // False where the state surely is not in; as small as the first cache.
-  bool perhaps(std::int32_t state) const {
-    const std::size_t bit = place(state, shift_ - kBits);
-    return (bits_[bit / 64] >> (bit % 64)) & 1;
-  }
-  std::int32_t find(std::int32_t state) const {
-    for (std::size_t i = place(state);; i = (i + 1) & mask()) {
-      if (slots_[i].number < 0 || slots_[i].state == state) return slots_[i].number;
-    }
-  }
-  std::int32_t number(std::int32_t state, std::int32_t next) {
-    for (std::size_t i = place(state);; i = (i + 1) & mask()) {
-      if (slots_[i].number < 0) {
-        slots_[i] = {state, next};
-        set(state);
-        if (2 * std::size_t(next) > slots_.size()) grow();
-        return next;
-      }
-      if (slots_[i].state == state) return slots_[i].number;
-    }
-  }
-  void clear(const std::vector<std::int32_t>& states) {
-    if (states.size() > slots_.size() / 8) {
-      std::fill(slots_.begin(), slots_.end(), Slot{0, -1});
-      std::fill(bits_.begin(), bits_.end(), 0);
-      return;
-    }
-    for (auto state = states.rbegin(); state != states.rend(); ++state) {  // later ones lie behind earlier ones
-      std::size_t i = place(*state);
-      while (slots_[i].state != *state || slots_[i].number < 0) i = (i + 1) & mask();
-      slots_[i].number = -1;
-      bits_[place(*state, shift_ - kBits) / 64] = 0;
-    }
-  }
-  void prefetch(std::int32_t state) const { __builtin_prefetch(&slots_[place(state)]); }
-
- private:
-  struct Slot {
-    std::int32_t state, number;
-  };
-  std::size_t mask() const { return slots_.size() - 1; }
-  std::size_t place(std::int32_t state, int shift) const { return (std::uint32_t(state) * 2654435769u) >> shift; }
-  std::size_t place(std::int32_t state) const { return place(state, shift_); }
-  void set(std::int32_t state) {
-    const std::size_t bit = place(state, shift_ - kBits);
-    bits_[bit / 64] |= std::uint64_t(1) << (bit % 64);
-  }
-  void grow() {
-    std::vector<Slot> before(2 * slots_.size(), Slot{0, -1});
-    before.swap(slots_);
-    --shift_;
-    bits_.assign(2 * bits_.size(), 0);
-    for (const Slot& slot : before) {
-      if (slot.number < 0) continue;
-      std::size_t i = place(slot.state);
-      while (slots_[i].number >= 0) i = (i + 1) & mask();
-      slots_[i] = slot;
-      set(slot.state);
-    }
-  }
-  static constexpr int kBits = 3;  // a slot has 2^3 bits
-  std::vector<Slot> slots_ = std::vector<Slot>(256, Slot{0, -1});
-  std::vector<std::uint64_t> bits_ = std::vector<std::uint64_t>(256 * (1 << kBits) / 64);
-  int shift_ = 24;
-};
+// So many arcs for each state there is are many.
+constexpr std::size_t kMany = 16;
 
 }  // namespace
 
@@ -123,6 +36,7 @@ struct SearchSpace {
   HashedStates hashed;
   std::unique_ptr<DirectStates> direct;
   Array<TakenArc<T>> candidates;
+  std::vector<double> ends;  // best one at each state there is
 };
 
 template <class T>
@@ -242,6 +156,124 @@ void PrunedStream<T>::take(States& active, TakenArc<T>* candidates, std::size_t 
   complete({candidates, candidates + kept}, std::move(states), std::move(next));
 }
 
+// Goes through the arcs once, noting those in reach. `best` is how well one of them ends, best_step no less than any
+// arc's score.
+template <class T>
+void PrunedStream<T>::take_among_few(const SearchGraphs<T>& a, const T* row, double best, double best_step,
+                                     SearchSpace<T>& space) {
+  const std::int32_t* arcs = a.graphs.arcs.data();
+  const std::int32_t* splits = a.graphs.state_splits.data() + a.graphs.fsa_splits[a_fsa_];
+  const auto all = std::size_t(a.graphs.fsa_splits[a_fsa_ + 1] - a.graphs.fsa_splits[a_fsa_]);
+  const std::vector<double>& forward = forward_;
+  const auto score_of = [&](std::int32_t arc) {
+    return a.scores[arc] + row[std::size_t(arcs[4 * std::size_t(arc) + 2] + 1)];
+  };
+  // An arc that ends below the beam stays only with a state that another arc took there, and within the output beam of it.
+  const double reach = beam_ + beams_.output;
+  double low = best - reach;
+  // Whether an arc is in reach, above the beam, or leads to an active state is hard to foresee: lists are made without
+  // branches, by writing each and going on only where it counts.
+  Array<TakenArc<T>>& candidates = space.candidates;
+  std::size_t count = 0;
+  for (std::size_t s = 0; s < states_.size(); ++s) {
+    if (s + kAhead < states_.size()) {
+      __builtin_prefetch(&splits[states_[s + kAhead]]);
+      __builtin_prefetch(&arcs[4 * std::size_t(splits[states_[s + kAhead / 2]])]);
+      __builtin_prefetch(&a.scores[splits[states_[s + kAhead / 2]]]);
+    }
+    const double here = forward[s];
+    if (!(here + best_step > low)) continue;
+    const std::int32_t end = splits[states_[s] + 1];
+    const auto leaving = std::size_t(end - splits[states_[s]]);
+    if (candidates.size() < count + leaving) candidates.resize(2 * (count + leaving));
+    for (std::int32_t arc = splits[states_[s]]; arc < end; ++arc) {
+      const T score = score_of(arc);
+      const double there = here + double(score);
+      candidates[count] = {arc, std::int32_t(s), arcs[4 * std::size_t(arc) + 1], score};
+      count += there > low;
+      if (there > best) {
+        best = there;
+        low = best - reach;
+      }
+    }
+  }
+  // A table of all states is no more than the candidates take, or else is not made.
+  if (all <= count) {
+    if (!space.direct) space.direct = std::make_unique<DirectStates>(all);
+    take(*space.direct, candidates.data(), count, best - beam_);
+  } else {
+    take(space.hashed, candidates.data(), count, best - beam_);
+  }
+}
+
+// The same where many arcs lead to each state: they are gone through twice, which is faster than to note those in reach.
+template <class T>
+void PrunedStream<T>::take_among_many(const SearchGraphs<T>& a, const T* row, double best, double best_step,
+                                      SearchSpace<T>& space) {
+  const std::int32_t* splits = a.graphs.state_splits.data() + a.graphs.fsa_splits[a_fsa_];
+  const auto all = std::size_t(a.graphs.fsa_splits[a_fsa_ + 1] - a.graphs.fsa_splits[a_fsa_]);
+  struct Arc {
+    std::int32_t from, to, label, score;
+  };
+  const auto* arcs = reinterpret_cast<const Arc*>(a.graphs.arcs.data());
+  const T* scores = a.scores;
+  space.ends.assign(all, kNone);
+  double* ends = space.ends.data();
+  const double reach = beam_ + beams_.output;
+  for (std::size_t s = 0; s < states_.size(); ++s) {
+    const double here = forward_[s];
+    if (!(here + best_step > best - reach)) continue;
+    for (std::int32_t arc = splits[states_[s]], end = splits[states_[s] + 1]; arc < end; ++arc) {
+      const double there = here + double(scores[arc] + row[arcs[arc].label + 1]);
+      ends[arcs[arc].to] = std::max(ends[arcs[arc].to], there);
+      best = std::max(best, there);
+    }
+  }
+  const double cutoff = best - beam_, low = best - reach;
+  const auto in_reach = [&](std::size_t s) { return forward_[s] + best_step > low; };
+
+  if (!space.direct) space.direct = std::make_unique<DirectStates>(all);
+  DirectStates& active = *space.direct;
+  std::vector<std::int32_t> states;
+  auto missing = std::count_if(ends, ends + all, [&](double there) { return there > cutoff; });
+  for (std::size_t s = 0; missing > 0; ++s) {
+    if (!in_reach(s)) continue;
+    for (std::int32_t arc = splits[states_[s]], end = splits[states_[s] + 1]; arc < end; ++arc) {
+      const double there = forward_[s] + double(scores[arc] + row[arcs[arc].label + 1]);
+      if (!(there > cutoff) || active.find(arcs[arc].to) >= 0) continue;
+      active.number(arcs[arc].to, std::int32_t(states.size()));
+      states.push_back(arcs[arc].to);
+      --missing;
+    }
+  }
+  std::vector<double> next(states.size());
+  for (std::size_t i = 0; i < states.size(); ++i) next[i] = ends[states[i]];
+
+  // From here on the least with which an arc stays.
+  for (std::size_t s = 0; s < all; ++s) {
+    ends[s] = ends[s] > cutoff ? ends[s] - beams_.output : std::numeric_limits<double>::infinity();
+  }
+  Array<TakenArc<T>>& kept = space.candidates;
+  std::size_t count = 0;
+  for (std::size_t s = 0; s < states_.size(); ++s) {
+    if (!in_reach(s)) continue;
+    const double here = forward_[s];
+    const std::int32_t begin = splits[states_[s]], end = splits[states_[s] + 1];
+    const auto most = count + std::size_t(end - begin);
+    if (kept.size() < most) kept.resize_for_overwrite(2 * most);
+    TakenArc<T>* next_kept = kept.data() + count;
+    for (std::int32_t arc = begin; arc < end; ++arc) {
+      const T score = scores[arc] + row[arcs[arc].label + 1];
+      *next_kept = {arc, std::int32_t(s), arcs[arc].to, score};
+      next_kept += here + double(score) >= ends[arcs[arc].to];
+    }
+    count = std::size_t(next_kept - kept.data());
+  }
+  for (std::size_t i = 0; i < count; ++i) kept[i].to = active.find(kept[i].to);
+  active.clear(states);
+  complete({kept.data(), kept.data() + count}, std::move(states), std::move(next));
+}
+
 template <class T>
 void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t columns, bool last_ones,
                            SearchSpace<T>& space, Work& work) {
@@ -273,44 +305,14 @@ void PrunedStream<T>::step(const SearchGraphs<T>& a, const T* row, std::size_t c
       best = std::max(best, forward[s] + double(score_of(arc)));
     }
   }
-  // An arc that ends below the beam stays only with a state that another arc took there, and within the output beam of it.
-  const double reach = beam_ + beams_.output;
-  double low = best - reach;
-  // Whether an arc is in reach, above the beam, or leads to an active state is hard to foresee: lists are made without
-  // branches, by writing each and going on only where it counts.
-  Array<TakenArc<T>>& candidates = space.candidates;
-  std::size_t count = 0, looked_at = 0;
-  for (std::size_t s = 0; s < states_.size(); ++s) {
-    if (s + kAhead < states_.size()) {
-      __builtin_prefetch(&splits[states_[s + kAhead]]);
-      __builtin_prefetch(&arcs[4 * std::size_t(splits[states_[s + kAhead / 2]])]);
-      __builtin_prefetch(&a.scores[splits[states_[s + kAhead / 2]]]);
-    }
-    const double here = forward[s];
-    if (!(here + best_step > low)) continue;
-    const std::int32_t end = splits[states_[s] + 1];
-    const auto leaving = std::size_t(end - splits[states_[s]]);
-    looked_at += leaving;
-    if (candidates.size() < count + leaving) candidates.resize(2 * (count + leaving));
-    for (std::int32_t arc = splits[states_[s]]; arc < end; ++arc) {
-      const T score = score_of(arc);
-      const double there = here + double(score);
-      candidates[count] = {arc, std::int32_t(s), arcs[4 * std::size_t(arc) + 1], score};
-      count += there > low;
-      if (there > best) {
-        best = there;
-        low = best - reach;
-      }
-    }
-  }
-  work.steps(looked_at + states_.size());
-  // A table of all states is no more than the candidates take, or else is not made.
   const auto all = std::size_t(a.graphs.fsa_splits[a_fsa_ + 1] - a.graphs.fsa_splits[a_fsa_]);
-  if (all <= count) {
-    if (!space.direct) space.direct = std::make_unique<DirectStates>(all);
-    take(*space.direct, candidates.data(), count, best - beam_);
+  std::size_t leaving = 0;
+  for (const std::int32_t state : states_) leaving += std::size_t(splits[state + 1] - splits[state]);
+  work.steps(leaving + states_.size());
+  if (leaving >= kMany * all) {
+    take_among_many(a, row, best, best_step, space);
   } else {
-    take(space.hashed, candidates.data(), count, best - beam_);
+    take_among_few(a, row, best, best_step, space);
   }
   work.made(frames_.size(), arcs_);
   if (frames_.size() % kPruneEvery == 0) prune(frames_.size() - std::min(frames_.size(), 2 * kPruneEvery), work);
@@ -489,7 +491,7 @@ FsaLattice<T> fsa_advance_pruned(const SearchGraphs<T>& a, const DenseFsas<T>& d
   FsaLattice<T> result;
   std::vector<FsaBatch> batches;
   for (FsaLattice<T>& part : parts) {
-    result.scores.insert(result.scores.end(), part.scores.begin(), part.scores.end());
+    result.scores.append(part.scores.begin(), part.scores.end());
     batches.push_back(std::move(part.batch));
   }
   result.batch = joined(std::move(batches), "OnlineDenseIntersecter");

@@ -54,12 +54,6 @@ struct TakenArc {
   T score;
 };
 
-template <class T>
-struct FsaLattice {
-  FsaBatch batch;
-  std::vector<T> scores;
-};
-
 // The search of one recording up to some frame. A copy costs little, as frames are shared and never changed.
 template <class T>
 class PrunedStream {
@@ -84,6 +78,8 @@ class PrunedStream {
   void complete(std::vector<TakenArc<T>> arcs, std::vector<std::int32_t> states, std::vector<double> forward);
   void step(const SearchGraphs<T>& a, const T* row, std::size_t columns, bool last_ones, SearchSpace<T>& space,
             Work& work);
+  void take_among_few(const SearchGraphs<T>& a, const T* row, double best, double best_step, SearchSpace<T>& space);
+  void take_among_many(const SearchGraphs<T>& a, const T* row, double best, double best_step, SearchSpace<T>& space);
   template <class States>
   void take(States& active, TakenArc<T>* candidates, std::size_t count, double cutoff);
   void end(const SearchGraphs<T>& a, Work& work);

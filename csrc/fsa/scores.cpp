@@ -1,6 +1,7 @@
 #include "fsa/scores.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -27,15 +28,21 @@ struct One {
   std::int32_t begin(std::int32_t s) const { return splits[first + s]; }
   std::int32_t end(std::int32_t s) const { return splits[first + s + 1]; }
   std::int32_t dest(std::int32_t arc) const { return arcs[4 * std::size_t(arc) + 1]; }
+  bool leads_on(std::int32_t arc, std::int32_t s) const { return dest(arc) > s && dest(arc) < states; }
 };
 
+// work(automaton) is false where an arc of it does not lead to a higher state.
 template <class Do>
-void each(const FsaGraphs& graphs, int threads, Do work) {
+void each(const FsaGraphs& graphs, const char* operation, int threads, Do work) {
+  graphs.check_splits(operation);
   if (graphs.arcs.size() / 4 < kArcsWorthThreads) threads = 1;
+  std::atomic<bool> acyclic = true;
   parallel_for(graphs.fsas(), threads, [&](std::size_t i) {
     const std::size_t first = graphs.fsa_splits[i];
-    work(One{graphs.arcs.data(), graphs.state_splits.data(), first, graphs.fsa_splits[i + 1] - graphs.fsa_splits[i]});
+    const One fsa{graphs.arcs.data(), graphs.state_splits.data(), first, graphs.fsa_splits[i + 1] - graphs.fsa_splits[i]};
+    if (!work(fsa)) acyclic = false;
   });
+  if (!acyclic) graphs.check_acyclic(operation);  // which says where
 }
 
 // The log of a sum of exponentials: exp(largest) * rest.
@@ -99,62 +106,72 @@ void FsaGraphs::check_acyclic(const char* operation) const {
   }
 }
 
-template <class T>
-void fsa_forward(const FsaGraphs& graphs, const T* scores, bool log, T* forward, std::int32_t* best, int threads) {
-  each(graphs, threads, [&](const One& fsa) {
+template <class S, class T>
+void fsa_forward(const FsaGraphs& graphs, const char* operation, const S* scores, bool log, T* forward,
+                 std::int32_t* best, int threads) {
+  each(graphs, operation, threads, [&](const One& fsa) {
     T* alpha = forward + fsa.first;
-    if (fsa.states == 0) return;
+    if (fsa.states == 0) return true;
     if (log) {
       std::vector<LogSum<T>> sums(fsa.states);
       sums[0] = {0, 1};
       for (std::int32_t s = 0; s < fsa.states; ++s) {
         alpha[s] = sums[s].value();
-        for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) sums[fsa.dest(a)].add(alpha[s] + scores[a]);
+        for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+          if (!fsa.leads_on(a, s)) return false;
+          sums[fsa.dest(a)].add(alpha[s] + T(scores[a]));
+        }
       }
-      return;
+      return true;
     }
     std::int32_t* entering = best + fsa.first;
     std::fill_n(alpha, fsa.states, kNone<T>);
     std::fill_n(entering, fsa.states, -1);
     alpha[0] = 0;
     for (std::int32_t s = 0; s < fsa.states; ++s) {
-      if (alpha[s] == kNone<T>) continue;
       for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
-        const T score = alpha[s] + scores[a];
+        if (!fsa.leads_on(a, s)) return false;
+        const T score = alpha[s] + T(scores[a]);
         const std::int32_t d = fsa.dest(a);
-        if (score == kNone<T> || score < alpha[d]) continue;  // of equal ones the last, as in k2
+        if (!(score >= alpha[d]) || score == kNone<T>) continue;  // of equal ones the last, as in k2
         alpha[d] = score;
         entering[d] = a;
       }
     }
+    return true;
   });
 }
 
-template <class T>
-void fsa_backward(const FsaGraphs& graphs, const T* scores, bool log, T* backward, std::int32_t* best, int threads) {
-  each(graphs, threads, [&](const One& fsa) {
+template <class S, class T>
+void fsa_backward(const FsaGraphs& graphs, const char* operation, const S* scores, bool log, T* backward,
+                  std::int32_t* best, int threads) {
+  each(graphs, operation, threads, [&](const One& fsa) {
     T* beta = backward + fsa.first;
-    if (fsa.states == 0) return;
     for (std::int32_t s = fsa.states - 1; s >= 0; --s) {
       const bool final = s == fsa.states - 1;
       if (log) {
         LogSum<T> sum;
         if (final) sum = {0, 1};
-        for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) sum.add(scores[a] + beta[fsa.dest(a)]);
+        for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+          if (!fsa.leads_on(a, s)) return false;
+          sum.add(T(scores[a]) + beta[fsa.dest(a)]);
+        }
         beta[s] = sum.value();
         continue;
       }
       T largest = final ? 0 : kNone<T>;
       std::int32_t leaving = -1;
       for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
-        const T score = scores[a] + beta[fsa.dest(a)];
-        if (score == kNone<T> || score < largest) continue;
+        if (!fsa.leads_on(a, s)) return false;
+        const T score = T(scores[a]) + beta[fsa.dest(a)];
+        if (!(score >= largest) || score == kNone<T>) continue;
         largest = score;
         leaving = a;
       }
       beta[s] = largest;
       best[fsa.first + s] = leaving;
     }
+    return true;
   });
 }
 
@@ -180,57 +197,99 @@ FsaPaths fsa_best_paths(const FsaGraphs& graphs, const std::int32_t* best) {
 
 // The slope of each state's score is handed to the arcs that the score is from, in the shares that they have in it, and
 // so on to the states before.
-template <class T>
-void fsa_forward_gradient(const FsaGraphs& graphs, const T* scores, bool log, const T* forward,
-                          const std::int32_t* best, const T* slopes, T* gradient, int threads) {
-  each(graphs, threads, [&](const One& fsa) {
+template <class S, class T>
+void fsa_forward_gradient(const FsaGraphs& graphs, const S* scores, bool log, const T* forward,
+                          const std::int32_t* best, const T* slopes, S* gradient, int threads) {
+  each(graphs, "fsa_scores_gradient", threads, [&](const One& fsa) {
     const T* alpha = forward + fsa.first;
     std::vector<T> slope(slopes + fsa.first, slopes + fsa.first + fsa.states);
     for (std::int32_t s = fsa.states - 1; s >= 0; --s) {
       for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+        if (!fsa.leads_on(a, s)) return false;
         const std::int32_t d = fsa.dest(a);
+        T share = 0;
         if (log) {
-          const T score = alpha[s] + scores[a];
-          gradient[a] = score == kNone<T> ? 0 : std::exp(score - alpha[d]) * slope[d];
-        } else {
-          gradient[a] = best[fsa.first + d] == a ? slope[d] : 0;
+          const T score = alpha[s] + T(scores[a]);
+          if (score != kNone<T>) share = std::exp(score - alpha[d]) * slope[d];
+        } else if (best[fsa.first + d] == a) {
+          share = slope[d];
         }
-        slope[s] += gradient[a];
+        gradient[a] = S(share);
+        slope[s] += share;
       }
     }
+    return true;
   });
 }
 
-template <class T>
-void fsa_backward_gradient(const FsaGraphs& graphs, const T* scores, bool log, const T* backward,
-                           const std::int32_t* best, const T* slopes, T* gradient, int threads) {
-  each(graphs, threads, [&](const One& fsa) {
+template <class S, class T>
+void fsa_backward_gradient(const FsaGraphs& graphs, const S* scores, bool log, const T* backward,
+                           const std::int32_t* best, const T* slopes, S* gradient, int threads) {
+  each(graphs, "fsa_scores_gradient", threads, [&](const One& fsa) {
     const T* beta = backward + fsa.first;
     std::vector<T> slope(slopes + fsa.first, slopes + fsa.first + fsa.states);
     for (std::int32_t s = 0; s < fsa.states; ++s) {
       for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+        if (!fsa.leads_on(a, s)) return false;
         const std::int32_t d = fsa.dest(a);
+        T share = 0;
         if (log) {
-          const T score = scores[a] + beta[d];
-          gradient[a] = score == kNone<T> ? 0 : std::exp(score - beta[s]) * slope[s];
-        } else {
-          gradient[a] = best[fsa.first + s] == a ? slope[s] : 0;
+          const T score = T(scores[a]) + beta[d];
+          if (score != kNone<T>) share = std::exp(score - beta[s]) * slope[s];
+        } else if (best[fsa.first + s] == a) {
+          share = slope[s];
         }
-        slope[d] += gradient[a];
+        gradient[a] = S(share);
+        slope[d] += share;
       }
     }
+    return true;
   });
 }
 
-#define SONANT_FSA_SCORES(T)                                                                                          \
-  template void fsa_forward(const FsaGraphs&, const T*, bool, T*, std::int32_t*, int);                                \
-  template void fsa_backward(const FsaGraphs&, const T*, bool, T*, std::int32_t*, int);                               \
-  template void fsa_forward_gradient(const FsaGraphs&, const T*, bool, const T*, const std::int32_t*, const T*, T*, \
-                                     int);                                                                            \
-  template void fsa_backward_gradient(const FsaGraphs&, const T*, bool, const T*, const std::int32_t*, const T*, T*, \
-                                      int);
-SONANT_FSA_SCORES(float)
-SONANT_FSA_SCORES(double)
+template <class S, class T>
+void fsa_through_arcs(const FsaGraphs& graphs, const S* scores, const T* before, const T* after, T* through,
+                      int threads) {
+  each(graphs, "fsa_through_arcs", threads, [&](const One& fsa) {
+    for (std::int32_t s = 0; s < fsa.states; ++s) {
+      for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+        if (!fsa.leads_on(a, s)) return false;
+        through[a] = before[fsa.first + s] + T(scores[a]) + after[fsa.first + fsa.dest(a)];
+      }
+    }
+    return true;
+  });
+}
+
+template <class S, class T>
+void fsa_through_arcs_gradient(const FsaGraphs& graphs, const T* slopes, S* scores, T* before, T* after, int threads) {
+  each(graphs, "fsa_through_arcs", threads, [&](const One& fsa) {
+    std::fill_n(before + fsa.first, fsa.states, T(0));
+    std::fill_n(after + fsa.first, fsa.states, T(0));
+    for (std::int32_t s = 0; s < fsa.states; ++s) {
+      for (std::int32_t a = fsa.begin(s); a < fsa.end(s); ++a) {
+        if (!fsa.leads_on(a, s)) return false;
+        scores[a] = S(slopes[a]);
+        before[fsa.first + s] += slopes[a];
+        after[fsa.first + fsa.dest(a)] += slopes[a];
+      }
+    }
+    return true;
+  });
+}
+
+#define SONANT_FSA_SCORES(S, T)                                                                                     \
+  template void fsa_forward(const FsaGraphs&, const char*, const S*, bool, T*, std::int32_t*, int);                 \
+  template void fsa_backward(const FsaGraphs&, const char*, const S*, bool, T*, std::int32_t*, int);                \
+  template void fsa_forward_gradient(const FsaGraphs&, const S*, bool, const T*, const std::int32_t*, const T*, S*, \
+                                     int);                                                                          \
+  template void fsa_backward_gradient(const FsaGraphs&, const S*, bool, const T*, const std::int32_t*, const T*,    \
+                                      S*, int);                                                                     \
+  template void fsa_through_arcs(const FsaGraphs&, const S*, const T*, const T*, T*, int);                          \
+  template void fsa_through_arcs_gradient(const FsaGraphs&, const T*, S*, T*, T*, int);
+SONANT_FSA_SCORES(float, float)
+SONANT_FSA_SCORES(float, double)
+SONANT_FSA_SCORES(double, double)
 #undef SONANT_FSA_SCORES
 
 }  // namespace sonant

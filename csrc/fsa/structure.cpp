@@ -50,6 +50,12 @@ std::vector<char> reached(std::int32_t states, std::int32_t start, Each each) {
 
 }  // namespace
 
+void check_numbered(std::size_t states, std::size_t arcs, const char* operation) {
+  if (arcs <= kMost && states <= kMost) return;
+  fst_error(operation, ": the batch has ", states, " states and ", arcs, " arcs, at most ", kMost,
+            " can be numbered; split it");
+}
+
 FsaBatch joined(std::vector<FsaBatch> parts, const char* operation) {
   if (parts.size() == 1) return std::move(parts.front());
   FsaBatch all;
@@ -58,19 +64,16 @@ FsaBatch joined(std::vector<FsaBatch> parts, const char* operation) {
     arcs += part.num_arcs();
     states += part.state_splits.size() - 1;
   }
-  if (arcs > kMost || states > kMost) {
-    fst_error(operation, ": the batch has ", states, " states and ", arcs, " arcs, at most ", kMost,
-              " can be numbered; split it");
-  }
+  check_numbered(states, arcs, operation);
   all.arcs.reserve(4 * arcs);
   all.map_a.reserve(arcs);
   all.map_b.reserve(arcs);
   all.state_splits.reserve(states + 1);
   for (FsaBatch& part : parts) {
     const std::int32_t arc = all.state_splits.back(), state = all.fsa_splits.back();
-    all.arcs.insert(all.arcs.end(), part.arcs.begin(), part.arcs.end());
-    all.map_a.insert(all.map_a.end(), part.map_a.begin(), part.map_a.end());
-    all.map_b.insert(all.map_b.end(), part.map_b.begin(), part.map_b.end());
+    all.arcs.append(part.arcs.begin(), part.arcs.end());
+    all.map_a.append(part.map_a.begin(), part.map_a.end());
+    all.map_b.append(part.map_b.begin(), part.map_b.end());
     for (std::size_t i = 1; i < part.state_splits.size(); ++i) all.state_splits.push_back(arc + part.state_splits[i]);
     for (std::size_t i = 1; i < part.fsa_splits.size(); ++i) all.fsa_splits.push_back(state + part.fsa_splits[i]);
     part = {};
@@ -89,7 +92,7 @@ FsaRagged joined(std::vector<FsaRagged> parts, const char* operation) {
   for (FsaRagged& part : parts) {
     const std::int32_t value = all.map_splits.back();
     for (std::size_t i = 1; i < part.map_splits.size(); ++i) all.map_splits.push_back(value + part.map_splits[i]);
-    all.map_values.insert(all.map_values.end(), part.map_values.begin(), part.map_values.end());
+    all.map_values.append(part.map_values.begin(), part.map_values.end());
     batches.push_back(std::move(part.batch));
     part = {};
   }

@@ -53,6 +53,27 @@ def test_all_implementations_agree(dtype, partial):
     assert len(sizes) > 20
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_all_agree_where_many_arcs_lead_to_each_state(dtype):
+    topology = k2.create_fsa_vec([k2.ctc_topo(24)])
+    graphs = Graphs(topology.arcs.values(), topology.arcs.state_splits(), topology.arcs.fsa_splits())
+    sizes = set()
+    for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
+        scores = torch.randn(topology.num_arcs, generator=generator, dtype=torch.float64).to(dtype)
+        log_probs = 2 * torch.randn(2, 24, 25, generator=generator, dtype=torch.float64).to(dtype)
+        dense = k2.DenseFsaVec(log_probs, torch.tensor([[0, 0, 12], [1, 0, 24]], dtype=torch.int32))
+        rest = dense.scores, dense.shape().row_splits(1), torch.zeros(2, dtype=torch.int32)
+        beams = Beams([100.0, 4.0][seed % 2], [2.0, 6.0][seed // 2 % 2], 20, 25)
+        native, reference = (
+            fsa_pruned.intersect(graphs, scores, *rest, beams, backend) for backend in BACKENDS
+        )
+        for name, one, other in zip(native._fields, native, reference, strict=True):
+            assert torch.equal(one, other), (seed, name)
+        sizes.add(len(native.arcs))
+    assert len(sizes) > 6
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_without_beams_it_is_the_whole_intersection(backend):
     for seed in range(3 if backend == "device" else 10):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sonant import _native
 from sonant.errors import FstError
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.ragged_shape import check_indexes
@@ -18,12 +19,20 @@ from sonant.fsa.ragged_tensor import index as ragged_index
 if TYPE_CHECKING:
     from sonant.fsa.fsa import Fsa
 
+# Its functions take whichever type the values are of, which their stub tells by overloads.
+_core: Any = _native
+
 
 def index_select(src: Tensor, index: Tensor, default_value: float = 0) -> Tensor:
     """src[i] for each i of index (int32, -1 or more). Differentiable in src, of any number of axes.
 
     Where i is -1: default_value if src has one axis, zeros if it has more.
     """
+    if _plain(src) and index.dtype == torch.int32 and index.ndim == 1 and index.device == src.device:
+        filler = src.new_tensor(default_value).item()
+        found = _core.fsa_take(src.detach().contiguous().numpy(), index.contiguous().numpy(), filler)
+        if found is not None:
+            return torch.from_numpy(found)
     if check_indexes("index_select", index, src.shape[0], least=-1) >= 0 and src.shape[0]:
         return src.index_select(0, index)
     filler = src.new_tensor(default_value if src.ndim == 1 else 0)
@@ -31,6 +40,13 @@ def index_select(src: Tensor, index: Tensor, default_value: float = 0) -> Tensor
         return filler.expand(index.shape[0], *src.shape[1:]).clone()
     there = (index >= 0).reshape(-1, *[1] * (src.ndim - 1))
     return torch.where(there, src.index_select(0, index.clamp(min=0)), filler)
+
+
+def _plain(src: Tensor) -> bool:
+    """Whether the native core may read it: on the CPU, and no gradient comes back through it."""
+    kinds = (torch.int32, torch.float32, torch.float64)
+    traced = src.requires_grad and torch.is_grad_enabled()
+    return src.device.type == "cpu" and src.ndim == 1 and src.dtype in kinds and not traced
 
 
 def index_add(index: Tensor, value: Tensor, in_out: Tensor) -> None:
@@ -75,9 +91,11 @@ def _select(value: Any, arc_map: Tensor, filler: float) -> Any:
     return index_select(value, arc_map, filler)
 
 
-def from_arc_map(src: "Fsa", arcs: RaggedArc, arc_map: Tensor) -> "Fsa":
-    """The result of an operation on `src`, each of whose arcs comes from one arc, or none."""
-    dest = src.made(arcs, index_select(src.scores, arc_map))
+def from_arc_map(src: "Fsa", arcs: RaggedArc, arc_map: Tensor, scores: Tensor | None = None) -> "Fsa":
+    """The result of an operation on `src`, each of whose arcs comes from one arc, or none; with these scores,
+    or with those of `src`.
+    """
+    dest = src.made(arcs, index_select(src.scores, arc_map) if scores is None else scores)
     for name, value in src.named_tensor_attr(include_scores=False):
         setattr(dest, name, _select(value, arc_map, src.get_filler(name)))
     for name, value in src.named_non_tensor_attr():

@@ -28,6 +28,10 @@ def _version(arcs: RaggedArc) -> int | None:
     return None if values.is_inference() else values._version
 
 
+def _dtype(use_double_scores: bool) -> torch.dtype:
+    return torch.float64 if use_double_scores else torch.float32
+
+
 class Fsa:
     """One automaton, of shape (num_states, None), or a batch of any number, of shape (num_fsas, None, None).
 
@@ -210,9 +214,6 @@ class Fsa:
         arcs = self._arcs
         return fsa_scores.Graphs(arcs.values(), arcs.state_splits(), arcs.fsa_splits(), operation)
 
-    def _precise(self, use_double_scores: bool) -> Tensor:
-        return self.scores.to(torch.float64 if use_double_scores else torch.float32)
-
     def get_forward_scores(self, use_double_scores: bool, log_semiring: bool) -> Tensor:
         """From the start to each state, (states of all,): the log of the sum over paths, or the best path.
 
@@ -220,12 +221,12 @@ class Fsa:
         top-sorted and without cycles.
         """
         graphs = self._graphs("get_forward_scores")
-        return fsa_scores.forward_scores(graphs, self._precise(use_double_scores), log_semiring)
+        return fsa_scores.forward_scores(graphs, self.scores, log_semiring, dtype=_dtype(use_double_scores))
 
     def get_backward_scores(self, use_double_scores: bool, log_semiring: bool) -> Tensor:
         """From each state to the final one, as get_forward_scores."""
         graphs = self._graphs("get_backward_scores")
-        return fsa_scores.backward_scores(graphs, self._precise(use_double_scores), log_semiring)
+        return fsa_scores.backward_scores(graphs, self.scores, log_semiring, dtype=_dtype(use_double_scores))
 
     def get_tot_scores(self, use_double_scores: bool, log_semiring: bool) -> Tensor:
         """Of all paths of each automaton, (num_fsas,): the log of the sum, or the best. -inf where there are
@@ -234,14 +235,14 @@ class Fsa:
         The gradient is the posterior of each arc, or 1 for the arcs of one best path.
         """
         graphs = self._graphs("get_tot_scores")
-        return fsa_scores.total_scores(graphs, self._precise(use_double_scores), log_semiring)
+        return fsa_scores.total_scores(graphs, self.scores, log_semiring, dtype=_dtype(use_double_scores))
 
     def get_arc_post(self, use_double_scores: bool, log_semiring: bool) -> Tensor:
         """Log of the posterior of each arc, (num_arcs,); without log_semiring, how much worse than the best
         path the best one through the arc is. Differentiable.
         """
         graphs = self._graphs("get_arc_post")
-        return fsa_scores.arc_posteriors(graphs, self._precise(use_double_scores), log_semiring)
+        return fsa_scores.arc_posteriors(graphs, self.scores, log_semiring, dtype=_dtype(use_double_scores))
 
     def set_scores_stochastic_(self, scores: Tensor) -> None:
         """Sets scores so that the exponentials of those that leave a state sum to 1; scores (num_arcs,)

@@ -3,15 +3,15 @@
 Scores add up, with their gradients, and attributes of both sides are carried along.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sonant import _native
 from sonant.errors import FstError, FstIndexError
-from sonant.fsa.arc_maps import from_arc_map, from_two_arc_maps
+from sonant.fsa.arc_maps import from_arc_map, from_two_arc_maps, index_select
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.dense_fsa_vec import DenseFsaVec
 from sonant.fsa.fsa import Fsa
@@ -23,6 +23,20 @@ from sonant.ops import fsa_dense
 # Its functions take whichever of float32 and float64 the scores are, which their stub tells by overloads.
 _core: Any = _native
 WithMaps = tuple[Fsa, Tensor, Tensor]
+
+
+class DenseLattices(NamedTuple):
+    """What an operation made of automata and the output of a network, as flat arrays."""
+
+    arcs: Tensor
+    state_splits: Tensor
+    fsa_splits: Tensor
+    map_a: Tensor
+    """int32 (num_arcs,): the automata's arc that each is from, -1 for none."""
+    map_b: Tensor
+    """int32 (num_arcs,): offset of its score in the network's output, flat."""
+    scores: Tensor | None = None
+    """(num_arcs,): the sum of both, where it was made along with the arcs."""
 
 
 def intersect_pairs(
@@ -217,13 +231,13 @@ def intersect_dense(
             fsa_dense.Pairs(a_of, b_of),
             fsa_dense.Limits(float(output_beam), max_states, max_arcs),
         )
-        return from_dense(a_fsas, b_fsas, found, seqframe_idx_name, frame_idx_name)
+        return from_dense(a_fsas, b_fsas, DenseLattices(*found), seqframe_idx_name, frame_idx_name)
     scores, dense = (t.detach().cpu().contiguous().numpy() for t in (a_fsas.scores, b_fsas.scores))
     rows, a_of, b_of = (t.cpu().contiguous().numpy() for t in (b_fsas.shape().row_splits(1), a_of, b_of))
     found = _core.fsa_intersect_dense(
         *flat(a_fsas.arcs), scores, dense, rows, a_of, b_of, float(output_beam), max_states, max_arcs
     )
-    lattices = [torch.from_numpy(array).to(a_fsas.device) for array in found]
+    lattices = DenseLattices(*(torch.from_numpy(array).to(a_fsas.device) for array in found))
     return from_dense(a_fsas, b_fsas, lattices, seqframe_idx_name, frame_idx_name)
 
 
@@ -238,25 +252,58 @@ def check_dense(operation: str, a_fsas: Fsa, b_fsas: DenseFsaVec) -> None:
         raise FstError(f"{operation}: {b_fsas.scores.numel()} scores, 2^31 at most; split the batch")
 
 
+class _SumOfBoth(torch.autograd.Function):
+    """Scores of automata and of the output of a network, added up along the arcs of lattices."""
+
+    @staticmethod
+    def forward(ctx: Any, a_scores: Tensor, b_scores: Tensor, lattices: DenseLattices, groups: Any) -> Tensor:
+        """groups: where the arcs of each automaton begin, and the scores of each segment."""
+        # Without the scores, which what is made here would hold itself alive by.
+        ctx.lattices, ctx.groups = lattices._replace(scores=None), groups
+        ctx.shapes = a_scores.shape, b_scores.shape
+        if lattices.scores is not None:
+            return lattices.scores
+        return index_select(a_scores, lattices.map_a) + index_select(b_scores.reshape(-1), lattices.map_b)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        lattices: DenseLattices = ctx.lattices
+        splits = lattices.state_splits[lattices.fsa_splits.long()].numpy()
+        given = slopes[0].contiguous().numpy()
+        gradients: list[Tensor | None] = []
+        for i, arc_map in enumerate((lattices.map_a, lattices.map_b)):
+            if not ctx.needs_input_grad[i]:
+                gradients.append(None)
+                continue
+            found = _core.fsa_take_gradient(given, arc_map.numpy(), splits, ctx.groups[i].numpy())
+            gradients.append(torch.from_numpy(found).reshape(ctx.shapes[i]))
+        return *gradients, None, None
+
+
 def from_dense(
     a_fsas: Fsa,
     b_fsas: DenseFsaVec,
-    lattices: Sequence[Tensor],
+    lattices: DenseLattices,
     seqframe_idx_name: str | None,
     frame_idx_name: str | None,
 ) -> Fsa:
-    """The result of an operation on both: (arcs, state_splits, fsa_splits, map into a_fsas, offsets into
-    b_fsas.scores).
-    """
-    values, state_splits, fsa_splits, map_a, map_b = lattices
-    result = from_arc_map(a_fsas, RaggedArc.of_batch(fsa_splits, state_splits, values), map_a)
-    result.scores = result.scores + b_fsas.scores.reshape(-1).index_select(0, map_b)
+    """The result of an operation on both."""
+    map_a, map_b, scores = lattices.map_a, lattices.map_b, b_fsas.scores
+    rows = b_fsas.shape().row_splits(1)
+    if a_fsas.is_cpu():
+        groups = a_fsas.arcs.state_splits()[a_fsas.arcs.fsa_splits().long()], rows * scores.shape[1]
+        sums = _SumOfBoth.apply(a_fsas.scores, scores, lattices, groups)
+        assert isinstance(sums, Tensor)
+    else:
+        sums = index_select(a_fsas.scores, map_a) + scores.reshape(-1).index_select(0, map_b)
+    arcs = RaggedArc.of_batch(lattices.fsa_splits, lattices.state_splits, lattices.arcs)
+    result = from_arc_map(a_fsas, arcs, map_a, sums)
     if frame_idx_name is None and seqframe_idx_name is None:
         return result
-    row = torch.div(map_b, b_fsas.scores.shape[1], rounding_mode="floor")
+    row = torch.div(map_b, scores.shape[1], rounding_mode="floor")
     if frame_idx_name is not None:
-        shape = b_fsas.shape()
-        first = shape.row_splits(1)[shape.row_ids(1)[row.long()].long()]
+        first = rows[b_fsas.shape().row_ids(1)[row.long()].long()]
         setattr(result, frame_idx_name, row - first)
     if seqframe_idx_name is not None:
         setattr(result, seqframe_idx_name, row)

@@ -161,7 +161,8 @@ def shortest_path(fsa: Fsa, use_double_scores: bool) -> Fsa:
     acyclic.
     """
     graphs = fsa._graphs("shortest_path")
-    paths, sizes = fsa_scores.best_paths(graphs, fsa._precise(use_double_scores))
+    dtype = torch.float64 if use_double_scores else torch.float32
+    paths, sizes = fsa_scores.best_paths(graphs, fsa.scores, dtype=dtype)
     fsa_splits = splits_of_sizes(torch.where(sizes > 0, sizes + 1, 0))
     path = torch.arange(len(sizes), device=fsa.device).repeat_interleave(sizes.long())
     place = torch.arange(len(paths), dtype=torch.int32, device=fsa.device) - splits_of_sizes(sizes)[path]

@@ -13,7 +13,7 @@ from sonant.fsa.arc_maps import from_arc_map
 from sonant.fsa.arcs import RaggedArc
 from sonant.fsa.dense_fsa_vec import DenseFsaVec
 from sonant.fsa.fsa import Fsa
-from sonant.fsa.intersection import check_dense, from_dense
+from sonant.fsa.intersection import DenseLattices, check_dense, from_dense
 from sonant.fsa.operations import mend_final
 from sonant.ops import fsa_pruned
 from sonant.ops.fsa_pruned import native
@@ -69,7 +69,7 @@ def intersect_dense_pruned(
         torch.zeros_like(graph_of) if count == 1 else graph_of,
         beams,
     )
-    found = from_dense(a_fsas, b_fsas, lattices, seqframe_idx_name, frame_idx_name)
+    found = from_dense(a_fsas, b_fsas, DenseLattices(*lattices), seqframe_idx_name, frame_idx_name)
     if allow_partial:
         mend_final(found)
     return found

@@ -116,35 +116,46 @@ class Graphs:
             )
 
 
-def forward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+def forward_scores(
+    graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """All paths from the start to each state: scores (num_arcs,), float32 or float64, to (states,).
 
-    Differentiable in scores. -inf where no path leads. Raises FstError for arrays that do not fit, and for
-    cycles and arcs to lower states, which it names.
+    In dtype, or that of the scores. Differentiable in scores. -inf where no path leads. Raises FstError for
+    arrays that do not fit, and for cycles and arcs to lower states, which it names.
     """
-    return _states(graphs, scores, log, True, backend)
+    return _states(graphs, scores, log, True, backend, dtype)
 
 
-def backward_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+def backward_scores(
+    graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """All paths from each state to the final one of its automaton, as forward_scores."""
-    return _states(graphs, scores, log, False, backend)
+    return _states(graphs, scores, log, False, backend, dtype)
 
 
-def total_scores(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+def total_scores(
+    graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """All paths of each automaton, (automata,); -inf where it has none."""
     if not log and _implementation(scores.device, backend) is native:
         _check_scores(graphs, scores)
-        return native.best_totals(graphs, scores)
-    return _of_states(graphs, forward_scores(graphs, scores, log, backend), graphs.fsa_splits[1:] - 1)
+        scores, dtype = _precise(scores, dtype, native)
+        return native.best_totals(graphs, scores, dtype)
+    return _of_states(graphs, forward_scores(graphs, scores, log, backend, dtype), graphs.fsa_splits[1:] - 1)
 
 
-def best_paths(graphs: Graphs, scores: Tensor, backend: Backend = None) -> tuple[Tensor, Tensor]:
+def best_paths(
+    graphs: Graphs, scores: Tensor, backend: Backend = None, dtype: torch.dtype | None = None
+) -> tuple[Tensor, Tensor]:
     """The arcs of one best path of each automaton, one path after the other, and how many each has: int32.
     That path which the tropical total's gradient goes to.
     """
     _check_scores(graphs, scores)
-    if _implementation(scores.device, backend) is native:
-        return native.best_paths(graphs, scores)
+    module = _implementation(scores.device, backend)
+    scores, dtype = _precise(scores, dtype, module)
+    if module is native:
+        return native.best_paths(graphs, scores, dtype)
     with torch.enable_grad():
         leaf = scores.detach().requires_grad_()
         total = total_scores(graphs, leaf, False, backend).sum()
@@ -155,17 +166,23 @@ def best_paths(graphs: Graphs, scores: Tensor, backend: Backend = None) -> tuple
     return paths.to(torch.int32), sizes.to(torch.int32)
 
 
-def arc_posteriors(graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None) -> Tensor:
+def arc_posteriors(
+    graphs: Graphs, scores: Tensor, log: bool, backend: Backend = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """All paths through each arc, less the total score of its automaton, (num_arcs,); -inf where there are
     none.
     """
-    forward = forward_scores(graphs, scores, log, backend)
-    backward = backward_scores(graphs, scores, log, backend)
+    forward = forward_scores(graphs, scores, log, backend, dtype)
+    backward = backward_scores(graphs, scores, log, backend, dtype)
     # Found from both ends, and their mean as in k2, so that rounding and ties favour neither.
     total = _of_states(graphs, forward, graphs.fsa_splits[1:] - 1) / 2
     total = total + _of_states(graphs, backward, graphs.fsa_splits[:-1]) / 2
     total = total.repeat_interleave(graphs.fsa_splits.diff(), output_size=len(forward))
     before = torch.where(total == -torch.inf, -torch.inf, forward - total)
+    module = _implementation(scores.device, backend)
+    scores, _ = _precise(scores, dtype, module)
+    if module is native:
+        return native.through_arcs(graphs, before, scores, backward)
     source, dest = graphs.states_of_arcs()
     return before.index_select(0, source) + scores + backward.index_select(0, dest)
 
@@ -186,9 +203,22 @@ def _check_scores(graphs: Graphs, scores: Tensor) -> None:
         )
 
 
-def _states(graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend) -> Tensor:
+def _precise(scores: Tensor, dtype: torch.dtype | None, module: ModuleType) -> tuple[Tensor, torch.dtype]:
+    """The scores as `module` takes them for results in dtype: the native core widens them as it reads."""
+    dtype = dtype or scores.dtype
+    widened = module is native and dtype == torch.float64
+    return scores if widened else scores.to(dtype), dtype
+
+
+def _states(
+    graphs: Graphs, scores: Tensor, log: bool, forward: bool, backend: Backend, dtype: torch.dtype | None
+) -> Tensor:
     _check_scores(graphs, scores)
-    return _implementation(scores.device, backend).state_scores(graphs, scores, log, forward)
+    module = _implementation(scores.device, backend)
+    scores, dtype = _precise(scores, dtype, module)
+    if module is native:
+        return native.state_scores(graphs, scores, log, forward, dtype)
+    return module.state_scores(graphs, scores, log, forward)
 
 
 __all__ = ["Graphs", "arc_posteriors", "backward_scores", "best_paths", "forward_scores", "total_scores"]
