@@ -97,8 +97,8 @@ class TextSearch:
         elif self._ctc is not None:
             self._ctc.advance(ctc)
 
-    def hypotheses(self, nbest: int) -> list[Hypothesis]:
-        return self._greedy.hypotheses(nbest)
+    def hypotheses(self, nbest: int, *, final: bool = False) -> list[Hypothesis]:
+        return self._greedy.hypotheses(nbest, final=final)
 
     def alignment(self, model: "Model", text: SpelledText, duration: float, name: str) -> Alignment:
         aligner = self._ctc or self._transducer

@@ -64,7 +64,7 @@ class Recognition:
     def set_hot_words(self, hot_words: "Phrases | None") -> None:
         """Other hot words from what is fed next on; what was earned stays. Raises SearchError where they do
         not fit, or where the stream was made with neither fusion nor hot words (`hot_words={}` will do)."""
-        if isinstance(self.search, CtcGreedy):
+        if isinstance(self.search, CtcGreedy | TextSearch):
             raise SearchError("hot words: found a greedy CTC search, expected decoder='beam'")
         self.search.set_hot_words(None if hot_words is None else self._model.spell(hot_words))
 
