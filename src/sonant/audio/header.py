@@ -108,7 +108,7 @@ def _sphere(file: Any, size: int) -> Plan:
     fields = {}
     for line in _bytes(file, 0, 1024).decode("latin-1").split("\n"):
         parts = line.split(maxsplit=2)
-        if len(parts) == 3 and parts[1] == "-i" and parts[2].strip().isdigit():
+        if len(parts) == 3 and parts[1] == "-i" and parts[2].strip().isdecimal():
             fields[parts[0]] = int(parts[2])
     if not {"sample_count", "channel_count", "sample_n_bytes"} <= fields.keys():
         return Plan()

@@ -374,7 +374,7 @@ def _number(table: SymbolTable | None, word: str, path: Path, line: int) -> int:
     if table is not None:
         found = table.find(word)
         return 2**31 - 1 if found is None else found
-    if not word.isdigit():
+    if not word.isdecimal():
         raise SonantError(f"{path}, line {line}: the word {word!r}; expected a number, or --words")
     return int(word)
 

@@ -93,7 +93,7 @@ class Aligner:
         found = []
         with xopen(disambig_rxfilename, "rt") as ki:
             for number, line in enumerate(iter(ki.stream().readline, b""), 1):
-                if not line.strip().isdigit():
+                if not line.strip().isdecimal():
                     raise FstError(
                         f"{disambig_rxfilename}, line {number}: {line!r}; expected the number of a "
                         "disambiguation symbol on each line"
@@ -177,7 +177,7 @@ class Aligner:
         words = text.split()
         if self.symbols is not None:
             return fstext.symbols_to_indices(self.symbols, words)
-        if wrong := [word for word in words if not word.isdigit()]:
+        if wrong := [word for word in words if not word.isdecimal()]:
             raise FstError(
                 f"the word {wrong[0]!r} of the text; expected numbers, as this aligner was made without "
                 "symbols"

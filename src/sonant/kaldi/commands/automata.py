@@ -186,7 +186,7 @@ def fstpropfinal(run: Run, options: NoOptions, label: str, source: str = "-", ta
 
 
 def _label(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 2**31:
+    if not text.isdecimal() or not 0 < int(text) < 2**31:
         raise OptionError(f"the label '{text}'; expected a positive integer")
     return int(text)
 

@@ -46,7 +46,7 @@ class AccumulateTreeStatsInfo:
                 f"central-position={opts.central_position}; expected 0 to {opts.context_width - 1}"
             )
         words = opts.ci_phones_str.split(":") if opts.ci_phones_str else []
-        if not all(word.isdigit() for word in words) or "0" in words:
+        if not all(word.isdecimal() for word in words) or "0" in words:
             raise OptionError(
                 f"ci-phones='{opts.ci_phones_str}'; expected phones above 0 with colons between them"
             )
@@ -65,7 +65,7 @@ def read_phone_map(phone_map_rxfilename: str) -> list[int]:
         words = line.split()
         if not words:
             continue
-        if len(words) != 2 or not all(word.isdigit() and int(word) < 1 << 20 for word in words):
+        if len(words) != 2 or not all(word.isdecimal() and int(word) < 1 << 20 for word in words):
             raise AcousticModelError(
                 f"{phone_map_rxfilename}:{number}: '{line.strip()}'; expected two phones"
             )
