@@ -131,9 +131,9 @@ def read_tokens(path: Path) -> tuple[str, ...]:
     found: dict[int, tuple[str, int]] = {}
     for row, (number, fields) in enumerate(lines_of(read_bytes(path))):
         token = decoded(fields[0])
-        if token.startswith("#") and token[1:].isdecimal():
+        if token.startswith("#") and token[1:].isdigit():
             continue
-        if len(fields) > 2 or (len(fields) == 2 and not (fields[1].isdecimal() and len(fields[1]) < 10)):
+        if len(fields) > 2 or (len(fields) == 2 and not (fields[1].isdigit() and len(fields[1]) < 10)):
             raise FstError(f"{name}:{number}: {decoded(b' '.join(fields))!r}; expected a token and its id")
         key = int(fields[1]) if len(fields) == 2 else row
         if key in found:
