@@ -1,7 +1,13 @@
 """What every test of the repository shares."""
 
+import signal
+
 from hypothesis import settings
 
 # No deadline: a shared machine is sometimes slow, and slow is not wrong. Speed is measured in benchmarks/.
 settings.register_profile("sonant", deadline=None, print_blob=True)
 settings.load_profile("sonant")
+
+# A shell that runs tests in the background has them ignore this signal, and those of interruptions would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -93,7 +93,7 @@ class Aligner:
         found = []
         with xopen(disambig_rxfilename, "rt") as ki:
             for number, line in enumerate(iter(ki.stream().readline, b""), 1):
-                if not line.strip().isdecimal():
+                if not line.strip().isdigit():
                     raise FstError(
                         f"{disambig_rxfilename}, line {number}: {line!r}; expected the number of a "
                         "disambiguation symbol on each line"

@@ -137,7 +137,7 @@ def _names(rxfilename: str) -> dict[int, str]:
     with xopen(rxfilename, "rt") as file:
         for number, line in enumerate(file, 1):
             words = line.split()
-            if words and (len(words) != 2 or not words[1].isdecimal()):
+            if words and (len(words) != 2 or not words[1].isdigit()):
                 raise OptionError(f"{rxfilename}:{number}: '{line.strip()}'; expected 'symbol number'")
             if words:
                 names[int(words[1])] = words[0]

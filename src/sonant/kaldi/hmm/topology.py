@@ -133,7 +133,7 @@ class HmmTopology:
                 is_.error(f"expected <TopologyEntry> or </Topology>, found '{token}'")
             is_.expect(False, "<ForPhones>")
             while (word := is_.token(False)) != "</ForPhones>":
-                if not (word.isascii() and word.isdecimal() and 0 < int(word) < 1 << 20):
+                if not (word.isascii() and word.isdigit() and 0 < int(word) < 1 << 20):
                     is_.error(f"expected a phone (1 or more) or </ForPhones>, found '{word}'")
                 phone = int(word)
                 self._entry_of.extend([-1] * (phone + 1 - len(self._entry_of)))

@@ -222,7 +222,7 @@ def read_lexicon_for_word_align(rxfilename: str) -> list[list[int]]:
     with io.xopen(rxfilename, "rt") as file:
         for number, line in enumerate(iter(file.stream().readline, b""), 1):
             fields = line.split()
-            if len(fields) < 2 or not all(field.isdecimal() and len(field) < 10 for field in fields):
+            if len(fields) < 2 or not all(field.isdigit() and len(field) < 10 for field in fields):
                 raise ArkError(
                     f"{rxfilename}, line {number}: {line!r}; expected two words and phones, as numbers"
                 )

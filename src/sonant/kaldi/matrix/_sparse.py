@@ -441,7 +441,7 @@ class SparseMatrixMethods(_Sparse):
             count = is_.integer(True)
         else:
             word = is_.token(False)
-            if not word.startswith("rows=") or not word[5:].isdecimal():
+            if not word.startswith("rows=") or not word[5:].isdigit():
                 is_.error(f"expected rows=<number> of a sparse matrix, found {word!r:.40}")
             count = int(word[5:])
         if count < 0:

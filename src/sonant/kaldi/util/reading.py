@@ -42,7 +42,7 @@ class Loader:
     def load(self, place: str) -> Any:
         """place: an rxfilename, with a range behind it if it has one."""
         path, _, offset = place.rpartition(":")
-        if path and offset.isdecimal() and place[0] != "|":  # as classify_rxfilename has it, sooner
+        if path and offset.isdigit() and place[0] != "|":  # as classify_rxfilename has it, sooner
             stream = self._open.get(path) or self._stream(path)
             stream.seek(int(offset))
             return self._read_object(stream)
