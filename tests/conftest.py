@@ -8,6 +8,6 @@ from hypothesis import settings
 settings.register_profile("sonant", deadline=None, print_blob=True)
 settings.load_profile("sonant")
 
-# A shell that runs tests in the background has them ignore this signal, and those of interruptions would wait for ever.
+# Run in the background of a shell they would ignore this signal, and those of interruptions wait for ever.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
