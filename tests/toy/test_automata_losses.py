@@ -141,4 +141,4 @@ def test_lattice_free_mmi_learns_the_words_of_real_recordings(tmp_path: Path):
     trainer.train(features[::2], texts[::2], log=lambda _: None)
     heard = trainer.recognise(features[1::2])
     # One of these says seven words, and its transcript eight.
-    assert error_rate(texts[1::2], heard).errors <= 3
+    assert error_rate(texts[1::2], heard).errors <= 2
