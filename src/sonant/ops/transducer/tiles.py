@@ -17,7 +17,8 @@ from torch.autograd.function import once_differentiable
 from sonant.ops.transducer.reference import PADDING
 
 LEAST = {torch.float32: 1e-9, torch.float64: 1e-18}
-# Whether a product of half precision may have its sums as they are, float32, from the library of a GPU.
+# Whether torch gives float32 sums of factors of half precision, on a GPU: since 2.8. Otherwise factors are
+# made float32, which is slow; sums of half precision would be coarse, and those of float16 too large.
 WIDE_PRODUCTS = "dtype" in torch.ops.aten.mm.overloads()
 
 
@@ -27,7 +28,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
         return a @ b
     if a.is_cuda and WIDE_PRODUCTS:
         return torch.mm(a, b, out_dtype=torch.float32)
-    return (a @ b).float() if a.is_cuda else a.float() @ b.float()
+    return a.float() @ b.float()
 
 
 class Joiner:
@@ -151,10 +152,11 @@ class _JointLogProbs(torch.autograd.Function):
         joiner = kind((encoder, predictor, weight, bias), blank, activation, precision)
         flat = said.flatten()
         values = [encoder.new_zeros(len(flat), dtype=joiner.wide) for _ in range(3)]
-        for cells in (flat != PADDING).nonzero()[:, 0].split(joiner.tile):
-            hidden = joiner.hidden(*_places(cells, *said.shape[1:]))
-            for value, found in zip(values, joiner.log_probs(hidden, flat[cells]), strict=True):
-                value[cells] = found
+        with torch.autocast(said.device.type, enabled=False):
+            for cells in (flat != PADDING).nonzero()[:, 0].split(joiner.tile):
+                hidden = joiner.hidden(*_places(cells, *said.shape[1:]))
+                for value, found in zip(values, joiner.log_probs(hidden, flat[cells]), strict=True):
+                    value[cells] = found
         ctx.save_for_backward(encoder, predictor, weight, bias, said, values[0])
         return values[1].view(said.shape), values[2].view(said.shape)
 
@@ -177,9 +179,10 @@ class _JointLogProbs(torch.autograd.Function):
                 power = torch.where((most > 0) & (most < torch.inf), most, 1.0).log2().floor()
                 scale = torch.exp2(13 - power)
                 of_blank, of_token = of_blank * scale, of_token * scale
-            for cells in needed.split(joiner.tile):
-                places = _places(cells, *said.shape[1:])
-                joiner.pull(*places, *(x[cells] for x in (flat, norm, of_blank, of_token)))
+            with torch.autocast(said.device.type, enabled=False):
+                for cells in needed.split(joiner.tile):
+                    places = _places(cells, *said.shape[1:])
+                    joiner.pull(*places, *(x[cells] for x in (flat, norm, of_blank, of_token)))
         gradients = joiner.finished() if scale is None else (x / scale for x in joiner.finished())
         found = [x.reshape(y.shape).to(y.dtype) for x, y in zip(gradients, inputs, strict=True)]
         return *found, None, None, None, None, None
