@@ -7,6 +7,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sonant.ops import transducer
 from sonant.ops.transducer import (
@@ -85,6 +87,31 @@ def test_tiles_of_torch_are_the_reference(activation, dtype, monkeypatch):
         lambda x, y: joint_log_probs(*x, y, blank=0, activation=activation, backend="reference"), leaves, said
     )
     torch.testing.assert_close(found, expected, rtol=2e-5, atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """The most elements of any tensor that is made."""
+
+    most = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for made in tree_leaves(found):
+            if isinstance(made, torch.Tensor):
+                self.most = max(self.most, made.numel())
+        return found
+
+
+def test_no_more_than_a_tile_is_there_at_once(monkeypatch):
+    batch, frames, states, dim, vocabulary = 2, 20, 6, 8, 50
+    monkeypatch.setattr(tiles.Joiner, "TILE_BYTES", 0)  # 64 cells, of 240
+    shapes = (batch, frames, dim), (batch, states, dim), (vocabulary, dim), (vocabulary,)
+    inputs = [torch.ones(shape, requires_grad=True) for shape in shapes]
+    said = torch.ones(batch, frames, states, dtype=torch.int32)
+    with Largest() as largest:
+        blank, emit = joint(tiles.Joiner, inputs, said, "tanh", torch.bfloat16)
+        (blank.sum() + emit.sum()).backward()
+    assert largest.most == 64 * vocabulary
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
