@@ -9,7 +9,7 @@ cells that matter may lie a thousand below the best of their diagonal, where flo
 2300 steps. Of float32 scores only log(1 + exp(-gap)) is float32, which lies between 0 and 0.7: that adds no
 more than what rounding a log-probability to float32 did. So GPUs that are slow at float64 have to add it
 alone. (Random scores of that length, in the interpreter: the total is that of float64 as float32 rounds it,
-occupancies are within 1e-6.) Forward scores are kept for the way back, 8 bytes x recordings x steps x
+occupancies are within 2e-6.) Forward scores are kept for the way back, 8 bytes x recordings x steps x
 (tokens + 1): 2.3 MB for B=16 T=245 U=60, 89 MB for T=2000 U=300.
 
 **Rows of logits** are read once for norm, blank and token, and read and written once for the gradient.
