@@ -1,10 +1,15 @@
 """The transducer's loss and gradient beside torchaudio, k2 and plain torch: CPU time and memory.
 
     python benchmarks/transducer_loss.py [--k2 PYTHON] [--threads 1] [--turns 5]
+    python benchmarks/transducer_loss.py --device cuda [--turns 20] [--tile 128 128 64 8 3]
 
 PYTHON is one that has k2 1.23.2 and torchaudio 0.12.1 (Python 3.8). From logits, or from what goes into the
 joiner, to all gradients; medians, each row in a process of its own. Memory is what the process takes more
 than before the call, at its peak, the gradients that stay included.
+
+On a GPU: milliseconds with the device waited for and megabytes of its memory, of two sizes of joiner, beside
+torch's joiner with torchaudio's loss where that is there. `--tile`: cells, tokens and dims of a tile of the
+fused products, warps, stages.
 """
 
 import argparse
@@ -177,6 +182,105 @@ def one(task, name, turns):
     return measured(make_trained if task == "trained" else make_joiner, of_joiner(name), turns)
 
 
+# ---- On a GPU
+
+GPU_SIZES = (16, 245, 60, 8704, 512), (30, 200, 60, 500, 512)
+
+
+def gpu_losses(targets, frames, tokens, precision):
+    """Names, and losses of encoder, predictor and joiner: factors of products in `precision`, but where the
+    name says float32.
+    """
+    from sonant.losses import rnnt_loss, rnnt_loss_fused
+
+    def fused(encoder, predictor, joiner):
+        return rnnt_loss_fused(encoder, predictor, joiner, targets, frames, tokens)
+
+    def logits(encoder, predictor, joiner):
+        return joiner(torch.tanh(encoder[:, :, None] + predictor[:, None]))
+
+    def cast(loss):
+        def call(*inputs):
+            with torch.autocast(targets.device.type, precision):
+                return loss(*inputs)
+
+        return call
+
+    ours = lambda *inputs: rnnt_loss(logits(*inputs), targets, frames, tokens, blank=0, overwrite=True)  # noqa: E731
+    losses = {"sonant, fused": cast(fused), "sonant, fused, float32": fused}
+    losses["torch's joiner, sonant's loss"] = cast(ours)
+    try:
+        from torchaudio.functional import rnnt_loss as theirs
+    except ImportError as error:
+        print(f"torchaudio is not compared: {error}", file=sys.stderr)
+        return losses
+    ints = [x.int() for x in (targets, frames, tokens)]
+    losses["torch's joiner, torchaudio's loss"] = cast(
+        lambda *inputs: theirs(logits(*inputs).float(), *ints, blank=0)
+    )
+    return losses
+
+
+def gpu_inputs(batch, frames, tokens, vocabulary, dim, device):
+    torch.manual_seed(1)
+    joiner = torch.nn.Linear(dim, vocabulary, device=device)
+    parts = torch.randn(batch, frames, dim), torch.randn(batch, tokens + 1, dim)
+    return *(x.to(device).requires_grad_() for x in parts), joiner
+
+
+def gpu_measured(loss, inputs, turns):
+    """Median milliseconds, megabytes beyond those before, and the loss."""
+    encoder, predictor, joiner = inputs
+    leaves = [encoder, predictor, *joiner.parameters()]
+    times, value = [], 0.0
+    for _ in range(turns + 2):  # the first two compile and choose
+        for leaf in leaves:
+            leaf.grad = None
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before, began = torch.cuda.memory_allocated(), time.perf_counter()
+        found = loss(*inputs)
+        found.backward()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+        value, peak = float(found.detach()), torch.cuda.max_memory_allocated() - before
+    return 1000 * statistics.median(times[2:]), peak / 1e6, value
+
+
+def gpu_table(turns, tile):
+    if not torch.cuda.is_available():
+        sys.exit("nothing measured: torch sees no GPU here (torch.cuda.is_available() is False)")
+    from sonant.ops.segments import triton_serves
+
+    device = torch.device("cuda")
+    serves = triton_serves(device)
+    if tile and serves:
+        from sonant.ops.transducer import triton
+
+        kind = triton.FusedJoiner
+        kind.CELLS, kind.TOKENS, kind.DIMS = tile[:3]
+        triton.PRODUCTS.update(num_warps=tile[3], num_stages=tile[4])
+    kernels = "Triton's kernels" if serves else "no Triton: torch's products in tiles"
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {kernels}, products of bfloat16\n")
+    print("| what, forward and backward | ms | MB | loss | theirs / ours |")
+    print("|---|---|---|---|---|")
+    for size in GPU_SIZES:
+        numbers = [x.to(device) for x in targets_and_lengths(*size[:4])]
+        title, first = " ".join(f"{name}={n}" for name, n in zip("BTUVD", size, strict=True)), None
+        for name, loss in gpu_losses(*numbers, torch.bfloat16).items():
+            try:
+                milliseconds, megabytes, value = gpu_measured(loss, gpu_inputs(*size, device), turns)
+            except torch.cuda.OutOfMemoryError:
+                print(f"| {title}: {name} | out of memory | | | |", flush=True)
+                continue
+            first = first or (milliseconds, megabytes)
+            ratio = f"{milliseconds / first[0]:.1f}x, {megabytes / first[1]:.1f}x"
+            print(
+                f"| {title}: {name} | {milliseconds:.2f} | {megabytes:.0f} | {value:.3f} | {ratio} |",
+                flush=True,
+            )
+
+
 TASKS = {
     "logits": (
         "loss of logits, B=8 T=200 U=40 V=500",
@@ -193,9 +297,14 @@ def main():
     parser.add_argument("--k2", help="a Python that has k2 and torchaudio")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--tile", type=int, nargs=5)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.device == "cuda":
+        gpu_table(options.turns, options.tile)
+        return
     if options.one:
         print(json.dumps(one(*options.one, options.turns)))
         return

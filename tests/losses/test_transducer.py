@@ -241,6 +241,24 @@ def test_fused_with_the_joiner_equals_the_joiner_and_the_loss(kind, joiner):
         torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.parametrize("way", ["autocast", "half inputs"])
+def test_half_precision_of_the_joiner_is_float32_on_the_cpu(way):
+    torch.manual_seed(4)
+    linear = torch.nn.Linear(6, 9)
+    parts = [torch.randn(3, 5, 6).bfloat16(), torch.randn(3, 4, 6).bfloat16()]
+    numbers = torch.randint(1, 9, (3, 3)), torch.tensor([5, 3, 4]), torch.tensor([2, 3, 0])
+    results = []
+    for half in (True, False):
+        inputs = [x.to(torch.bfloat16 if half and way == "half inputs" else torch.float32) for x in parts]
+        leaves = [*(x.requires_grad_() for x in inputs), *linear.parameters()]
+        with torch.autocast("cpu", torch.bfloat16, enabled=half and way == "autocast"):
+            loss = rnnt_loss_fused(*leaves[:2], linear, *numbers)
+            results.append((loss, *torch.autograd.grad(loss, leaves)))
+        assert loss.dtype == torch.float32
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected.to(ours.dtype))
+
+
 def test_clamp_and_reductions_and_scores_that_are_normalised(problem):
     logits, targets, *lengths = problem((4, 3), (2, 1), lattice=True)
     each = losses_of(logits, targets, *lengths)

@@ -1,6 +1,6 @@
 """Compiles every Triton kernel of `ops` for GPUs that need not be there, and prints what each of them takes.
 
-    python tests/ops/compile_kernels.py [80 90] [i32 fp32 fp64]
+    python tests/ops/compile_kernels.py [80 90] [i32 bf16 fp32 fp64]
 
 In a process of its own, since the tests' runs them in the interpreter. A local memory of more than 0 bytes
 would be registers that did not suffice.
@@ -21,6 +21,11 @@ from sonant.ops.fsa_frames import kernels as fsa_frames
 from sonant.ops.fsa_frames import triton as frames
 from sonant.ops.fsa_scores import triton as fsa_scores
 from sonant.ops.segments import triton as segments
+from sonant.ops.transducer import kernels as transducer
+from sonant.ops.transducer import triton as joiners
+
+# Of what is padded, places and sizes.
+WHOLE = ["hidden", "weight", "bias", "parts", "slopes", "bias_parts", "width", "vocabulary"]
 
 
 def kernels():
@@ -73,20 +78,62 @@ def frame_kernels():
                 yield fsa_frames.turn, signature, dict(BACK=back, LABELS=32, COLS=32), 4
 
 
+def transducer_kernels():
+    """Of 64 cells to a diagonal, which one warp holds; and of 512."""
+    counts = "rows columns blank cells dim width vocabulary blank_rows emit_rows steps states"
+    places = [f"{of}_{by}" for of in ("blank", "emit") for by in ("recording", "frame", "token")]
+    types = dict.fromkeys(counts.split(), "i32") | dict.fromkeys(places, "i64")
+    ints = dict(said="*i32", frames="*i64", tokens="*i64", order="*i64", splits="*i32")
+    sums = dict.fromkeys(("alphas", "totals"), "*fp64")
+    for number in ("fp32", "fp64"):
+        arrays = dict.fromkeys(["blank", "emit", "of_blank", "of_emit"], f"*{number}")
+        for lanes, warps in ((64, 1), (512, 8)):
+            signature = {**arrays, **types, **ints, **sums, "blank": f"*{number}"}
+            constants = dict(AFTER=0, DIAGONAL=lanes == 512, LANES=lanes)
+            yield transducer.alignments_forward, signature, dict(constants, KEEP=True), warps
+            yield transducer.alignments_backward, signature, constants, warps
+        arrays = "logits norms of_blank of_token gradient values found encoder predictor"
+        signature = {**dict.fromkeys(arrays.split(), f"*{number}"), **types, **ints}
+        yield transducer.row_log_probs, signature, dict(ROWS=1, WIDTH=1024), 4
+        yield transducer.row_gradient, signature, dict(ROWS=1, WIDTH=1024), 4
+        yield transducer.add_rows, signature, dict(ORDERED=True, CELLS=16, DIMS=128), 4
+        signature = {**signature, "states": "*i64"}
+        for back in (False, True):
+            yield transducer.join, signature, dict(TANH=True, BACK=back, ROWS=4, DIMS=512), 4
+
+
+def products():
+    """The products that are fused, whose sizes are whole tiles: without that their loads are another's."""
+    fused = joiners.FusedJoiner
+    shape = dict(PRECISION="ieee", CELLS=fused.CELLS, TOKENS=fused.TOKENS, DIMS=fused.DIMS)
+    arrays = "bias parts norms of_blank of_token bias_parts"
+    types = dict.fromkeys(("hidden", "weight", "slopes"), "*bf16") | dict.fromkeys(arrays.split(), "*fp32")
+    types |= dict.fromkeys(("cells", "width", "vocabulary", "blank"), "i32") | {"said": "*i32"}
+    for kernel in (transducer.joint_log_sums, transducer.joint_slopes):
+        yield kernel, types, shape, joiners.PRODUCTS["num_warps"]
+
+
 def main() -> None:
-    numbers = [arg for arg in sys.argv[1:] if not arg.isdigit()] or ["i32", "fp32", "fp64"]
+    numbers = [arg for arg in sys.argv[1:] if not arg.isdigit()] or ["i32", "bf16", "fp32", "fp64"]
     for architecture in [int(arg) for arg in sys.argv[1:] if arg.isdigit()] or [80, 90]:
         every = [*((*row, segments.LAUNCH["num_warps"]) for row in kernels()), *frame_kernels()]
+        every += [*transducer_kernels(), *products()]
         for kernel, types, constants, warps in every:
             number = next(iter(types.values())).lstrip("*")
             if number not in numbers:
                 continue
             signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
+            fused = kernel in (transducer.joint_log_sums, transducer.joint_slopes)
+            options = joiners.PRODUCTS if fused else dict(segments.LAUNCH, num_warps=warps)
+            whole = {(i,): [["tt.divisibility", 16]] for i, k in enumerate(kernel.arg_names) if k in WHOLE}
             source = ASTSource(
-                kernel, signature, {(kernel.arg_names.index(k),): v for k, v in constants.items()}
+                kernel,
+                signature,
+                {(kernel.arg_names.index(k),): v for k, v in constants.items()},
+                whole if fused else {},
             )
             target = GPUTarget("cuda", architecture, 32)
-            made = triton.compile(source, target=target, options=dict(segments.LAUNCH, num_warps=warps))
+            made = triton.compile(source, target=target, options=options)
             words = " ".join(f"{name.lower()}={value}" for name, value in constants.items())
             print(f"sm_{architecture} {kernel.__name__} {number} {words}: {resources(made.asm)}", flush=True)
 

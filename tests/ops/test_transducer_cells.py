@@ -168,7 +168,7 @@ def test_joiner_in_tiles(activation, dtype, monkeypatch):
     for b, (t, u) in enumerate(zip(FRAMES, TOKENS, strict=True)):
         leaves[0][b, t:] = torch.nan
         leaves[1][b, u + 1 :] = torch.inf
-    monkeypatch.setattr("sonant.ops.transducer.native.TILE_BYTES", 0)  # 64 cells at once, of 70
+    monkeypatch.setattr("sonant.ops.transducer.native.Joiner.TILE_BYTES", 0)  # 64 cells at once, of 70
     results = []
     for backend in BACKENDS:
         inputs = [leaf.clone().requires_grad_() for leaf in leaves]

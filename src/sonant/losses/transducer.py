@@ -61,11 +61,11 @@ def rnnt_loss(
         if fused_log_softmax:
             pair = token_log_probs(scores, said, blank=blank, overwrite=overwrite and clamp <= 0)
         else:
+            scores = at_least_float32(scores)
             pair = scores[..., blank], scores.gather(-1, said.clamp(min=0).long()[..., None]).squeeze(-1)
         return _losses(pair, frames, tokens, rnnt_type, delay_penalty)
 
-    scores = at_least_float32(logits)
-    found = _ClampedGradient.apply(scores, losses, clamp) if clamp > 0 else losses(scores)
+    found = _ClampedGradient.apply(logits, losses, clamp) if clamp > 0 else losses(logits)
     assert isinstance(found, Tensor)
     return _reduced(found, reduction)
 
@@ -106,7 +106,8 @@ def rnnt_loss_fused(
     encoder_out (batch, frames, dim) and predictor_out (batch, tokens + 1, dim) are added; `joiner` is an
     nn.Linear (after tanh), or an nn.Sequential of nn.Tanh or nn.ReLU and an nn.Linear. Gradients go to both
     and to the joiner's weight and bias. The memory is that of some thousand cells' logits, however many
-    there are.
+    there are. Under autocast on a GPU the joiner's products have factors of autocast's precision, and float32
+    sums, logits and log-probabilities.
 
     Raises ConfigError for shapes, lengths, targets or a joiner that do not fit.
     """
@@ -127,18 +128,20 @@ def rnnt_loss_fused(
     targets, frames, tokens = (_int64(x) for x in (targets, logit_lengths, target_lengths))
     check(encoder_out, targets, frames, tokens, least_frames=1, vocabulary=linear.out_features)
     blank = _from_the_end(blank, linear.out_features)
-    dtype = torch.promote_types(encoder_out.dtype, linear.weight.dtype)
-    dtype = dtype if dtype == torch.float64 else torch.float32
     bias = linear.weight.new_zeros(linear.out_features) if linear.bias is None else linear.bias
-    with torch.autocast(encoder_out.device.type, enabled=False):
+    device = encoder_out.device.type
+    cast = torch.is_autocast_enabled(device) and encoder_out.dtype != torch.float64
+    precision = torch.get_autocast_dtype(device) if cast else None
+    with torch.autocast(device, enabled=False):
         pair = joint_log_probs(
-            encoder_out.to(dtype),
-            predictor_out.to(dtype),
-            linear.weight.to(dtype),
-            bias.to(dtype),
+            encoder_out,
+            predictor_out,
+            linear.weight,
+            bias,
             lattice_tokens(targets, frames, tokens, encoder_out.shape[1]),
             blank=blank,
             activation=activation,
+            precision=precision,
         )
     return _reduced(_losses(pair, frames, tokens, rnnt_type, delay_penalty), reduction)
 

@@ -9,20 +9,34 @@ token_log_probs   from logits of cells (..., vocabulary) to blank and emit joint
 outputs of encoder and predictor to blank and emit, through the joiner, whose logits for all cells are never
 there at once
 
-`triton.py`, the kernels for a GPU, are owed: on devices other than the CPU the reference computes.
+On a GPU Triton computes where it is installed. Where not, the sums over alignments are the reference's, and
+the joiner is torch's in tiles.
 """
 
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sonant.errors import ConfigError
-from sonant.ops.transducer import native, reference
+from sonant.ops import segments
+from sonant.ops.transducer import native, reference, tiles
 from sonant.ops.transducer.reference import NOTHING, PADDING
 
 Backend = Literal["reference"] | None
 Activation = Literal["tanh", "relu"]
+
+
+def _implementation(device: torch.device, backend: Backend) -> ModuleType:
+    """Who computes: the one place that decides it."""
+    if backend == "reference" or (device.type != "cpu" and not segments.triton_serves(device)):
+        return reference
+    if device.type == "cpu":
+        return native
+    from sonant.ops.transducer import triton
+
+    return triton
 
 
 class Occupancies(NamedTuple):
@@ -54,9 +68,7 @@ def total_log_prob(
     recording that no alignment can give has -inf, and no gradient. Raises ConfigError for shapes, types and
     lengths that do not fit."""
     _check(blank, emit, frames, tokens, diagonal)
-    if backend == "reference" or blank.device.type != "cpu":
-        return reference.total_log_prob(blank, emit, frames, tokens, diagonal)
-    return native.total_log_prob(blank, emit, frames, tokens, diagonal)
+    return _implementation(blank.device, backend).total_log_prob(blank, emit, frames, tokens, diagonal)
 
 
 def occupancies(
@@ -64,12 +76,9 @@ def occupancies(
 ) -> Occupancies:
     """The totals of total_log_prob and their gradients, themselves without a gradient."""
     _check(blank, emit, frames, tokens, diagonal)
-    if blank.device.type != "cpu":
-        with torch.enable_grad():
-            scores = blank.detach().requires_grad_(), emit.detach().requires_grad_()
-            totals = reference.total_log_prob(*scores, frames, tokens, diagonal)
-            return Occupancies(totals.detach(), *torch.autograd.grad(totals.sum(), scores))
-    return Occupancies(*native.occupancies(blank, emit, frames, tokens, diagonal))
+    return Occupancies(
+        *_implementation(blank.device, None).occupancies(blank, emit, frames, tokens, diagonal)
+    )
 
 
 def lattice_tokens(targets: Tensor, frames: Tensor, tokens: Tensor, length: int) -> Tensor:
@@ -92,13 +101,17 @@ def token_log_probs(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities of blank and of the token that each cell may say, by log-softmax: both as said.
 
-    logits (..., vocabulary) float32 or float64; said (...) int32, see lattice_tokens. Of NOTHING and of
-    PADDING the log-probability is 0, and padding is not looked at. Where all of a cell's logits are -inf,
-    both are -inf. With `overwrite` the gradient takes the place of the logits, which are then gone.
+    logits (..., vocabulary) float32 or float64, or half precision, whose log-probabilities are float32; said
+    (...) int32, see lattice_tokens. Of NOTHING and of PADDING the log-probability is 0, and padding is not
+    looked at. Where all of a cell's logits are -inf, both are -inf. With `overwrite` the gradient takes the
+    place of the logits, which are then gone (half precision is copied first, but on a GPU with Triton).
     """
-    if backend == "reference" or logits.device.type != "cpu":
+    implementation = _implementation(logits.device, backend)
+    if implementation in (native, reference) and logits.dtype not in (torch.float32, torch.float64):
+        logits = logits.float()
+    if implementation is reference:
         return reference.token_log_probs(logits, said, blank)
-    return native.token_log_probs(logits, said, blank, overwrite)
+    return implementation.token_log_probs(logits, said, blank, overwrite)
 
 
 def joint_log_probs(
@@ -110,17 +123,33 @@ def joint_log_probs(
     *,
     blank: int,
     activation: Activation = "tanh",
+    precision: torch.dtype | None = None,
     backend: Backend = None,
 ) -> tuple[Tensor, Tensor]:
     """As token_log_probs, of logits weight @ activation(encoder + predictor) + bias.
 
     encoder (batch, frames, dim), predictor (batch, tokens + 1, dim), weight (vocabulary, dim), bias
-    (vocabulary,), all of float32 or all of float64; said (batch, frames, tokens + 1). Exact: cells are done
-    some thousand at a time, and again for the gradients, where those are left out whose share of the
-    gradient is below what its precision holds (1e-9 of the largest in float32, 1e-18 in float64)."""
-    if backend == "reference" or encoder.device.type != "cpu":
+    (vocabulary,), of any precision each; said (batch, frames, tokens + 1). `precision` is that of the
+    factors of products, by default the widest of the inputs. Half precision is summed in float32, and on the
+    CPU is float32 altogether. Log-probabilities are float32, or float64 if that is the precision.
+
+    Exact: cells are done some thousand at a time, and again for the gradients, where those are left out whose
+    share of the gradient is below what its precision holds (1e-9 of the largest in float32, 1e-18 in
+    float64)."""
+    inputs = encoder, predictor, weight, bias
+    if precision is None:
+        for x in inputs:
+            precision = x.dtype if precision is None else torch.promote_types(precision, x.dtype)
+        assert precision is not None
+    implementation = _implementation(encoder.device, backend)
+    if backend == "reference" or encoder.device.type == "cpu":
+        precision = precision if precision == torch.float64 else torch.float32
+        encoder, predictor, weight, bias = (x.to(precision) for x in inputs)
+    if backend == "reference":
         return reference.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)
-    return native.joint_log_probs(encoder, predictor, weight, bias, said, blank, activation)
+    inputs = encoder, predictor, weight, bias
+    kind = tiles.Joiner if implementation is reference else implementation.joiner(precision, encoder.device)
+    return tiles.joint_log_probs(inputs, said, blank, activation, precision, kind)
 
 
 def _check(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool) -> None:

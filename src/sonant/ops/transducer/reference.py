@@ -36,6 +36,13 @@ def total_log_prob(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, 
     return total.masked_fill(total < IMPOSSIBLE / 2, -torch.inf)
 
 
+def occupancies(blank: Tensor, emit: Tensor, frames: Tensor, tokens: Tensor, diagonal: bool):
+    with torch.enable_grad():
+        scores = blank.detach().requires_grad_(), emit.detach().requires_grad_()
+        totals = total_log_prob(*scores, frames, tokens, diagonal)
+        return totals.detach(), *torch.autograd.grad(totals.sum(), scores)
+
+
 def _skew(scores: Tensor, diagonals: int) -> Tensor:
     """(batch, frames, columns) to (diagonals, batch, columns), where [d, :, u] is [:, d - u, u]."""
     _, frames, columns = scores.shape
