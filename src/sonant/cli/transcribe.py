@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from sonant.cli import describe
+from sonant.cli.models import ModelOptions
 from sonant.errors import ConfigError, SonantError
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ class Transcribe:
     files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILES")]
     """Recordings: wav, flac, ogg, opus, mp3; with the extra `media` also m4a, mp4, webm."""
 
-    model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of a model; without it the bundled English model."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = ModelOptions()
 
     format: Annotated[
         tyro.conf.UseAppendAction[tuple[Format, ...]], tyro.conf.arg(aliases=["-f"], metavar="FORMAT")
@@ -124,9 +124,7 @@ def run(options: Transcribe) -> int:
         _check_names(options.files)
         options.output_dir.mkdir(parents=True, exist_ok=True)
 
-    import sonant
-
-    model = sonant.load(options.model)
+    model = options.model.load("sonant transcribe")
     search = options.search.of(model)
     failures: list[tuple[Path, str]] = []
     with progress(len(options.files)) as bar:

@@ -13,7 +13,7 @@ from sonant.errors import ConfigError, ModelError, SearchError
 from sonant.features import Fbank
 from sonant.model.alignment import TextSearch, spell
 from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
-from sonant.model.network import Network
+from sonant.model.network import Network, Scorer
 from sonant.model.recognition import Recognition, Search
 from sonant.search import (
     AlignmentConfig,
@@ -38,17 +38,13 @@ BLOCK_SECONDS = 30.0
 class Model:
     """Recognises recordings and streams. Safe to share between threads. Made by `sonant.load()`."""
 
-    def __init__(self, bundle: Bundle, precision: Precision = "int8", threads: int = 0):
-        self.path = bundle.folder
-        self.config: BundleConfig = bundle.config
-        self.precision = precision
-        self.fbank = Fbank(self.config.features)
-        self.tokens = Tokens.load(bundle.file(TOKENS))
-        if len(self.tokens) != self.config.tokens:
-            raise ModelError(
-                f"{bundle.folder}: {TOKENS} has {len(self.tokens)} tokens, expected {self.config.tokens}"
-            )
-        self.network = Network(bundle, precision, threads)
+    def __init__(self, config: BundleConfig, tokens: Tokens, network: Scorer, path: Path, precision: str):
+        """path: of the folder that it is from. precision: of its weights, for people to read."""
+        if len(tokens) != config.tokens:
+            raise ModelError(f"{path}: {TOKENS} has {len(tokens)} tokens, expected {config.tokens}")
+        self.config, self.tokens, self.network = config, tokens, network
+        self.path, self.precision = path, precision
+        self.fbank = Fbank(config.features)
 
     def __repr__(self) -> str:
         return f"<sonant.Model {self.config.name} ({self.config.language}, {self.precision}) at {self.path}>"
@@ -349,4 +345,5 @@ def load(
         precision = "int8" if bundle.has("int8") else "float"
     if precision not in ("int8", "float"):
         raise ConfigError(f"precision={precision!r}: expected 'int8' or 'float'")
-    return Model(bundle, precision, threads)
+    network = Network(bundle, precision, threads)
+    return Model(bundle.config, Tokens.load(bundle.file(TOKENS)), network, bundle.folder, precision)

@@ -142,7 +142,7 @@ class GraphResult:
         return self.final_relative_cost != float("inf")
 
 
-def _result(
+def graph_result(
     path: tuple[Labels, Labels, Floats, Floats, float] | None,
     lattice: Any,
     relative_cost: float,
@@ -304,7 +304,7 @@ class GraphSearch:
                     path, lattice, relative_cost, complete = outcome
                     if not complete:
                         warn_incomplete(f"utterance {i}", MAX_MEMORY, self.config.lattice_beam)
-                    found[i] = _result(path, lattice, relative_cost, self.symbols, skippers[i])
+                    found[i] = graph_result(path, lattice, relative_cost, self.symbols, skippers[i])
         if errors == "raise":
             for entry in found:
                 if isinstance(entry, SearchError):
@@ -404,7 +404,7 @@ class GraphStream:
         to come, False is what one wants. Raises SearchError for False after `finish`.
         """
         path: Any = self._search.best_path(use_final)
-        return _result(path, None, self.final_relative_cost, self._symbols, self._skipper)
+        return graph_result(path, None, self.final_relative_cost, self._symbols, self._skipper)
 
     def lattice(self, use_final: bool = True, beam: float = float("inf")) -> Fst:
         """The lattice of all frames so far, of what is within `beam` of the best path (as far as that has

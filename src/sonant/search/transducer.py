@@ -151,13 +151,13 @@ def advance_transducers(
         while going:
             contexts, rows = _native.transducer_contexts(now, searches[0].context_size)
             scores = step(flat[np.repeat(at[active], rows)], contexts)
-            done = _native.transducer_advance(now, rows, names, _check_step(scores, len(contexts)))
+            done = _native.transducer_advance(now, rows, names, check_step(scores, len(contexts)))
             at[active] += done
             going = bool((at[active] < ends[active]).all())
         active = active[at[active] < ends[active]]
 
 
-def _check_step(scores: Floats, rows: int) -> Floats:
+def check_step(scores: Floats, rows: int) -> Floats:
     scores = check_matrix(scores, "what the step function returned", rows="live hypotheses")
     if len(scores) != rows:
         raise SearchError(
