@@ -11,7 +11,8 @@ import tyro
 
 from sonant.cli import describe
 from sonant.cli.output import whole_file
-from sonant.cli.transcribe import SearchOptions, progress, report_failures
+from sonant.cli.search_options import SearchOptions
+from sonant.cli.transcribe import progress, report_failures
 from sonant.errors import SonantError
 
 if TYPE_CHECKING:

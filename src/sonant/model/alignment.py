@@ -97,7 +97,7 @@ class TextSearch:
         elif self._ctc is not None:
             self._ctc.advance(ctc)
 
-    def hypotheses(self, nbest: int) -> list[Hypothesis]:
+    def hypotheses(self, nbest: int, *, final: bool = False) -> list[Hypothesis]:
         return self._greedy.hypotheses(nbest)
 
     def alignment(self, model: "Model", text: SpelledText, duration: float, name: str) -> Alignment:

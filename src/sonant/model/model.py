@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast, overload
+from typing import Literal, cast, get_args, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from sonant.errors import ConfigError, ModelError, SearchError
 from sonant.features import Fbank
 from sonant.model.alignment import TextSearch, spell
 from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
+from sonant.model.graph_decoding import GraphDecoding, LatticeSearch, words_of
 from sonant.model.network import Network, Scorer
 from sonant.model.recognition import Recognition, Search
 from sonant.search import (
@@ -23,12 +24,15 @@ from sonant.search import (
     HotWords,
     Hypothesis,
     TransducerBeam,
+    TransducerGraph,
+    TransducerGraphStream,
     TransducerGreedy,
+    advance_graphs,
     advance_transducers,
 )
 from sonant.text import Alignment, Tokens, Transcript
 
-Decoder = Literal["greedy", "beam"]
+Decoder = Literal["greedy", "beam", "modified-beam", "prefix-beam"]
 Phrases = HotWords | Mapping[str, float]
 # Streams whose steps share one run of the network: more would not be faster on a few cores.
 BATCH = 8
@@ -62,8 +66,9 @@ class Model:
         sample_rate: int | None = ...,
         channel: int | None = ...,
         encoding: str | None = ...,
-        decoder: Decoder = ...,
+        decoder: Decoder | GraphDecoding = ...,
         beam: int = ...,
+        max_symbols: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
         fusion: Fusion | None = ...,
@@ -77,8 +82,9 @@ class Model:
         sample_rate: int | None = ...,
         channel: int | None = ...,
         encoding: str | None = ...,
-        decoder: Decoder = ...,
+        decoder: Decoder | GraphDecoding = ...,
         beam: int = ...,
+        max_symbols: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
         fusion: Fusion | None = ...,
@@ -91,8 +97,9 @@ class Model:
         sample_rate: int | None = None,
         channel: int | None = None,
         encoding: str | None = None,
-        decoder: Decoder = "greedy",
+        decoder: Decoder | GraphDecoding = "greedy",
         beam: int = 4,
+        max_symbols: int = 3,
         head: Head | None = None,
         alternatives: int = 0,
         fusion: Fusion | None = None,
@@ -103,7 +110,9 @@ class Model:
         source: a path, bytes of a file, a file object, or samples (with `sample_rate`, Hz); of any length,
         read in blocks. channel: which one of several; the mean of all when None. encoding: for raw PCM, see
         `sonant.audio.load`. decoder, beam, head: the search, its width, and the scores that it reads (None:
-        the model's own choice). alternatives: how many other readings to give, of those that the search
+        the model's own choice, or that of the search: "modified-beam" is of transducers, "prefix-beam" of
+        CTC, a `GraphDecoding` of its graph). max_symbols: tokens that a greedy transducer search says in one
+        frame, at most. alternatives: how many other readings to give, of those that the search
         keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`). hot_words: phrases
         to look out for, with boosts in nats, see `spell`.
 
@@ -114,7 +123,7 @@ class Model:
         sources = cast(Sequence[Source], source) if several else [cast(Source, source)]
         # Made here, not in the generator, so that a wrong option is told at once.
         spelled = None if hot_words is None else self.spell(hot_words)
-        self._search(decoder, beam, head, fusion, spelled)
+        self._search(decoder, beam, max_symbols, head, fusion, spelled)
 
         def blocks(one: Source) -> Iterator[np.ndarray]:
             return audio.blocks(
@@ -129,7 +138,7 @@ class Model:
         def recognitions() -> Iterator[tuple[str, Recognition, Iterator[np.ndarray]]]:
             for one in sources:
                 name = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
-                search = self._search(decoder, beam, head, fusion, spelled)
+                search = self._search(decoder, beam, max_symbols, head, fusion, spelled)
                 yield str(name), Recognition(self, search, self.sample_rate), blocks(one)
 
         found = self._run(recognitions(), alternatives)
@@ -207,8 +216,9 @@ class Model:
         self,
         *,
         sample_rate: int | None = None,
-        decoder: Decoder = "greedy",
+        decoder: Decoder | GraphDecoding = "greedy",
         beam: int = 4,
+        max_symbols: int = 3,
         head: Head | None = None,
         fusion: Fusion | None = None,
         hot_words: Phrases | None = None,
@@ -217,7 +227,7 @@ class Model:
         are those of `transcribe`."""
         rate = self.sample_rate if sample_rate is None else sample_rate
         spelled = None if hot_words is None else self.spell(hot_words)
-        return Recognition(self, self._search(decoder, beam, head, fusion, spelled), rate)
+        return Recognition(self, self._search(decoder, beam, max_symbols, head, fusion, spelled), rate)
 
     def spell(self, hot_words: Phrases) -> HotWords:
         """Hot words in this model's tokens: texts become token ids, in the case that the model writes; tuples
@@ -259,31 +269,44 @@ class Model:
         )
         transducers: list[TransducerGreedy | TransducerBeam] = []
         frames: list[np.ndarray] = []
+        over_graphs: list[TransducerGraphStream] = []
+        graph_frames: list[np.ndarray] = []
         for recognition, (encoded, ctc, state) in zip(recognitions, scored, strict=True):
             recognition.state = state
             valid = recognition.count_valid(len(encoded))
             search = recognition.search
             if isinstance(search, TextSearch):
                 search.advance(encoded[:valid], ctc[:valid])
-            elif isinstance(search, CtcGreedy | CtcPrefixBeam):
+            elif isinstance(search, LatticeSearch) and isinstance(search.stream, TransducerGraphStream):
+                over_graphs.append(search.stream)
+                graph_frames.append(encoded[:valid])
+            elif isinstance(search, CtcGreedy | CtcPrefixBeam | LatticeSearch):
                 search.advance(ctc[:valid])
             else:
                 transducers.append(search)
                 frames.append(encoded[:valid])
         if transducers:
             advance_transducers(self.network.step, transducers, frames)
+        if over_graphs:
+            advance_graphs(self.network.step, over_graphs, graph_frames)
 
     def _search(
         self,
-        decoder: Decoder,
+        decoder: Decoder | GraphDecoding,
         beam: int,
+        max_symbols: int,
         head: Head | None,
         fusion: Fusion | None,
         hot_words: HotWords | None,
     ) -> Search:
-        head = self.config.head if head is None else head
+        if isinstance(decoder, GraphDecoding):
+            return self._graph_search(decoder, head, fusion, hot_words)
+        own: Head | None = {"modified-beam": "transducer", "prefix-beam": "ctc"}.get(decoder)  # pyright: ignore[reportAssignmentType]
+        if head is not None and own is not None and head != own:
+            raise ConfigError(f"decoder={decoder!r}, head={head!r}: expected head {own}, or None")
+        head = head or own or self.config.head
         context = self.config.context
-        match (head, decoder):
+        match (head, "beam" if own else decoder):
             case ("ctc", "greedy"):
                 if fusion is not None or hot_words is not None:
                     raise ConfigError(
@@ -294,17 +317,42 @@ class Model:
             case ("ctc", "beam"):
                 return CtcPrefixBeam(beam, fusion=fusion, hot_words=hot_words)
             case ("transducer", "greedy"):
-                return TransducerGreedy(context, fusion=fusion, hot_words=hot_words)
+                return TransducerGreedy(context, 0, max_symbols, fusion=fusion, hot_words=hot_words)
             case ("transducer", "beam"):
                 return TransducerBeam(beam, context, fusion=fusion, hot_words=hot_words)
         raise ConfigError(
-            f"decoder={decoder!r}, head={head!r}: expected greedy or beam, with ctc, transducer or None"
+            f"decoder={decoder!r}, head={head!r}: expected {', '.join(get_args(Decoder))} or a "
+            "GraphDecoding, with ctc, transducer or None"
         )
+
+    def _graph_search(
+        self, decoder: GraphDecoding, head: Head | None, fusion: Fusion | None, hot_words: HotWords | None
+    ) -> LatticeSearch:
+        graph = decoder.graph
+        own: Head = "transducer" if isinstance(graph, TransducerGraph) else "ctc"
+        if head not in (None, own):
+            raise ConfigError(f"a graph of the {own} head, head={head!r}: expected head {own}, or None")
+        if fusion is not None or hot_words is not None:
+            raise ConfigError(
+                "a search over a graph, with fusion or hot words: expected these in the graph, or rescoring"
+            )
+        if isinstance(graph, TransducerGraph):
+            found = f"{graph.tokens} tokens, contexts of {graph.context_size}"
+            fits = (graph.tokens, graph.context_size) == (self.config.tokens, self.config.context)
+        else:
+            found, fits = f"labels of {graph.num_columns} tokens", graph.num_columns <= self.config.tokens
+        if not fits:
+            raise ConfigError(
+                f"a graph with {found}; {self.config.name} has {self.config.tokens}, contexts of "
+                f"{self.config.context}"
+            )
+        return decoder.search()
 
     def transcript(self, recognition: Recognition, alternatives: int = 0, name: str = "") -> Transcript:
         """What a recognition has found so far."""
+        of_graph = isinstance(recognition.search, LatticeSearch) and recognition.search.symbols is not None
         found = [
-            self._as_transcript(h, recognition.duration, name)
+            self._as_transcript(h, recognition.duration, name, of_graph)
             for h in recognition.hypotheses(1 + alternatives)
         ]
         best, *others = found
@@ -317,14 +365,21 @@ class Model:
             name=name,
         )
 
-    def _as_transcript(self, hypothesis: Hypothesis, duration: float, name: str) -> Transcript:
+    def _as_transcript(
+        self, hypothesis: Hypothesis, duration: float, name: str, of_graph: bool
+    ) -> Transcript:
         seconds = self.config.frame_seconds
         starts = [min(f * seconds, duration) for f in hypothesis.frames]
         ends = [min(f * seconds, duration) for f in hypothesis.end_frames]
         confidences = np.exp(hypothesis.log_probs).tolist()
-        words = self.tokens.words(list(hypothesis.tokens), starts, ends, confidences)
+        if of_graph:
+            words = words_of(hypothesis, starts, ends, confidences)
+            text = " ".join(hypothesis.words)
+        else:
+            words = self.tokens.words(list(hypothesis.tokens), starts, ends, confidences)
+            text = self.tokens.decode(list(hypothesis.tokens))
         return Transcript(
-            text=self.tokens.decode(list(hypothesis.tokens)),
+            text=text,
             words=words,
             confidence=float(np.mean([w.confidence for w in words])) if words else 0.0,
             duration=duration,

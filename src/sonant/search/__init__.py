@@ -20,6 +20,7 @@ from sonant.search.alignment import (
     TransducerAligner,
 )
 from sonant.search.ctc import CtcGreedy, CtcPrefixBeam, ctc_greedy, ctc_prefix_beam
+from sonant.search.density_ratio import density_ratio
 from sonant.search.dynamic import LmGraph
 from sonant.search.endpoint import KALDI_RULES, EndpointRule, endpoint_detected
 from sonant.search.fusion import Fusion, HotWords
@@ -74,6 +75,7 @@ __all__ = [
     "advance_transducers",
     "ctc_greedy",
     "ctc_prefix_beam",
+    "density_ratio",
     "endpoint_detected",
     "nbest_by_total",
     "nbest_rescoring",

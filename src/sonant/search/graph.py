@@ -93,6 +93,12 @@ class GraphPath:
     final_cost: float
     """Of the state where it ends; 0 where that is not final, or final costs were not asked for."""
 
+    @property
+    def cost(self) -> float:
+        """Of graph and acoustics, final cost and all."""
+        costs = self.graph_costs.sum(dtype=np.float64) + self.acoustic_costs.sum(dtype=np.float64)
+        return float(costs) + self.final_cost
+
     def lattice(self) -> Fst:
         """As a lattice of one path."""
         arcs = len(self.input_labels)

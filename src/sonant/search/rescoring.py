@@ -70,8 +70,7 @@ def nbest_rescoring(lattice: Fst, lm: NgramLm, n: int, lm_weight: float = 1.0) -
         path = path_of(_acoustic(lattice), one.words)
         probability = lm.score_sentence([words[word] for word in one.words])
         if probability > -math.inf:
-            cost = float(path.acoustic_costs.sum(dtype=np.float64)) + path.final_cost
-            readings.append(Reading(one.words, lm_weight * probability - cost, path))
+            readings.append(Reading(one.words, lm_weight * probability - path.cost, path))
     return sorted(readings, key=lambda reading: -reading.score)
 
 
@@ -91,8 +90,7 @@ def whole_lattice_rescoring(lattice: Fst, lm: NgramLm, lm_weight: float = 1.0) -
     if path is None:
         return None
     words = tuple(int(word) for word in path.output_labels if word)
-    cost = float(path.graph_costs.sum(dtype=np.float64) + path.acoustic_costs.sum(dtype=np.float64))
-    return Reading(words, -(cost + path.final_cost), path)
+    return Reading(words, -path.cost, path)
 
 
 class _Renamed:

@@ -8,7 +8,7 @@ meant.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -224,7 +224,7 @@ class TransducerGraphStream:
             anywhere = path if not use_final else best_path(self._lattices(False)[0])
             ending = path if use_final else best_path(self._lattices(True)[0])
             assert anywhere is not None and ending is not None
-            relative = _cost(ending) - _cost(anywhere)
+            relative = ending.cost - anywhere.cost
         parts = None
         if path is not None:
             parts = (
@@ -235,17 +235,11 @@ class TransducerGraphStream:
                 path.final_cost,
             )
         result = graph_result(parts, None, relative, self.graph.symbols, None)
-        if not lattice:
-            return result
-        return GraphResult(**{n: getattr(result, n) for n in GraphResult.__slots__} | {"lattice": found})
+        return replace(result, lattice=found) if lattice else result
 
 
 def _plain(values: npt.NDArray[Any], count: int) -> Floats:
     return np.asarray(values, np.float32).reshape(count)
-
-
-def _cost(path: GraphPath) -> float:
-    return float(path.graph_costs.sum() + path.acoustic_costs.sum()) + path.final_cost
 
 
 def best_path(lattice: Fst) -> GraphPath | None:
