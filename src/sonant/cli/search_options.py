@@ -217,7 +217,7 @@ class SearchOptions:
             of_words = kind == "lg"
             if not of_words and self.graph is not None:
                 raise ConfigError(
-                    f"--graph {self.graph}, --decoder {self.decoder}: expected {self.decoder}-lg"
+                    f"--graph {self.graph}, --decoder {self.decoder}: expected --decoder {self.decoder}-lg"
                 )
             made = self._graph(model) if of_words else token_loop(size)
             graph = TransducerGraph(made, size, limits, context_size=model.config.context)
