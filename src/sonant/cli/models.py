@@ -53,7 +53,8 @@ class ModelOptions:
 
 
 def _is_run(folder: Path) -> bool:
-    """A checkpoint, or a folder of them, rather than a bundle, which has graphs."""
-    if any(folder.glob("encoder*.onnx")):
+    """A checkpoint, or a folder of them, rather than a bundle, which has graphs too."""
+    places = folder, *folder.glob("*/")
+    if any(any(place.glob("encoder*.onnx")) for place in places):
         return False
-    return any(folder.glob("training.pt")) or any(folder.glob("*/training.pt"))
+    return any((place / "weights.safetensors").is_file() for place in places)
