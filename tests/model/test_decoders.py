@@ -40,6 +40,7 @@ def test_every_decoder_on_real_recordings(model: Model, tmp_path: Path):
         "prefix beam": ["--decoder", "prefix-beam"],
         "prefix beam, lm": ["--decoder", "prefix-beam", "--beam", "16", *graph],
         "modified beam": ["--decoder", "modified-beam"],
+        "time-synchronous beam": ["--decoder", "time-sync-beam", "--max-symbols", "2"],
         "modified beam, token lm": ["--decoder", "modified-beam", "--beam", "8", *token_lm],
         "lodr": ["--decoder", "modified-beam", "--beam", "8", *token_lm, "--lodr", str(low)],
         "hot words": ["--decoder", "modified-beam", "--hot-words", str(hot)],

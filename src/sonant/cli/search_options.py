@@ -39,6 +39,7 @@ class SearchOptions:
         "greedy",
         "beam",
         "modified-beam",
+        "time-sync-beam",
         "prefix-beam",
         "one-best",
         "nbest",
@@ -50,15 +51,16 @@ class SearchOptions:
         "fast-beam-nbest-lg",
     ] = "greedy"
     """`greedy`: the best token at every step. `beam`: a beam of hypotheses, `prefix-beam` over CTC scores,
-    `modified-beam` over a transducer's. Over a graph of tokens and words, CTC: `one-best`, `nbest`,
-    `nbest-rescoring`, `whole-lattice-rescoring`; a transducer: `fast-beam` (any tokens), `fast-beam-lg`
-    (words of a language model), and the same by sums over paths: `fast-beam-nbest`, `fast-beam-nbest-lg`."""
+    over a transducer's `modified-beam` (a token a frame) or `time-sync-beam` (several). Over a graph of
+    tokens and words, CTC: `one-best`, `nbest`, `nbest-rescoring`, `whole-lattice-rescoring`; a transducer:
+    `fast-beam` (any tokens), `fast-beam-lg` (words of a language model), and the same by sums over paths:
+    `fast-beam-nbest`, `fast-beam-nbest-lg`."""
 
     beam: int = 4
     """Hypotheses that the beam keeps."""
 
     max_symbols: int = 3
-    """Tokens that a greedy transducer search says in one frame, at most."""
+    """Tokens that `greedy` of a transducer and `time-sync-beam` say in one frame, at most."""
 
     head: Literal["ctc", "transducer"] | None = None
     """The scores to search; without it those of the decoder, or the model's own choice."""

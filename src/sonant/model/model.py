@@ -27,12 +27,19 @@ from sonant.search import (
     TransducerGraph,
     TransducerGraphStream,
     TransducerGreedy,
+    TransducerTimeSyncBeam,
     advance_graphs,
     advance_transducers,
 )
 from sonant.text import Alignment, Tokens, Transcript
 
-Decoder = Literal["greedy", "beam", "modified-beam", "prefix-beam"]
+Decoder = Literal["greedy", "beam", "modified-beam", "time-sync-beam", "prefix-beam"]
+# Whose scores a decoder is of, where it says so.
+_HEADS: dict[str, Head] = {
+    "modified-beam": "transducer",
+    "time-sync-beam": "transducer",
+    "prefix-beam": "ctc",
+}
 Phrases = HotWords | Mapping[str, float]
 # Streams whose steps share one run of the network: more would not be faster on a few cores.
 BATCH = 8
@@ -111,10 +118,10 @@ class Model:
         read in blocks. channel: which one of several; the mean of all when None. encoding: for raw PCM, see
         `sonant.audio.load`. decoder, beam, head: the search, its width, and the scores that it reads (None:
         the model's own choice, or that of the search: "modified-beam" is of transducers, "prefix-beam" of
-        CTC, a `GraphDecoding` of its graph). max_symbols: tokens that a greedy transducer search says in one
-        frame, at most. alternatives: how many other readings to give, of those that the search
-        keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`). hot_words: phrases
-        to look out for, with boosts in nats, see `spell`.
+        CTC, a `GraphDecoding` of its graph). max_symbols: tokens that "greedy" of a transducer and
+        "time-sync-beam" say in one frame, at most. alternatives: how many other readings to give, of those
+        that the search keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`).
+        hot_words: phrases to look out for, with boosts in nats, see `spell`.
 
         Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at
         a time.
@@ -267,7 +274,7 @@ class Model:
         scored = self.network.encode(
             [r.next_features() for r in recognitions], [r.state for r in recognitions]
         )
-        transducers: list[TransducerGreedy | TransducerBeam] = []
+        transducers: list[TransducerGreedy | TransducerBeam | TransducerTimeSyncBeam] = []
         frames: list[np.ndarray] = []
         over_graphs: list[TransducerGraphStream] = []
         graph_frames: list[np.ndarray] = []
@@ -301,12 +308,12 @@ class Model:
     ) -> Search:
         if isinstance(decoder, GraphDecoding):
             return self._graph_search(decoder, head, fusion, hot_words)
-        own: Head | None = {"modified-beam": "transducer", "prefix-beam": "ctc"}.get(decoder)  # pyright: ignore[reportAssignmentType]
+        own = _HEADS.get(decoder)
         if head is not None and own is not None and head != own:
             raise ConfigError(f"decoder={decoder!r}, head={head!r}: expected head {own}, or None")
         head = head or own or self.config.head
         context = self.config.context
-        match (head, "beam" if own else decoder):
+        match (head, decoder):
             case ("ctc", "greedy"):
                 if fusion is not None or hot_words is not None:
                     raise ConfigError(
@@ -314,11 +321,15 @@ class Model:
                         "words or a language model say; expected decoder='beam' with these"
                     )
                 return CtcGreedy()
-            case ("ctc", "beam"):
+            case ("ctc", "beam" | "prefix-beam"):
                 return CtcPrefixBeam(beam, fusion=fusion, hot_words=hot_words)
             case ("transducer", "greedy"):
                 return TransducerGreedy(context, 0, max_symbols, fusion=fusion, hot_words=hot_words)
-            case ("transducer", "beam"):
+            case ("transducer", "time-sync-beam"):
+                return TransducerTimeSyncBeam(
+                    beam, context, 0, max_symbols, fusion=fusion, hot_words=hot_words
+                )
+            case ("transducer", "beam" | "modified-beam"):
                 return TransducerBeam(beam, context, fusion=fusion, hot_words=hot_words)
         raise ConfigError(
             f"decoder={decoder!r}, head={head!r}: expected {', '.join(get_args(Decoder))} or a "

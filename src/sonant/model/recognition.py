@@ -11,13 +11,28 @@ from sonant.errors import SearchError, SessionError
 from sonant.model.alignment import TextSearch
 from sonant.model.graph_decoding import LatticeSearch
 from sonant.model.network import Floats
-from sonant.search import CtcGreedy, CtcPrefixBeam, Hypothesis, TransducerBeam, TransducerGreedy
+from sonant.search import (
+    CtcGreedy,
+    CtcPrefixBeam,
+    Hypothesis,
+    TransducerBeam,
+    TransducerGreedy,
+    TransducerTimeSyncBeam,
+)
 from sonant.text import Transcript
 
 if TYPE_CHECKING:
     from sonant.model.model import Model, Phrases
 
-Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam | LatticeSearch | TextSearch
+Search = (
+    CtcGreedy
+    | CtcPrefixBeam
+    | TransducerGreedy
+    | TransducerBeam
+    | TransducerTimeSyncBeam
+    | LatticeSearch
+    | TextSearch
+)
 
 
 class Recognition:

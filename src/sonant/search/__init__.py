@@ -32,9 +32,11 @@ from sonant.search.transducer import (
     Step,
     TransducerBeam,
     TransducerGreedy,
+    TransducerTimeSyncBeam,
     advance_transducers,
     transducer_beam,
     transducer_greedy,
+    transducer_time_sync_beam,
 )
 from sonant.search.transducer_graph import (
     TransducerGraph,
@@ -71,6 +73,7 @@ __all__ = [
     "TransducerGraphConfig",
     "TransducerGraphStream",
     "TransducerGreedy",
+    "TransducerTimeSyncBeam",
     "advance_graphs",
     "advance_transducers",
     "ctc_greedy",
@@ -83,5 +86,6 @@ __all__ = [
     "token_loop",
     "transducer_beam",
     "transducer_greedy",
+    "transducer_time_sync_beam",
     "whole_lattice_rescoring",
 ]
