@@ -14,6 +14,7 @@
 #include "guarded.h"
 #include "pool.h"
 #include "search/transducer.h"
+#include "search/transducer_time_sync.h"
 
 namespace nb = nanobind;
 using namespace sonant;
@@ -248,6 +249,13 @@ void bind_search(nb::module_& m) {
                         make_transducer<TransducerBeam>(model, beam, context_size, blank, settle_after));
                   },
                   nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def_static("time_sync",
+                  [](std::int64_t beam, std::int64_t context_size, std::int32_t blank, std::int64_t max_symbols,
+                     std::int32_t settle_after, const std::shared_ptr<FusionModel>& model) {
+                    return std::make_unique<Transducer>(make_transducer<TransducerTimeSync>(
+                        model, beam, context_size, blank, max_symbols, settle_after));
+                  },
+                  nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("contexts",
            [](Transducer& self) {
              std::vector<std::int64_t> contexts;

@@ -28,7 +28,17 @@ def test_the_numbers_add_up(manifest: Path, tmp_path: Path, capsys: pytest.Captu
     assert "WER" in printed
     assert "CER" in printed
     assert "RTF" in printed
-    assert set(os.listdir(folder)) == {"summary.json", "utterances.jsonl", "errors.txt"}
+    assert set(os.listdir(folder)) == {
+        *(
+            "summary.json",
+            "utterances.jsonl",
+            "errors.txt",
+            "failures.jsonl",
+            "options.json",
+            "readings.jsonl",
+        ),
+        *("recogs-dev-greedy.txt", "errs-dev-greedy.txt", "wer-summary-dev.txt", "cer-summary-dev.txt"),
+    }
     summary = json.loads((folder / "summary.json").read_text())
     rows = [json.loads(line) for line in (folder / "utterances.jsonl").read_text().splitlines()]
     assert {row["id"] for row in rows} == set(NAMES)
@@ -78,4 +88,64 @@ def test_a_recording_that_cannot_be_read_is_named_and_not_counted(
     printed = capsys.readouterr()
     assert "1 of 4 utterances could not be transcribed" in printed.err
     assert "lost.flac" in printed.err
-    assert json.loads((tmp_path / "errors" / "summary.json").read_text())["utterances"] == 3
+    summary = json.loads((tmp_path / "errors" / "summary.json").read_text())
+    assert (summary["utterances"], summary["failures"]) == (3, 1)
+    (failure,) = (tmp_path / "errors" / "failures.jsonl").read_text().splitlines()
+    assert json.loads(failure)["id"] == "lost" and "lost.flac" in json.loads(failure)["reason"]
+
+
+def test_an_evaluation_goes_on_where_it_was_killed(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "errors"
+    command = ["evaluate", str(manifest), "--output", str(folder)]
+    assert main(command) == 0
+    whole = (folder / "recogs-dev-greedy.txt").read_text()
+    log = folder / "readings.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    assert len(lines) == 3
+    # One recording was done, and said otherwise so that its second coming would show; the next was cut off.
+    first = json.loads(lines[0]) | {"hypothesis": "KEPT"}
+    log.write_text(json.dumps(first) + "\n" + lines[1][:40])
+    assert main(command) == 0
+    recogs = (folder / "recogs-dev-greedy.txt").read_text()
+    assert f"{first['id']}:\thyp=['KEPT']" in recogs
+    changed = [a for a, b in zip(whole.splitlines(), recogs.splitlines(), strict=True) if a != b]
+    assert len(changed) == 1
+    assert len(log.read_text().splitlines()) == 4  # the part of a line is passed over
+    assert main(command) == 0 and (folder / "recogs-dev-greedy.txt").read_text() == recogs
+    capsys.readouterr()
+    # Other options have other results; the normaliser is no such option.
+    assert main([*command, "--normalizer", "whisper"]) == 0
+    assert main([*command, "--decoder", "beam"]) == 1
+    assert "another command (decoder: greedy, now beam); give another --output" in capsys.readouterr().err
+    assert main([*command, "--restart"]) == 0
+    assert (folder / "recogs-dev-greedy.txt").read_text() == whole
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--decoder", "one-best"], "expected --graph, or --words and --lm"),
+        (
+            ["--decoder", "nbest-rescoring", "--graph", "WORDS"],
+            "--rescore-lm None: expected a language model",
+        ),
+        (["--decoder", "beam", "--graph", "WORDS"], "--decoder beam: expected one of one-best"),
+        (["--decoder", "fast-beam", "--graph", "WORDS"], "expected --decoder fast-beam-lg"),
+        (["--decoder", "one-best", "--graph", "nowhere.fst"], "nowhere.fst: no such file"),
+        (["--decoder", "beam", "--lodr", "WORDS"], "expected --token-lm too"),
+        (["--decoder", "prefix-beam", "--head", "transducer"], "expected head ctc"),
+        (["--decoder", "fast-beam", "--head", "ctc"], "expected head transducer"),
+        (
+            ["--decoder", "fast-beam", "--hot-words", "WORDS"],
+            "a search over a graph, with fusion or hot words",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_named(manifest, tmp_path, capsys, options, message):
+    words = tmp_path / "words.txt"
+    words.write_text("HELLO\n")
+    options = [str(words) if option == "WORDS" else option for option in options]
+    assert main(["evaluate", str(manifest), *options]) == 1
+    assert message in capsys.readouterr().err

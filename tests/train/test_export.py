@@ -60,7 +60,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network.ctc.weight.mul_(4.0)
         network.joiner.output.weight.mul_(4.0)
         network.joiner.output.bias[0] = 3.0
-    checkpoint.save(folder / "last", config, tokens, dict(network.state_dict()), {})
+    # In half precision, as a bundle has them.
+    weights = {n: t.half().float() if t.is_floating_point() else t for n, t in network.state_dict().items()}
+    checkpoint.save(folder / "last", config, tokens, weights, {})
     return folder
 
 
@@ -153,6 +155,17 @@ def test_the_bundle_is_a_model(bundle, precision):
             for start in range(0, len(samples), 7001):
                 stream.feed(samples[start : start + 7001])
             assert stream.finish().text == whole.text
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+@pytest.mark.parametrize("head", ["ctc", "transducer"])
+def test_the_run_itself_is_a_model_with_the_same_texts(run, bundle, decoder, head):
+    sources = [SPEECH / "BAC009S0724W0121.flac", SPEECH / "7_jackson_0.opus"]
+    models = train.load_checkpoint(run), sonant.load(bundle, precision="float")
+    assert models[0].config.name == "toneless"
+    found, expected = (list(model.transcribe(sources, decoder=decoder, head=head)) for model in models)
+    assert [t.text for t in found] == [t.text for t in expected]
+    assert [[w.start for w in t.words] for t in found] == [[w.start for w in t.words] for t in expected]
 
 
 @torch.no_grad()

@@ -10,82 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from sonant.cli import describe
+from sonant.cli.models import ModelOptions
+from sonant.cli.search_options import SearchOptions
 from sonant.errors import ConfigError, SonantError
 
 if TYPE_CHECKING:
-    from sonant.model import Model
-    from sonant.search import Fusion
     from sonant.text import Transcript
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv", "ctm", "TextGrid"]
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How a model searches, for every command that runs one."""
-
-    decoder: Literal["greedy", "beam"] = "greedy"
-    """The best token at every step, or a beam of hypotheses."""
-
-    beam: int = 4
-    """Hypotheses that the beam keeps."""
-
-    head: Literal["ctc", "transducer"] | None = None
-    """The scores to search; without it the model's own choice."""
-
-    hot_words: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Phrases to look out for, one a line, maybe with a tab and a boost."""
-
-    hot_word_boost: float = 5.0
-    """What a phrase without its own boost adds to the score where it is said, in nats."""
-
-    lm: Annotated[Path | None, tyro.conf.arg(metavar="ARPA")] = None
-    """An n-gram model of words, plain or gzip, in the case that the model writes."""
-
-    lm_weight: float = 0.5
-    """What its log-probabilities are multiplied by."""
-
-    word_bonus: float = 0.0
-    """What each word adds to the score, in nats, with a language model or a list of words."""
-
-    words: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """The only words that may be said, the first of each line (a lexicon will do)."""
-
-    def of(self, model: "Model") -> dict[str, Any]:
-        """As `Model.transcribe` takes them: files are read, and what they say fits the model."""
-        found: dict[str, Any] = {"decoder": self.decoder, "beam": self.beam, "head": self.head}
-        for path in (self.hot_words, self.lm, self.words):
-            if path is not None and not path.is_file():
-                raise ConfigError(f"{path}: no such file")
-        if self.hot_words is not None:
-            from sonant.search import HotWords
-
-            found["hot_words"] = model.spell(HotWords.read(self.hot_words, self.hot_word_boost))
-        if self.lm is not None or self.words is not None:
-            found["fusion"] = self._fusion(model)
-        return found
-
-    def _fusion(self, model: "Model") -> "Fusion":
-        from sonant.fst import NgramLm
-        from sonant.fst.graphs import Lexicon
-        from sonant.search import Fusion
-
-        lexicon = None
-        if self.words is not None:
-            words = Lexicon.read(self.words, allow_empty=True).words
-            spelled = {word: model.tokens.encode(word) for word in words}
-            unknown = [word for word, ids in spelled.items() if not ids or 1 in ids]
-            if unknown:
-                raise ConfigError(
-                    f"{self.words}: {len(unknown)} of {len(words)} words have characters that the model does "
-                    f"not write: {', '.join(unknown[:10])}; expected words such as {model.config.name} writes"
-                )
-            pieces = model.tokens.pieces
-            lexicon = Lexicon.spelled(words, lambda word: [pieces[i] for i in spelled[word]], str(self.words))
-        lm = None if self.lm is None else NgramLm.read(self.lm)
-        return Fusion(
-            model.tokens.pieces, lexicon, lm=lm, lm_weight=self.lm_weight, word_bonus=self.word_bonus
-        )
 
 
 @dataclass(frozen=True)
@@ -98,8 +30,7 @@ class Transcribe:
     files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILES")]
     """Recordings: wav, flac, ogg, opus, mp3; with the extra `media` also m4a, mp4, webm."""
 
-    model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of a model; without it the bundled English model."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = ModelOptions()
 
     format: Annotated[
         tyro.conf.UseAppendAction[tuple[Format, ...]], tyro.conf.arg(aliases=["-f"], metavar="FORMAT")
@@ -124,9 +55,7 @@ def run(options: Transcribe) -> int:
         _check_names(options.files)
         options.output_dir.mkdir(parents=True, exist_ok=True)
 
-    import sonant
-
-    model = sonant.load(options.model)
+    model = options.model.load("sonant transcribe")
     search = options.search.of(model)
     failures: list[tuple[Path, str]] = []
     with progress(len(options.files)) as bar:

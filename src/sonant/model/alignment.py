@@ -98,7 +98,7 @@ class TextSearch:
             self._ctc.advance(ctc)
 
     def hypotheses(self, nbest: int, *, final: bool = False) -> list[Hypothesis]:
-        return self._greedy.hypotheses(nbest, final=final)
+        return self._greedy.hypotheses(nbest)
 
     def alignment(self, model: "Model", text: SpelledText, duration: float, name: str) -> Alignment:
         aligner = self._ctc or self._transducer

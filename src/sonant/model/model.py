@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast, overload
+from typing import Literal, cast, get_args, overload
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from sonant.errors import ConfigError, ModelError, SearchError
 from sonant.features import Fbank
 from sonant.model.alignment import TextSearch, spell
 from sonant.model.bundle import BUNDLED, TOKENS, Bundle, BundleConfig, Head, Precision
-from sonant.model.network import Network
+from sonant.model.graph_decoding import GraphDecoding, LatticeSearch, words_of
+from sonant.model.network import Network, Scorer
 from sonant.model.recognition import Recognition, Search
 from sonant.search import (
     AlignmentConfig,
@@ -23,12 +24,22 @@ from sonant.search import (
     HotWords,
     Hypothesis,
     TransducerBeam,
+    TransducerGraph,
+    TransducerGraphStream,
     TransducerGreedy,
+    TransducerTimeSyncBeam,
+    advance_graphs,
     advance_transducers,
 )
 from sonant.text import Alignment, Tokens, Transcript
 
-Decoder = Literal["greedy", "beam"]
+Decoder = Literal["greedy", "beam", "modified-beam", "time-sync-beam", "prefix-beam"]
+# Whose scores a decoder is of, where it says so.
+_HEADS: dict[str, Head] = {
+    "modified-beam": "transducer",
+    "time-sync-beam": "transducer",
+    "prefix-beam": "ctc",
+}
 Phrases = HotWords | Mapping[str, float]
 # Streams whose steps share one run of the network: more would not be faster on a few cores.
 BATCH = 8
@@ -38,17 +49,13 @@ BLOCK_SECONDS = 30.0
 class Model:
     """Recognises recordings and streams. Safe to share between threads. Made by `sonant.load()`."""
 
-    def __init__(self, bundle: Bundle, precision: Precision = "int8", threads: int = 0):
-        self.path = bundle.folder
-        self.config: BundleConfig = bundle.config
-        self.precision = precision
-        self.fbank = Fbank(self.config.features)
-        self.tokens = Tokens.load(bundle.file(TOKENS))
-        if len(self.tokens) != self.config.tokens:
-            raise ModelError(
-                f"{bundle.folder}: {TOKENS} has {len(self.tokens)} tokens, expected {self.config.tokens}"
-            )
-        self.network = Network(bundle, precision, threads)
+    def __init__(self, config: BundleConfig, tokens: Tokens, network: Scorer, path: Path, precision: str):
+        """path: of the folder that it is from. precision: of its weights, for people to read."""
+        if len(tokens) != config.tokens:
+            raise ModelError(f"{path}: {TOKENS} has {len(tokens)} tokens, expected {config.tokens}")
+        self.config, self.tokens, self.network = config, tokens, network
+        self.path, self.precision = path, precision
+        self.fbank = Fbank(config.features)
 
     def __repr__(self) -> str:
         return f"<sonant.Model {self.config.name} ({self.config.language}, {self.precision}) at {self.path}>"
@@ -66,8 +73,9 @@ class Model:
         sample_rate: int | None = ...,
         channel: int | None = ...,
         encoding: str | None = ...,
-        decoder: Decoder = ...,
+        decoder: Decoder | GraphDecoding = ...,
         beam: int = ...,
+        max_symbols: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
         fusion: Fusion | None = ...,
@@ -81,8 +89,9 @@ class Model:
         sample_rate: int | None = ...,
         channel: int | None = ...,
         encoding: str | None = ...,
-        decoder: Decoder = ...,
+        decoder: Decoder | GraphDecoding = ...,
         beam: int = ...,
+        max_symbols: int = ...,
         head: Head | None = ...,
         alternatives: int = ...,
         fusion: Fusion | None = ...,
@@ -95,8 +104,9 @@ class Model:
         sample_rate: int | None = None,
         channel: int | None = None,
         encoding: str | None = None,
-        decoder: Decoder = "greedy",
+        decoder: Decoder | GraphDecoding = "greedy",
         beam: int = 4,
+        max_symbols: int = 3,
         head: Head | None = None,
         alternatives: int = 0,
         fusion: Fusion | None = None,
@@ -107,9 +117,11 @@ class Model:
         source: a path, bytes of a file, a file object, or samples (with `sample_rate`, Hz); of any length,
         read in blocks. channel: which one of several; the mean of all when None. encoding: for raw PCM, see
         `sonant.audio.load`. decoder, beam, head: the search, its width, and the scores that it reads (None:
-        the model's own choice). alternatives: how many other readings to give, of those that the search
-        keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`). hot_words: phrases
-        to look out for, with boosts in nats, see `spell`.
+        the model's own choice, or that of the search: "modified-beam" is of transducers, "prefix-beam" of
+        CTC, a `GraphDecoding` of its graph). max_symbols: tokens that "greedy" of a transducer and
+        "time-sync-beam" say in one frame, at most. alternatives: how many other readings to give, of those
+        that the search keeps. fusion: a language model, a lexicon (`Fusion(model.tokens.pieces, lm=...)`).
+        hot_words: phrases to look out for, with boosts in nats, see `spell`.
 
         Raises AudioError for what cannot be read. The recordings of a list are recognised together, a few at
         a time.
@@ -118,7 +130,7 @@ class Model:
         sources = cast(Sequence[Source], source) if several else [cast(Source, source)]
         # Made here, not in the generator, so that a wrong option is told at once.
         spelled = None if hot_words is None else self.spell(hot_words)
-        self._search(decoder, beam, head, fusion, spelled)
+        self._search(decoder, beam, max_symbols, head, fusion, spelled)
 
         def blocks(one: Source) -> Iterator[np.ndarray]:
             return audio.blocks(
@@ -133,7 +145,7 @@ class Model:
         def recognitions() -> Iterator[tuple[str, Recognition, Iterator[np.ndarray]]]:
             for one in sources:
                 name = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
-                search = self._search(decoder, beam, head, fusion, spelled)
+                search = self._search(decoder, beam, max_symbols, head, fusion, spelled)
                 yield str(name), Recognition(self, search, self.sample_rate), blocks(one)
 
         found = self._run(recognitions(), alternatives)
@@ -211,8 +223,9 @@ class Model:
         self,
         *,
         sample_rate: int | None = None,
-        decoder: Decoder = "greedy",
+        decoder: Decoder | GraphDecoding = "greedy",
         beam: int = 4,
+        max_symbols: int = 3,
         head: Head | None = None,
         fusion: Fusion | None = None,
         hot_words: Phrases | None = None,
@@ -221,7 +234,7 @@ class Model:
         are those of `transcribe`."""
         rate = self.sample_rate if sample_rate is None else sample_rate
         spelled = None if hot_words is None else self.spell(hot_words)
-        return Recognition(self, self._search(decoder, beam, head, fusion, spelled), rate)
+        return Recognition(self, self._search(decoder, beam, max_symbols, head, fusion, spelled), rate)
 
     def spell(self, hot_words: Phrases) -> HotWords:
         """Hot words in this model's tokens: texts become token ids, in the case that the model writes; tuples
@@ -261,31 +274,44 @@ class Model:
         scored = self.network.encode(
             [r.next_features() for r in recognitions], [r.state for r in recognitions]
         )
-        transducers: list[TransducerGreedy | TransducerBeam] = []
+        transducers: list[TransducerGreedy | TransducerBeam | TransducerTimeSyncBeam] = []
         frames: list[np.ndarray] = []
+        over_graphs: list[TransducerGraphStream] = []
+        graph_frames: list[np.ndarray] = []
         for recognition, (encoded, ctc, state) in zip(recognitions, scored, strict=True):
             recognition.state = state
             valid = recognition.count_valid(len(encoded))
             search = recognition.search
             if isinstance(search, TextSearch):
                 search.advance(encoded[:valid], ctc[:valid])
-            elif isinstance(search, CtcGreedy | CtcPrefixBeam):
+            elif isinstance(search, LatticeSearch) and isinstance(search.stream, TransducerGraphStream):
+                over_graphs.append(search.stream)
+                graph_frames.append(encoded[:valid])
+            elif isinstance(search, CtcGreedy | CtcPrefixBeam | LatticeSearch):
                 search.advance(ctc[:valid])
             else:
                 transducers.append(search)
                 frames.append(encoded[:valid])
         if transducers:
             advance_transducers(self.network.step, transducers, frames)
+        if over_graphs:
+            advance_graphs(self.network.step, over_graphs, graph_frames)
 
     def _search(
         self,
-        decoder: Decoder,
+        decoder: Decoder | GraphDecoding,
         beam: int,
+        max_symbols: int,
         head: Head | None,
         fusion: Fusion | None,
         hot_words: HotWords | None,
     ) -> Search:
-        head = self.config.head if head is None else head
+        if isinstance(decoder, GraphDecoding):
+            return self._graph_search(decoder, head, fusion, hot_words)
+        own = _HEADS.get(decoder)
+        if head is not None and own is not None and head != own:
+            raise ConfigError(f"decoder={decoder!r}, head={head!r}: expected head {own}, or None")
+        head = head or own or self.config.head
         context = self.config.context
         match (head, decoder):
             case ("ctc", "greedy"):
@@ -295,20 +321,49 @@ class Model:
                         "words or a language model say; expected decoder='beam' with these"
                     )
                 return CtcGreedy()
-            case ("ctc", "beam"):
+            case ("ctc", "beam" | "prefix-beam"):
                 return CtcPrefixBeam(beam, fusion=fusion, hot_words=hot_words)
             case ("transducer", "greedy"):
-                return TransducerGreedy(context, fusion=fusion, hot_words=hot_words)
-            case ("transducer", "beam"):
+                return TransducerGreedy(context, 0, max_symbols, fusion=fusion, hot_words=hot_words)
+            case ("transducer", "time-sync-beam"):
+                return TransducerTimeSyncBeam(
+                    beam, context, 0, max_symbols, fusion=fusion, hot_words=hot_words
+                )
+            case ("transducer", "beam" | "modified-beam"):
                 return TransducerBeam(beam, context, fusion=fusion, hot_words=hot_words)
         raise ConfigError(
-            f"decoder={decoder!r}, head={head!r}: expected greedy or beam, with ctc, transducer or None"
+            f"decoder={decoder!r}, head={head!r}: expected {', '.join(get_args(Decoder))} or a "
+            "GraphDecoding, with ctc, transducer or None"
         )
+
+    def _graph_search(
+        self, decoder: GraphDecoding, head: Head | None, fusion: Fusion | None, hot_words: HotWords | None
+    ) -> LatticeSearch:
+        graph = decoder.graph
+        own: Head = "transducer" if isinstance(graph, TransducerGraph) else "ctc"
+        if head not in (None, own):
+            raise ConfigError(f"a graph of the {own} head, head={head!r}: expected head {own}, or None")
+        if fusion is not None or hot_words is not None:
+            raise ConfigError(
+                "a search over a graph, with fusion or hot words: expected these in the graph, or rescoring"
+            )
+        if isinstance(graph, TransducerGraph):
+            found = f"{graph.tokens} tokens, contexts of {graph.context_size}"
+            fits = (graph.tokens, graph.context_size) == (self.config.tokens, self.config.context)
+        else:
+            found, fits = f"labels of {graph.num_columns} tokens", graph.num_columns <= self.config.tokens
+        if not fits:
+            raise ConfigError(
+                f"a graph with {found}; {self.config.name} has {self.config.tokens}, contexts of "
+                f"{self.config.context}"
+            )
+        return decoder.search()
 
     def transcript(self, recognition: Recognition, alternatives: int = 0, name: str = "") -> Transcript:
         """What a recognition has found so far."""
+        of_graph = isinstance(recognition.search, LatticeSearch) and recognition.search.symbols is not None
         found = [
-            self._as_transcript(h, recognition.duration, name)
+            self._as_transcript(h, recognition.duration, name, of_graph)
             for h in recognition.hypotheses(1 + alternatives)
         ]
         best, *others = found
@@ -321,14 +376,21 @@ class Model:
             name=name,
         )
 
-    def _as_transcript(self, hypothesis: Hypothesis, duration: float, name: str) -> Transcript:
+    def _as_transcript(
+        self, hypothesis: Hypothesis, duration: float, name: str, of_graph: bool
+    ) -> Transcript:
         seconds = self.config.frame_seconds
         starts = [min(f * seconds, duration) for f in hypothesis.frames]
         ends = [min(f * seconds, duration) for f in hypothesis.end_frames]
         confidences = np.exp(hypothesis.log_probs).tolist()
-        words = self.tokens.words(list(hypothesis.tokens), starts, ends, confidences)
+        if of_graph:
+            words = words_of(hypothesis, starts, ends, confidences)
+            text = " ".join(hypothesis.words)
+        else:
+            words = self.tokens.words(list(hypothesis.tokens), starts, ends, confidences)
+            text = self.tokens.decode(list(hypothesis.tokens))
         return Transcript(
-            text=self.tokens.decode(list(hypothesis.tokens)),
+            text=text,
             words=words,
             confidence=float(np.mean([w.confidence for w in words])) if words else 0.0,
             duration=duration,
@@ -349,4 +411,5 @@ def load(
         precision = "int8" if bundle.has("int8") else "float"
     if precision not in ("int8", "float"):
         raise ConfigError(f"precision={precision!r}: expected 'int8' or 'float'")
-    return Model(bundle, precision, threads)
+    network = Network(bundle, precision, threads)
+    return Model(bundle.config, Tokens.load(bundle.file(TOKENS)), network, bundle.folder, precision)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,18 @@ from sonant.errors import ModelError
 from sonant.model.bundle import PARTS, WEIGHTS, Bundle, Precision, onnx_name
 
 Floats = npt.NDArray[np.float32]
-State = tuple[npt.NDArray[Any], ...]
+State = tuple[Any, ...]
+"""Of a stream: arrays that only the network that made them looks at."""
+
+
+class Scorer(Protocol):
+    """What a model needs of a network; one object serves any number of streams and threads."""
+
+    def initial_state(self) -> State: ...
+    def encode(
+        self, features: Sequence[Floats], states: Sequence[State]
+    ) -> list[tuple[Floats, Floats, State]]: ...
+    def step(self, encoder_frames: Floats, contexts: npt.NDArray[np.int64]) -> Floats: ...
 
 
 class Network:

@@ -9,14 +9,30 @@ import numpy.typing as npt
 from sonant.audio import StreamResampler
 from sonant.errors import SearchError, SessionError
 from sonant.model.alignment import TextSearch
+from sonant.model.graph_decoding import LatticeSearch
 from sonant.model.network import Floats
-from sonant.search import CtcGreedy, CtcPrefixBeam, Hypothesis, TransducerBeam, TransducerGreedy
+from sonant.search import (
+    CtcGreedy,
+    CtcPrefixBeam,
+    Hypothesis,
+    TransducerBeam,
+    TransducerGreedy,
+    TransducerTimeSyncBeam,
+)
 from sonant.text import Transcript
 
 if TYPE_CHECKING:
     from sonant.model.model import Model, Phrases
 
-Search = CtcGreedy | CtcPrefixBeam | TransducerGreedy | TransducerBeam | TextSearch
+Search = (
+    CtcGreedy
+    | CtcPrefixBeam
+    | TransducerGreedy
+    | TransducerBeam
+    | TransducerTimeSyncBeam
+    | LatticeSearch
+    | TextSearch
+)
 
 
 class Recognition:
@@ -64,8 +80,9 @@ class Recognition:
     def set_hot_words(self, hot_words: "Phrases | None") -> None:
         """Other hot words from what is fed next on; what was earned stays. Raises SearchError where they do
         not fit, or where the stream was made with neither fusion nor hot words (`hot_words={}` will do)."""
-        if isinstance(self.search, CtcGreedy | TextSearch):
-            raise SearchError("hot words: found a greedy CTC search, expected decoder='beam'")
+        if isinstance(self.search, CtcGreedy | LatticeSearch | TextSearch):
+            found = "a greedy CTC search" if isinstance(self.search, CtcGreedy) else "a search over a graph"
+            raise SearchError(f"hot words: found {found}, expected decoder='beam'")
         self.search.set_hot_words(None if hot_words is None else self._model.spell(hot_words))
 
     def partial(self, alternatives: int = 0) -> Transcript:

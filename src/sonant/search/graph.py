@@ -93,6 +93,12 @@ class GraphPath:
     final_cost: float
     """Of the state where it ends; 0 where that is not final, or final costs were not asked for."""
 
+    @property
+    def cost(self) -> float:
+        """Of graph and acoustics, final cost and all."""
+        costs = self.graph_costs.sum(dtype=np.float64) + self.acoustic_costs.sum(dtype=np.float64)
+        return float(costs) + self.final_cost
+
     def lattice(self) -> Fst:
         """As a lattice of one path."""
         arcs = len(self.input_labels)
@@ -142,7 +148,7 @@ class GraphResult:
         return self.final_relative_cost != float("inf")
 
 
-def _result(
+def graph_result(
     path: tuple[Labels, Labels, Floats, Floats, float] | None,
     lattice: Any,
     relative_cost: float,
@@ -304,7 +310,7 @@ class GraphSearch:
                     path, lattice, relative_cost, complete = outcome
                     if not complete:
                         warn_incomplete(f"utterance {i}", MAX_MEMORY, self.config.lattice_beam)
-                    found[i] = _result(path, lattice, relative_cost, self.symbols, skippers[i])
+                    found[i] = graph_result(path, lattice, relative_cost, self.symbols, skippers[i])
         if errors == "raise":
             for entry in found:
                 if isinstance(entry, SearchError):
@@ -404,7 +410,7 @@ class GraphStream:
         to come, False is what one wants. Raises SearchError for False after `finish`.
         """
         path: Any = self._search.best_path(use_final)
-        return _result(path, None, self.final_relative_cost, self._symbols, self._skipper)
+        return graph_result(path, None, self.final_relative_cost, self._symbols, self._skipper)
 
     def lattice(self, use_final: bool = True, beam: float = float("inf")) -> Fst:
         """The lattice of all frames so far, of what is within `beam` of the best path (as far as that has

@@ -111,8 +111,47 @@ class TransducerBeam(_TransducerStream):
             self.set_hot_words(hot_words)
 
 
+class TransducerTimeSyncBeam(_TransducerStream):
+    """Beam search with up to `max_symbols` tokens in a frame, frame by frame (Saon, Tueske and Audhkhasi
+    2020).
+
+    A frame is a few rounds of `contexts` and `advance`: in each, hypotheses end the frame by a blank, and the
+    `beam` best continuations by a token go on, until none is left to (csrc/search/transducer_time_sync.h).
+    Paths of equal tokens are summed. `hypotheses` are those of whole frames. For networks that say several
+    tokens in a frame; it costs max_symbols + 1 times what `TransducerBeam` does. settle_after: as there.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        beam: int = 4,
+        context_size: int = 2,
+        blank: int = 0,
+        max_symbols: int = 3,
+        settle_after: int = 0,
+        *,
+        fusion: Fusion | None = None,
+        hot_words: HotWords | None = None,
+    ):
+        self.context_size = check_count(context_size, "context_size")
+        self._fusion = with_hot_words(fusion, hot_words)
+        self._search = _native.TransducerSearch.time_sync(
+            check_count(beam, "beam"),
+            self.context_size,
+            check_count(blank, "blank", 0),
+            check_count(max_symbols, "max_symbols"),
+            check_count(settle_after, "settle_after", 0),
+            self._fusion and self._fusion.native,
+        )
+        if self._fusion is not None:
+            self.set_hot_words(hot_words)
+
+
 def advance_transducers(
-    step: Step, searches: Sequence[TransducerGreedy | TransducerBeam], encoder_frames: Sequence[Floats]
+    step: Step,
+    searches: Sequence[TransducerGreedy | TransducerBeam | TransducerTimeSyncBeam],
+    encoder_frames: Sequence[Floats],
 ) -> None:
     """Advance each search over its own new encoder frames, all in lockstep.
 
@@ -151,13 +190,13 @@ def advance_transducers(
         while going:
             contexts, rows = _native.transducer_contexts(now, searches[0].context_size)
             scores = step(flat[np.repeat(at[active], rows)], contexts)
-            done = _native.transducer_advance(now, rows, names, _check_step(scores, len(contexts)))
+            done = _native.transducer_advance(now, rows, names, check_step(scores, len(contexts)))
             at[active] += done
             going = bool((at[active] < ends[active]).all())
         active = active[at[active] < ends[active]]
 
 
-def _check_step(scores: Floats, rows: int) -> Floats:
+def check_step(scores: Floats, rows: int) -> Floats:
     scores = check_matrix(scores, "what the step function returned", rows="live hypotheses")
     if len(scores) != rows:
         raise SearchError(
@@ -212,6 +251,31 @@ def transducer_beam(
     """
     searches = [
         TransducerBeam(beam, context_size, blank, settle_after, fusion=fusion, hot_words=hot)
+        for hot in hot_words_of_each(hot_words, len(encoder_out))
+    ]
+    advance_transducers(step, searches, encoder_out)
+    return [search.hypotheses(nbest, final=True) for search in searches]
+
+
+def transducer_time_sync_beam(
+    step: Step,
+    encoder_out: Sequence[Floats],
+    *,
+    beam: int = 4,
+    nbest: int = 1,
+    context_size: int = 2,
+    blank: int = 0,
+    max_symbols: int = 3,
+    settle_after: int = 0,
+    fusion: Fusion | None = None,
+    hot_words: HotWords | Sequence[HotWords | None] | None = None,
+) -> list[list[Hypothesis]]:
+    """Beam search with several tokens in a frame, over whole utterances in lockstep: see
+    `TransducerTimeSyncBeam`; the arguments are otherwise those of `transducer_beam`."""
+    searches = [
+        TransducerTimeSyncBeam(
+            beam, context_size, blank, max_symbols, settle_after, fusion=fusion, hot_words=hot
+        )
         for hot in hot_words_of_each(hot_words, len(encoder_out))
     ]
     advance_transducers(step, searches, encoder_out)

@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -206,7 +206,9 @@ def export(
                     f"{part_name}: ONNX differs from torch by {difference:.2g}, expected {TOLERANCE}"
                 )
         (new / CARD).write_text(card(config, network, name), encoding="utf-8")
-        bundle = bundle_config(config, network, new, name, language, head)
+        files = [WEIGHTS, TOKENS, *(onnx_name(p, kind) for p in PARTS for kind in ("int8", "float"))]
+        bundle = bundle_config(config, network, name, language, head)
+        bundle = replace(bundle, sha256={file: checksum(new / file) for file in files})
         (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
         for path in new.iterdir():
             path.chmod(0o644)
@@ -218,10 +220,10 @@ def export(
 
 
 def bundle_config(
-    config: TrainConfig, network: Network, folder: Path, name: str, language: str, head: Head
+    config: TrainConfig, network: Network, name: str, language: str, head: Head
 ) -> BundleConfig:
+    """Of a bundle without files."""
     shape = network.config
-    files = [WEIGHTS, TOKENS, *(onnx_name(p, precision) for p in PARTS for precision in ("int8", "float"))]
     mean: Any = network.encoder.feature_mean
     return BundleConfig(
         name=name,
@@ -233,7 +235,6 @@ def bundle_config(
         tokens=shape.tokens,
         context=shape.context,
         head=head,
-        sha256={file: checksum(folder / file) for file in files},
     )
 
 

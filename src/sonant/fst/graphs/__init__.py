@@ -36,4 +36,5 @@ from sonant.fst.graphs.lg import read_grammar as read_grammar
 from sonant.fst.graphs.prepare import prepare_lang as prepare_lang
 from sonant.fst.graphs.tlg import compose_hlg as compose_hlg
 from sonant.fst.graphs.tlg import compose_tlg as compose_tlg
+from sonant.fst.graphs.tlg import compose_token_lg as compose_token_lg
 from sonant.fst.graphs.training import TrainingGraphs as TrainingGraphs

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from sonant.errors import FstError
-from sonant.fst.algorithms import relabel, remove_eps_local
+from sonant.fst.algorithms import connect, relabel, remove_eps_local, rmepsilon
 from sonant.fst.automaton import Fst
 from sonant.fst.composition import compose, minimize_encoded
 from sonant.fst.files import Path
@@ -78,6 +78,60 @@ def compose_tlg(
 
     Raises FstError where the lexicon has tokens that the network has not, with the line; see `compose_lg`.
     """
+    lg, words = _token_lg(tokens, lexicon, grammar, words, missing, max_states, max_arcs, report)
+    tlg = compose_ctc(
+        lg,
+        range(1, len(tokens) + 1),
+        topology,
+        self_loops=self_loops,
+        max_states=max_states,
+        max_arcs=max_arcs,
+    )
+    if tlg.start < 0:
+        raise FstError("T o L o G accepts nothing: the lexicon has no word of the grammar")
+    report("TLG", tlg)
+    tlg.input_symbols = SymbolTable([EPSILON, *tokens], "tokens.txt")
+    tlg.output_symbols = words.copy()
+    return tlg
+
+
+def compose_token_lg(
+    tokens: Sequence[str],
+    lexicon: Lexicon,
+    grammar: Fst | Path,
+    *,
+    words: SymbolTable | None = None,
+    missing: Missing = "warn",
+    max_states: int | None = None,
+    max_arcs: int | None = None,
+    report: Report = silent,
+) -> Fst:
+    """LG for a transducer's search over a graph: tokens in, words out, no arc that reads and says nothing.
+
+    tokens: the network's tokens by their ids, of which 0 is the blank. Token k has the input label k.
+    lexicon, grammar, words, missing, errors: as of `compose_tlg`.
+    """
+    lg, words = _token_lg(tokens, lexicon, grammar, words, missing, max_states, max_arcs, report)
+    lg = connect(rmepsilon(relabel(lg, {k + 1: k for k in range(1, len(tokens))})))
+    if lg.start < 0:
+        raise FstError("L o G accepts nothing: the lexicon has no word of the grammar")
+    report("LG without epsilons", lg)
+    lg.input_symbols = SymbolTable([EPSILON, *tokens[1:]], "tokens.txt")
+    lg.output_symbols = words.copy()
+    return lg.arc_sort("ilabel")
+
+
+def _token_lg(
+    tokens: Sequence[str],
+    lexicon: Lexicon,
+    grammar: Fst | Path,
+    words: SymbolTable | None,
+    missing: Missing,
+    max_states: int | None,
+    max_arcs: int | None,
+    report: Report,
+) -> tuple[Fst, SymbolTable]:
+    """LG over token labels k + 1, and the table of its words."""
     if len(set(tokens)) != len(tokens) or EPSILON in tokens:
         raise FstError(
             f"{len(tokens)} tokens, {len(set(tokens))} different ones; expected no two alike, no <eps>"
@@ -96,17 +150,4 @@ def compose_tlg(
     )
     labels = range(len(tokens) + 1, len(table))
     lg = _erased(l_disambig, g, labels, max_states, max_arcs, report)
-    tlg = compose_ctc(
-        lg,
-        range(1, len(tokens) + 1),
-        topology,
-        self_loops=self_loops,
-        max_states=max_states,
-        max_arcs=max_arcs,
-    )
-    if tlg.start < 0:
-        raise FstError("T o L o G accepts nothing: the lexicon has no word of the grammar")
-    report("TLG", tlg)
-    tlg.input_symbols = SymbolTable([EPSILON, *tokens], "tokens.txt")
-    tlg.output_symbols = words.copy()
-    return tlg
+    return lg, words
