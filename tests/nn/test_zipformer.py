@@ -211,6 +211,7 @@ def test_mixed_precision():
         (dict(heads=(2, 0, 2)), "expected at least 1"),
         (dict(kernels=(7, 4, 9)), "expected odd numbers"),
         (dict(dims=(16, 30, 24)), "expected multiples of 4"),
+        (dict(channels=(8, 32)), "three numbers"),
         (dict(value_dim=0), "value_dim 0: expected at least 1"),
         (dict(position_dim=7), "position_dim 7: expected an even number"),
         (dict(features=6), "features 6: expected at least 7"),

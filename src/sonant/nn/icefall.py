@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sonant.errors import CheckpointError, ConfigError
 from sonant.nn.network import Network, NetworkConfig
-from sonant.nn.zipformer import CHANNELS, ZipformerConfig
+from sonant.nn.zipformer import ZipformerConfig
 
 # icefall's names and those of `Network`; all that follows is the same.
 PREFIXES = (
@@ -161,6 +161,7 @@ def icefall_config(
         stacks += 1
     first = "encoder.encoders.0." + ("encoder." if rows and rows[0][1] > 1 else "") + "layers.0."
     positions = size(first + "self_attn_weights.linear_pos.weight", 1)
+    one, two, three = (size(f"encoder_embed.conv.{i}.weight", 0) for i in (0, 4, 7))
     layers, factors, dims, feedforward, heads, kernels = zip(*rows, strict=True)
     try:
         encoder = ZipformerConfig(
@@ -176,12 +177,13 @@ def icefall_config(
             position_head_dim=position_head_dim,
             position_dim=positions,
             features=features,
+            channels=(one, two, three),
             causal=causal,
         )
-        if encoder.bins * CHANNELS[-1] != size("encoder_embed.out.weight", 1):
+        if encoder.bins * three != size("encoder_embed.out.weight", 1):
             raise CheckpointError(
                 f"{source}: not trained on {features} features: encoder_embed.out.weight has "
-                f"{size('encoder_embed.out.weight', 1)} columns, expected {encoder.bins * CHANNELS[-1]}"
+                f"{size('encoder_embed.out.weight', 1)} columns, expected {encoder.bins * three}"
             )
         if "joiner.output_linear.weight" not in state:
             return NetworkConfig(encoder, tokens=size("ctc_output.1.weight", 0))

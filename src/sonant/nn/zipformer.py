@@ -34,7 +34,6 @@ EMBEDDING = 7
 LOOK_AHEAD = 3
 # Feature frames of a window that are the next window's, too.
 OVERLAP = EMBEDDING + 2 * LOOK_AHEAD
-CHANNELS = (8, 32, 128)
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class ZipformerConfig(EncoderConfig):
     position_head_dim: int = 4  # of a head's position queries
     position_dim: int = 48
     features: int = 80
+    channels: tuple[int, int, int] = (8, 32, 128)  # of the convolutions before the first stack
     causal: bool = False
     chunk: int | None = None  # None: the whole recording
     left_context: int | None = None  # None: all that is before
@@ -68,6 +68,8 @@ class ZipformerConfig(EncoderConfig):
                 raise ConfigError(f"{option} {found}: expected {stacks or 1} numbers, one for each stack")
             if min(found) < 1:
                 raise ConfigError(f"{option} {found}: expected at least 1")
+        if len(self.channels) != 3 or min(self.channels) < 1:
+            raise ConfigError(f"channels {self.channels}: expected three numbers of at least 1")
         for option in ("query_dim", "value_dim", "position_head_dim"):
             if getattr(self, option) < 1:
                 raise ConfigError(f"{option} {getattr(self, option)}: expected at least 1")
@@ -138,7 +140,7 @@ ZIPFORMER_L = ZipformerConfig(
 class ZipformerState(NamedTuple):
     """What one chunk leaves for the next."""
 
-    embedded: Tensor  # (batch, 128, 3, bins), frames before ConvNeXt
+    embedded: Tensor  # (batch, channels[2], 3, bins), frames before ConvNeXt
     seen: Tensor  # (batch,) int64, frames of 20 ms so far, at most left_context
     layers: tuple[LayerState, ...]  # of all stacks, in order
 
@@ -163,7 +165,7 @@ class Embedding(nn.Module):
 
     def __init__(self, config: ZipformerConfig):
         super().__init__()
-        one, two, three = CHANNELS
+        one, two, three = config.channels
         # icefall's names: between them stood activations.
         self.conv = nn.ModuleDict(
             {
@@ -286,7 +288,7 @@ class Zipformer(nn.Module):
         if config.step and config.left_context is None:
             raise ConfigError("left_context None: a stream needs a number of frames, as 64, 128 or 256")
         return ZipformerState(
-            torch.zeros(batch, CHANNELS[-1], LOOK_AHEAD, config.bins, device=device),
+            torch.zeros(batch, config.channels[-1], LOOK_AHEAD, config.bins, device=device),
             torch.zeros(batch, dtype=torch.int64, device=device),
             self._layer_states(batch, config.left_context or 0),
         )

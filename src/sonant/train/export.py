@@ -185,6 +185,7 @@ def export(
     source, folder = Path(source), Path(folder)
     of_run = checkpoint.exists(source / "last")
     config, tokens, network = checkpoint.load(source / "last" if of_run else source)
+    streaming(network)
     if head not in get_args(Head):
         raise ConfigError(f"head={head!r}: expected one of {', '.join(get_args(Head))}")
     if folder.exists() and not folder.is_dir():
