@@ -14,7 +14,7 @@ _SLOPE = 0.08
 
 
 def _value(x: Tensor, shift: float, offset: float) -> Tensor:
-    return F.softplus(x - shift, threshold=50.0) - _SLOPE * x - offset
+    return F.softplus(x - shift, threshold=50.0).sub(x, alpha=_SLOPE).sub_(offset)
 
 
 def _slope(x: Tensor, shift: float) -> Tensor:

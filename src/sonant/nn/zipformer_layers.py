@@ -52,6 +52,8 @@ class Frames(NamedTuple):
 
 def extend(before: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
     """The frames before and the new ones, and as many of the last as there were before."""
+    if before.shape[1] == 0:
+        return new, before
     both = torch.cat((before.to(new.dtype), new), dim=1)
     return both, both[:, both.shape[1] - before.shape[1] :]
 
