@@ -412,7 +412,7 @@ class Zipformer(nn.Module):
         outputs: list[Tensor] = []
         states, after = iter(layers), []
         for i, stack in enumerate(self.encoders):
-            x = F.pad(x, (0, config.dims[i] - x.shape[2]))  # cuts off where the stack is narrower
+            x = F.pad(x[..., : config.dims[i]], (0, max(config.dims[i] - x.shape[2], 0)))
             own = [next(states) for _ in range(config.layers[i])]
             frames = rates[config.downsampling[i]]
             x, kept = stack(x, frames, own) if isinstance(stack, Stack) else stack(x, counts, frames, own)

@@ -212,14 +212,14 @@ class ChunkConvolution(nn.Module):
         blocks = x.unflatten(2, (length // chunk, chunk)).transpose(1, 2)
         inside = self.chunkwise_conv(blocks.flatten(0, 1)).unflatten(0, blocks.shape[:2])
         first, last = self.chunkwise_conv_scale
-        room = chunk - self.kernel  # below zero, padding cuts off
-        scale = 1 + F.pad(first, (0, room)) + F.pad(last, (room, 0))
+        room = max(chunk - self.kernel, 0)
+        scale = 1 + F.pad(first[:, :chunk], (0, room)) + F.pad(last[:, -chunk:], (room, 0))
         return back + (inside * scale).transpose(1, 2).flatten(2)
 
     def _whole_scale(self, counts: Tensor, length: int) -> Tensor:
         """(batch, dim, length), for recordings of so many frames, each a chunk."""
         first, last = self.chunkwise_conv_scale
-        scale = 1 + F.pad(first, (0, length - self.kernel))
+        scale = 1 + F.pad(first[:, :length], (0, max(length - self.kernel, 0)))
         place = torch.arange(length, device=counts.device) - (counts[:, None] - self.kernel)
         outside = (place < 0) | (place >= self.kernel)
         return scale + F.pad(last, (0, 1))[:, place.masked_fill(outside, self.kernel)].transpose(0, 1)
