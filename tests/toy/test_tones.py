@@ -10,9 +10,18 @@ import torch
 
 from sonant.data import SpecAugment
 from sonant.features import FbankConfig
-from sonant.nn import BLANK, ConformerConfig, NetworkConfig
+from sonant.nn import BLANK, ConformerConfig, NetworkConfig, Zipformer, ZipformerConfig
+from sonant.nn.encoder import EncoderConfig
 from sonant.search import ctc_greedy, transducer_greedy
-from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig, Trainer
+from sonant.train import (
+    DataConfig,
+    LossConfig,
+    OptimizerConfig,
+    TokensConfig,
+    TrainConfig,
+    Trainer,
+    checkpoint,
+)
 
 TONES = {"A": 400, "B": 700, "C": 1200, "D": 2000}  # Hz
 RATE = 8000
@@ -64,6 +73,28 @@ def understood(trainer: Trainer) -> dict[str, list[str]]:
     return found
 
 
+def tones(folder: Path, encoder: EncoderConfig, epochs: int, learning_rate: float) -> TrainConfig:
+    return TrainConfig(
+        exp=folder / "exp",
+        data=DataConfig(
+            train=(corpus(folder / "corpus"),),
+            held_out=0,
+            speeds=(1.0,),
+            min_duration=0.1,
+            batch_duration=15.0,
+        ),
+        tokens=TokensConfig("char", 7),  # four letters, the start of a word, unknown, blank
+        fbank=FbankConfig(sample_frequency=RATE, num_mel_bins=20, dither=0.0),
+        network=NetworkConfig(encoder, predictor_dim=16, joiner_dim=32),
+        spec_augment=SpecAugment(frequency_masks=0, time_masks=0),
+        loss=LossConfig(transducer=1.0),
+        optimizer=OptimizerConfig(learning_rate=learning_rate, warmup=20),
+        epochs=epochs,
+        precision="float32",
+        threads=1,
+    )
+
+
 def test_both_heads_learn_tones(tmp_path: Path):
     encoder = ConformerConfig(
         features=20,
@@ -77,26 +108,7 @@ def test_both_heads_learn_tones(tmp_path: Path):
         subsampling_channels=8,
         dropout=0.0,
     )
-    config = TrainConfig(
-        exp=tmp_path / "exp",
-        data=DataConfig(
-            train=(corpus(tmp_path / "corpus"),),
-            held_out=0,
-            speeds=(1.0,),
-            min_duration=0.1,
-            batch_duration=15.0,
-        ),
-        tokens=TokensConfig("char", 7),  # four letters, the start of a word, unknown, blank
-        fbank=FbankConfig(sample_frequency=RATE, num_mel_bins=20, dither=0.0),
-        network=NetworkConfig(encoder, predictor_dim=16, joiner_dim=32),
-        spec_augment=SpecAugment(frequency_masks=0, time_masks=0),
-        loss=LossConfig(transducer=1.0),
-        optimizer=OptimizerConfig(learning_rate=0.01, warmup=20),
-        epochs=120,
-        precision="float32",
-        threads=1,
-    )
-    trainer = Trainer(config)
+    trainer = Trainer(tones(tmp_path, encoder, epochs=120, learning_rate=0.01))
     trainer.run()
 
     batches = list(trainer.train_loader(trainer._plain_batches(trainer.train_set)))
@@ -110,3 +122,43 @@ def test_both_heads_learn_tones(tmp_path: Path):
     # The average that is kept learned it too.
     trainer.network.load_state_dict(trainer.average)
     assert understood(trainer)["ctc"] == expected
+
+
+def test_a_zipformer_learns_tones_in_chunks(tmp_path: Path):
+    encoder = ZipformerConfig(
+        layers=(1, 1),
+        downsampling=(1, 2),
+        dims=(32, 48),
+        feedforward=(64, 64),
+        heads=(2, 2),
+        kernels=(5, 5),
+        query_dim=8,
+        value_dim=8,
+        position_dim=16,
+        features=20,
+        channels=(4, 8, 16),
+        causal=True,
+        chunk=8,
+        left_context=16,
+        training_chunks=(8, 16, None),
+        training_left_contexts=(16, None),
+        dropout=0.0,
+    )
+    trainer = Trainer(tones(tmp_path, encoder, epochs=60, learning_rate=0.02))
+    trainer.run()
+    assert isinstance(trainer.network.encoder, Zipformer)
+
+    texts = {u.id: u.text for u in trainer.train_set}
+    batches = list(trainer.train_loader(trainer._plain_batches(trainer.train_set)))
+    expected = [texts[name] for batch in batches for name in batch.ids]
+    assert understood(trainer)["ctc"] == expected
+    with torch.no_grad():
+        for batch in batches:
+            losses = {name: float(loss) for name, loss in trainer.losses(batch).items()}
+            assert losses["ctc"] < 0.05 and losses["middle"] < 0.2 and losses["transducer"] < 0.5, losses
+
+    # A checkpoint tells which network it is of.
+    config, _, network = checkpoint.load(trainer.last)
+    assert config.network.encoder == encoder
+    for name, value in trainer.average.items():
+        assert torch.equal(network.state_dict()[name], value), name

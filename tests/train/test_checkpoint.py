@@ -1,5 +1,6 @@
 """Checkpoints on disk: whole or not there."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,7 @@ def test_a_damaged_file_is_named(save, name, damage):
         (b'"epochs": 2', b'"epochs": "2"', r"Expected `int`, got `str` - at `\$.epochs`"),
         (b'"epochs": 2', b'"epochs": 0', "epochs 0: expected 1 or more"),
         (b'"joiner_dim": 16', b'"joiner_dim": 17', "size mismatch for joiner"),
+        (b'"kind": "conformer"', b'"kind": "perceptron"', "'perceptron': expected conformer or zipformer"),
         (b'"kind": "char"', b'"kind": "syllable"', r"Invalid enum value 'syllable' - at `\$.tokens.kind`"),
     ],
 )
@@ -156,6 +158,15 @@ def test_a_configuration_that_does_not_fit_is_named(save, old, new, message):
     path.write_bytes(path.read_bytes().replace(old, new))
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load(path.parent)
+
+
+def test_a_checkpoint_of_before_there_was_a_choice_of_encoders(save):
+    path = save(1.0) / checkpoint.CONFIG
+    whole, _, _ = checkpoint.load(path.parent)
+    content = json.loads(path.read_bytes())
+    assert content["network"]["encoder"].pop("kind") == "conformer"
+    path.write_text(json.dumps(content))
+    assert checkpoint.load(path.parent)[0] == whole
 
 
 def test_tokens_of_another_model_are_named(save):

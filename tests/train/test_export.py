@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sonant.audio import read_corpus
 from sonant.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.model.bundle import PARTS
-from sonant.nn import ConformerConfig, Network, NetworkConfig
+from sonant.nn import ConformerConfig, Network, NetworkConfig, ZipformerConfig
 from sonant.nn import Fbank as TorchFbank
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
@@ -309,6 +310,18 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
 def test_a_head_that_is_none_is_named(run, tmp_path):
     with pytest.raises(ConfigError, match=r"head='rnn': expected one of ctc, transducer"):
         train.export(run, tmp_path / "bundle", head="rnn")
+
+
+def test_a_network_that_bundles_have_no_place_for_is_named(run, tmp_path, monkeypatch):
+    config, tokens, _ = checkpoint.load(run / "last")
+    encoder = ZipformerConfig(
+        layers=(1,), downsampling=(1,), dims=(8,), feedforward=(8,), heads=(1,), kernels=(3,)
+    )
+    network = Network(replace(config.network, encoder=encoder))
+    monkeypatch.setattr(checkpoint, "load", lambda folder: (config, tokens, network))
+    with pytest.raises(ConfigError, match="a network with a zipformer: only conformers are exported"):
+        train.export(run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_graphs_that_differ_leave_no_folder(run, tmp_path, monkeypatch):

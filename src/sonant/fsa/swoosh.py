@@ -7,13 +7,14 @@ Elementwise, of any shape and floating-point type; the logarithm is never of inf
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _SLOPE = 0.08
 
 
 def _value(x: Tensor, shift: float, offset: float) -> Tensor:
-    return torch.logaddexp(torch.zeros_like(x), x - shift) - _SLOPE * x - offset
+    return F.softplus(x - shift, threshold=50.0).sub(x, alpha=_SLOPE).sub_(offset)
 
 
 def _slope(x: Tensor, shift: float) -> Tensor:
@@ -24,12 +25,12 @@ def swoosh_l(x: Tensor, dropout_prob: float = 0.0) -> Tensor:
     """Differentiable; with dropout_prob each is zero with this probability, and the others are as much
     larger.
     """
-    return torch.nn.functional.dropout(swoosh_l_forward(x), dropout_prob)
+    return F.dropout(swoosh_l_forward(x), dropout_prob)
 
 
 def swoosh_r(x: Tensor, dropout_prob: float = 0.0) -> Tensor:
     """As swoosh_l."""
-    return torch.nn.functional.dropout(swoosh_r_forward(x), dropout_prob)
+    return F.dropout(swoosh_r_forward(x), dropout_prob)
 
 
 def swoosh_l_forward(x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonant.errors import ConfigError
+from sonant.nn.encoder import EncoderConfig
 
 SUBSAMPLING = 4
 # A first output frame of the two stride-2 convolutions needs 4 + 3 feature frames.
@@ -23,7 +24,7 @@ FEATURE_TAIL = 3
 
 
 @dataclass(frozen=True)
-class ConformerConfig:
+class ConformerConfig(EncoderConfig):
     features: int = 80  # feature dimension
     dim: int = 256
     layers: int = 12
@@ -34,9 +35,12 @@ class ConformerConfig:
     left_context: int = 60  # encoder frames; a multiple of chunk
     subsampling_channels: int = 32
     dropout: float = 0.1
+    kind: str = "conformer"
 
     def __post_init__(self):
         for option, value in vars(self).items():
+            if option == "kind":
+                continue
             least = 0 if option in ("left_context", "dropout") else 1
             if value < least:
                 raise ConfigError(f"{option} {value}: expected at least {least}")
@@ -251,10 +255,11 @@ class Conformer(nn.Module):
             seen=torch.zeros(batch, dtype=torch.int64, device=device),
         )
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Whole recordings in one pass.
 
-        features (batch, frames, features): normalised, zero beyond each one's end.
+        features (batch, frames, features): normalised, zero beyond each one's end; so their lengths are not
+        asked for here, as they are by other encoders.
 
         Gives the output (batch, chunks * chunk, dim) and that of the middle layer, for an intermediate loss.
         """

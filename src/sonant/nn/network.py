@@ -1,4 +1,4 @@
-"""The recognition network: a conformer encoder with a CTC head, a stateless predictor and a joiner."""
+"""The recognition network: an encoder with a CTC head, a stateless predictor and a joiner."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError
 from sonant.nn.conformer import Conformer, ConformerConfig
+from sonant.nn.encoder import EncoderConfig
+from sonant.nn.zipformer import Zipformer, ZipformerConfig
 
 BLANK = 0
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    encoder: ConformerConfig = field(default_factory=ConformerConfig)
+    encoder: EncoderConfig = field(default_factory=ConformerConfig)
     tokens: int = 256  # with the blank
     predictor_dim: int = 256
     context: int = 2  # tokens that the predictor sees
@@ -75,11 +77,29 @@ class Joiner(nn.Module):
         return self.output(torch.tanh(hidden))
 
 
+def encoder_config(kind: str) -> type[ConformerConfig] | type[ZipformerConfig]:
+    """The configuration of this kind of encoder. Raises ConfigError."""
+    for found in (ConformerConfig, ZipformerConfig):
+        if found.kind == kind:
+            return found
+    raise ConfigError(f"encoder of kind {kind!r}: expected conformer or zipformer")
+
+
+def build_encoder(config: EncoderConfig) -> Conformer | Zipformer:
+    match config:
+        case ConformerConfig():
+            return Conformer(config)
+        case ZipformerConfig():
+            return Zipformer(config)
+        case _:
+            raise ConfigError(f"encoder {config}: expected a ConformerConfig or a ZipformerConfig")
+
+
 class Network(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.config = config
-        self.encoder = Conformer(config.encoder)
+        self.encoder = build_encoder(config.encoder)
         self.ctc = nn.Linear(config.encoder.dim, config.tokens)
         self.middle = nn.Linear(config.encoder.dim, config.middle or config.tokens)
         self.predictor = StatelessPredictor(config)

@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sonant.errors import CheckpointError, TokenError
-from sonant.nn import Network
+from sonant.errors import CheckpointError, ConfigError, TokenError
+from sonant.nn import EncoderConfig, Network, encoder_config
 from sonant.text import Tokens
 from sonant.train.config import TrainConfig
 
@@ -106,7 +106,7 @@ def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
         )
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=TrainConfig, dec_hook=_decode)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ConfigError) as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from None
     network = Network(config.network)
     try:
@@ -128,5 +128,8 @@ def first_of(error: Exception) -> str:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    # Paths are the one kind of field that JSON has no form for.
+    if kind is EncoderConfig:
+        # Checkpoints of before there was a choice are of conformers.
+        return msgspec.convert(value, encoder_config(value.get("kind", "conformer")))
+    # Paths are the other kind of field that JSON has no form for.
     return kind(value)

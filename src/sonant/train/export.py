@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
-from sonant.nn import BLANK, SUBSAMPLING, ConformerState, Network
+from sonant.nn import BLANK, SUBSAMPLING, Conformer, ConformerState, Network
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
 from sonant.train.shared_weights import share_weights
@@ -30,16 +30,17 @@ CARD = "README.md"
 
 
 class EncoderStep(nn.Module):
-    def __init__(self, network: Network):
+    def __init__(self, encoder: Conformer, ctc: nn.Linear):
         super().__init__()
-        self.network = network
+        self.encoder = encoder
+        self.ctc = ctc
 
     def forward(
         self, features: Tensor, tail: Tensor, keys: Tensor, values: Tensor, gated: Tensor, seen: Tensor
     ) -> tuple[Tensor, ...]:
         state = ConformerState(tail, keys, values, gated, seen)
-        out, after = self.network.encoder.step(features, state)
-        return out, self.network.ctc(out).log_softmax(dim=-1), *after
+        out, after = self.encoder.step(features, state)
+        return out, self.ctc(out).log_softmax(dim=-1), *after
 
 
 class JoinerStep(nn.Module):
@@ -62,15 +63,23 @@ class Part:
     batch_axes: dict[str, int]
 
 
+def streaming(network: Network) -> Conformer:
+    """The encoder. Raises ConfigError where bundles have no place for what it takes and keeps."""
+    encoder = network.encoder
+    if not isinstance(encoder, Conformer):
+        raise ConfigError(f"a network with a {network.config.encoder.kind}: only conformers are exported")
+    return encoder
+
+
 def parts(network: Network, batch: int = 2) -> dict[str, Part]:
-    config = network.config
-    state = network.encoder.initial_state(batch)._asdict()
+    config, encoder = network.config, streaming(network)
+    state = encoder.initial_state(batch)._asdict()
     generator = torch.Generator().manual_seed(0)
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    features = noise(batch, config.encoder.step, config.encoder.features)
+    features = noise(batch, encoder.config.step, config.encoder.features)
     contexts = torch.randint(BLANK, config.tokens, (batch, config.context), generator=generator)
     frames = {
         "encoder_out": noise(batch, config.encoder.dim),
@@ -78,7 +87,7 @@ def parts(network: Network, batch: int = 2) -> dict[str, Part]:
     }
     return {
         "encoder": Part(
-            EncoderStep(network),
+            EncoderStep(encoder, network.ctc),
             {"features": features, **state},
             ["encoder_out", "ctc", *(f"next_{name}" for name in state)],
             {"features": 0, "tail": 0, "keys": 1, "values": 1, "gated": 1, "seen": 0},
@@ -176,6 +185,7 @@ def export(
     source, folder = Path(source), Path(folder)
     of_run = checkpoint.exists(source / "last")
     config, tokens, network = checkpoint.load(source / "last" if of_run else source)
+    streaming(network)
     if head not in get_args(Head):
         raise ConfigError(f"head={head!r}: expected one of {', '.join(get_args(Head))}")
     if folder.exists() and not folder.is_dir():
@@ -229,7 +239,7 @@ def bundle_config(
         name=name,
         language=language,
         features=config.fbank,
-        step=shape.encoder.step,
+        step=streaming(network).config.step,
         subsampling=SUBSAMPLING,
         padding=tuple(mean.tolist()),
         tokens=shape.tokens,
@@ -241,7 +251,7 @@ def bundle_config(
 def card(config: TrainConfig, network: Network, name: str) -> str:
     parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("middle."))
     corpora = ", ".join(path.name for path in config.data.train)
-    encoder = config.network.encoder
+    encoder = streaming(network).config
     return f"""# {name}
 
 A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a

@@ -249,7 +249,7 @@ class Trainer:
             features = features.masked_fill(padding[..., None], 0.0)
             if training:
                 features = self.config.spec_augment(features, lengths)
-        out, middle = encoder(features)
+        out, middle = encoder(features, lengths)
         return out, middle, encoder.output_lengths(lengths)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
