@@ -30,11 +30,17 @@ class DataConfig:
     responses: Path | None = None  # room impulse responses
     noise_probability: float = 0.3
     reverb_probability: float = 0.1
+    narrowband_probability: float = 0.0  # as if by telephone, 8 kHz
+    snr: tuple[float, float] = (5.0, 25.0)  # decibels of speech above noise
+    gain: tuple[float, float] = (-10.0, 3.0)  # decibels
+    bad: Literal["stop", "skip"] = "stop"  # what is done about lines and recordings that cannot be used
     upper: bool = True  # text in upper case, without punctuation except apostrophes
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     min_duration: float = 0.5  # seconds; shorter utterances are left out
     max_duration: float = 20.0  # seconds; longer ones too
     batch_duration: float = 80.0  # seconds of audio in a batch, padding included
+    last: Literal["keep", "drop"] = "keep"  # batches that are not full, or do not go round the processes
+    features: Literal["device", "threads"] = "device"  # where features are made
     cache_gb: float = 4.0  # memory for decoded audio
     threads: int = 2
 
@@ -46,6 +52,9 @@ class DataConfig:
 class TokensConfig:
     kind: Literal["bpe", "unigram", "char"] = "bpe"
     size: int = 128
+    model: Path | None = (
+        None  # a SentencePiece model, such as `sonant prepare`'s; None: learned from the texts
+    )
 
 
 @dataclass(frozen=True)

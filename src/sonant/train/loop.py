@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 
 from sonant import audio, text
 from sonant.audio import Utterance, read_corpus
-from sonant.data import Batch, Loader, WaveAugment, WaveCache, epoch_batches
+from sonant.data import BadData, Batch, Loader, Recordings, WaveAugment, WaveCache, epoch_batches
+from sonant.data.bad import learnable, read_corpora, usable
 from sonant.errors import CheckpointError, ConfigError, ManifestError, TrainingError
+from sonant.features import Fbank as NativeFbank
 from sonant.losses import ctc_loss, rnnt_loss_fused
 from sonant.nn import SUBSAMPLING, Fbank, Network
 from sonant.search import ctc_greedy
@@ -39,28 +42,33 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
     return config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0.0, done))))
 
 
-def read_utterances(config: TrainConfig) -> tuple[list[Utterance], list[Utterance]]:
+def read_utterances(
+    config: TrainConfig, bad: BadData | None = None
+) -> tuple[list[Utterance], list[Utterance]]:
     """The training and the validation set."""
     data = config.data
-    everything = [u for corpus in data.train for u in read_corpus(corpus)]
+    bad = bad or BadData(data.bad)
+    everything = read_corpora(data.train, bad)
     if data.valid is not None:
         train, valid = everything, read_corpus(data.valid)
     else:
         held = set(np.random.default_rng(config.seed).permutation(len(everything))[: data.held_out].tolist())
         train = [u for i, u in enumerate(everything) if i not in held]
         valid = [everything[i] for i in sorted(held)]
-    usable = [
-        u
-        for u in train
-        if data.min_duration <= u.duration <= data.max_duration and reference(config, u.text).strip()
-    ]
-    if not usable:
+    kept = usable(
+        train,
+        bad,
+        text=partial(reference, config),
+        min_duration=data.min_duration,
+        max_duration=data.max_duration,
+    )
+    if not kept:
         raise ManifestError(
             f"{', '.join(map(str, data.train))}: {len(everything)} utterances, "
             f"{len(everything) - len(train)} held out for validation; none of the others is "
             f"{data.min_duration} to {data.max_duration} s long and has a text"
         )
-    return usable, valid
+    return kept, valid
 
 
 def reference(config: TrainConfig, text_of_manifest: str) -> str:
@@ -83,8 +91,16 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.last = config.exp / "last"
 
-        self.train_set, self.valid_set = read_utterances(config)
+        self.bad = BadData(config.data.bad)
+        self.train_set, self.valid_set = read_utterances(config, self.bad)
         self.tokens = self._tokens()
+        self.train_set = learnable(
+            self.train_set,
+            self.bad,
+            lacks=lambda said: self.tokens.lacks(self._text(said)),
+            encode=self._encode,
+            tokens_per_second=1000 / config.fbank.frame_shift / SUBSAMPLING / max(config.data.speeds),
+        )
         cache = WaveCache(int(config.fbank.sample_frequency), config.data.cache_gb * 1e9)
         config.exp.mkdir(parents=True, exist_ok=True)
         phones, alignments = self._alignments(cache) if config.alignment else (0, None)
@@ -92,8 +108,10 @@ class Trainer:
             self.train_set,
             self._encode,
             cache,
-            self._augment(),
+            self._augment(cache),
             alignments=alignments,
+            bad=self.bad,
+            fbank=NativeFbank(config.fbank) if config.data.features == "threads" else None,
             seed=config.seed,
             threads=config.data.threads,
         )
@@ -110,6 +128,8 @@ class Trainer:
     def _tokens(self) -> Tokens:
         if checkpoint.exists(self.last):
             return checkpoint.load_tokens(self.last)
+        if self.config.tokens.model is not None:
+            return Tokens.load(self.config.tokens.model)
         sentences = [self._text(u.text) for u in self.train_set]
         return Tokens.train(sentences, self.config.tokens.size, kind=self.config.tokens.kind)
 
@@ -144,22 +164,19 @@ class Trainer:
             )
         return len(aligner.phones), labels
 
-    def _augment(self) -> WaveAugment:
+    def _augment(self, cache: WaveCache) -> WaveAugment:
         data = self.config.data
-        rate = int(self.config.fbank.sample_frequency)
-
-        def waves(corpus: Any) -> tuple[np.ndarray, ...]:
-            return (
-                tuple(audio.load(u.audio, target_rate=rate).samples for u in read_corpus(corpus))
-                if corpus
-                else ()
-            )
-
+        rate = cache.sample_rate
+        responses = read_corpus(data.responses) if data.responses else ()
         return WaveAugment(
-            noises=waves(data.noise),
-            responses=waves(data.responses),
+            noises=Recordings(read_corpus(data.noise) if data.noise else (), cache),
+            responses=[audio.load(u.audio, target_rate=rate).samples for u in responses],
             noise_probability=data.noise_probability,
             reverb_probability=data.reverb_probability,
+            snr=data.snr,
+            gain=data.gain,
+            narrowband_probability=data.narrowband_probability,
+            sample_rate=rate,
         )
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -182,6 +199,7 @@ class Trainer:
             max_duration=data.batch_duration,
             speeds=data.speeds,
             ascending=epoch == 0,
+            last=data.last,
         )
 
     def _resume(self) -> None:
@@ -227,7 +245,7 @@ class Trainer:
         parts: list[Tensor] = []
         for batch in self.train_loader(batches, 1):
             batch = batch.to(self.device)
-            frames = self.fbank(batch.samples)
+            frames = self._features(batch)
             for row, length in zip(frames, self.fbank.lengths(batch.sample_lengths), strict=True):
                 parts.append(row[:length])
         every = torch.cat(parts).double()
@@ -239,16 +257,20 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
+    def _features(self, batch: Batch) -> Tensor:
+        """(batch, frames, bins), made by the loader or here."""
+        return self.fbank(batch.samples) if batch.features is None else batch.features
+
     def encode(self, batch: Batch, network: Network, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Encoder output, that of the middle layer, and lengths in encoder frames."""
         encoder = network.encoder
         with torch.no_grad():
-            features = encoder.normalize(self.fbank(batch.samples))
+            features = encoder.normalize(self._features(batch))
             lengths = self.fbank.lengths(batch.sample_lengths)
             padding = torch.arange(features.shape[1], device=self.device) >= lengths[:, None]
             features = features.masked_fill(padding[..., None], 0.0)
             if training:
-                features = self.config.spec_augment(features, lengths)
+                features = self.config.spec_augment(features, lengths, batch.seeds)
         out, middle = encoder(features)
         return out, middle, encoder.output_lengths(lengths)
 
@@ -375,7 +397,7 @@ class Trainer:
                     if self.position.step % config.save_every == 0:
                         self.save()
                 self.save()
-                progress.epoch(self.position, time.perf_counter() - began)
+                progress.epoch(self.position, time.perf_counter() - began, str(self.bad))
                 if self.valid_set and (
                     self.position.epoch % config.valid_every == 0 or self.position.epoch == config.epochs
                 ):

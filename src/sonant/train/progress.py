@@ -58,8 +58,12 @@ class Progress:
         self._board.add_scalar("train/hours_per_hour", throughput, position.step)
         self._speech, self._since = 0.0, now
 
-    def epoch(self, position: Position, seconds: float) -> None:
-        self._say(f"epoch {position.epoch - 1} done in {seconds:.0f} s")
+    def epoch(self, position: Position, seconds: float, left_out: str = "") -> None:
+        """left_out: how many utterances of the corpus are, and why."""
+        self._say(
+            f"epoch {position.epoch - 1} done in {seconds:.0f} s"
+            + (f"; left out {left_out}" if left_out else "")
+        )
 
     def validated(self, position: Position, result: ErrorRate) -> None:
         self._say(f"epoch {position.epoch - 1}  valid WER {100 * result.rate:.2f} %")
