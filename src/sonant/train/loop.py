@@ -97,7 +97,7 @@ class Trainer:
         self.train_set = learnable(
             self.train_set,
             self.bad,
-            lacks=lambda said: self.tokens.lacks(self._text(said)),
+            lacks=self._lacks,
             encode=self._encode,
             tokens_per_second=1000 / config.fbank.frame_shift / SUBSAMPLING / max(config.data.speeds),
         )
@@ -138,6 +138,10 @@ class Trainer:
 
     def _encode(self, said: str) -> list[int]:
         return self.tokens.encode(self._text(said))
+
+    def _lacks(self, said: str) -> list[str]:
+        """Of tokens that the run learns, a small number leaves rare characters out on purpose."""
+        return [] if self.config.tokens.model is None else self.tokens.lacks(self._text(said))
 
     def _alignments(self, cache: WaveCache) -> tuple[int, dict[str, np.ndarray]]:
         """The number of phones, and a phone for each 10 ms of each recording; made once, kept in the run's
