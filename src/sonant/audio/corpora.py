@@ -108,8 +108,11 @@ def list_aishell(source: Path) -> Subsets:
     for name in AISHELL:
         # Some recordings have no text; the corpus is used without them.
         files = sorted((folder / "wav" / name).rglob("*.wav"))
-        rows = [Listed(f.stem, f, texts[f.stem][0], f.parent.name, texts[f.stem][1]) for f in files
-                if f.stem in texts]
+        rows = [
+            Listed(f.stem, f, texts[f.stem][0], f.parent.name, texts[f.stem][1])
+            for f in files
+            if f.stem in texts
+        ]
         if files:
             found[name] = rows
     return found

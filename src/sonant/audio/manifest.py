@@ -30,6 +30,8 @@ class Utterance:
 
 # Bad lines that an error names before it only counts them.
 NAMED = 10
+# Seconds. Beyond them a manifest or a recording is wrong, rather than short or long.
+SANE = (0.05, 3600.0)
 
 
 def read_corpus(path: str | Path, *, wrong: list[str] | None = None) -> list[Utterance]:

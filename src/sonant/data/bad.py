@@ -9,11 +9,8 @@ from threading import Lock
 from typing import Literal
 
 from sonant.audio import Utterance
-from sonant.audio.manifest import NAMED, read_corpus
+from sonant.audio.manifest import NAMED, SANE, read_corpus
 from sonant.errors import AudioError, ConfigError, ManifestError
-
-# Seconds. Beyond them a manifest or a recording is wrong, rather than short or long.
-SANE = (0.05, 3600.0)
 
 
 class BadData:
