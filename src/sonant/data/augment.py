@@ -91,7 +91,7 @@ def _warp(features: Tensor, lengths: Tensor, where: Tensor, by: Tensor, most: in
     at = torch.arange(frames, device=features.device, dtype=features.dtype)[None]
     size, point, target = size[:, None], point[:, None], target[:, None]
     before = at * point / target
-    after = point + (at - target) * (size - point) / (size - target)
+    after = point + (at - target) * (size - 1 - point) / (size - 1 - target)
     source = torch.where(at < target, before, after).clamp(max=size - 1)
     source = torch.where((room[:, None] > 0) & (at < size), source, at)
     low = source.floor().long()
