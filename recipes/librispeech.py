@@ -5,9 +5,8 @@
         --token-model DIR/tokens.model --noise MUSAN
 
 The augmentation is icefall's: three speeds, noise on half of the recordings at 10 to 20 dB, ten masks of time
-that cover 15 % at most, two of 27 filters, a warp of 80 frames. MUSAN is a manifest of noises, such as of that
-corpus (SLR17); --responses takes one of room responses (SLR28). Not measured on the whole corpus; --epochs and --network.encoder.*
-are for a GPU.
+that cover 15 % at most, two of 27 filters, a warp of 80 frames. MUSAN is a manifest of noises, such as of
+that corpus (SLR17); --responses takes one of room responses (SLR28). Not measured on the whole corpus.
 """
 
 from pathlib import Path
