@@ -1,15 +1,26 @@
 """Training: a loop, checkpoints, recipes, export. One trainer for all recipes."""
 
-from sonant.train.config import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
+from sonant.train.config import DataConfig, KeepConfig, StartConfig, TokensConfig, TrainConfig
 from sonant.train.export import export
 from sonant.train.flat_start import AlignmentConfig
+from sonant.train.lamb import LambConfig
 from sonant.train.loop import Trainer, train
+from sonant.train.objective import LossConfig
+from sonant.train.optimizer import OptimizerConfig
+from sonant.train.scaled_adam import ScaledAdamConfig
+from sonant.train.schedules import EdenConfig, HoldConfig
 
 __all__ = [
     "AlignmentConfig",
     "DataConfig",
+    "EdenConfig",
+    "HoldConfig",
+    "KeepConfig",
+    "LambConfig",
     "LossConfig",
     "OptimizerConfig",
+    "ScaledAdamConfig",
+    "StartConfig",
     "TokensConfig",
     "TrainConfig",
     "Trainer",
