@@ -208,14 +208,15 @@ class Trainer:
         for update, share in zip(updates, mine, strict=True):
             own = len(update[ranks.rank :: ranks.size])
             parts: list[Part] = []
+            samples = 0.0
             for place, (index, _) in enumerate(share):
                 batch = next(batches)
                 self._check_length(batch)
+                samples += float(batch.sample_lengths.sum()) if place < own else 0.0
                 parts.append(Part(batch.to(self.device), index, float(place < own)))
             values = self.step(*parts)
             p = self.position
             self.position = Position(epoch, p.batch + len(update), p.step + 1)
-            samples = sum(float(part.batch.sample_lengths.sum()) for part in parts if part.weight)
             yield samples * ranks.size / self.config.fbank.sample_frequency, values
         self.position = Position(epoch + 1, 0, self.position.step)
 

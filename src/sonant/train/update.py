@@ -71,8 +71,8 @@ class Updater:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        tokens = sum(int(p.batch.target_lengths.sum()) for p in parts if p.weight)
-        every = ranks.sum(torch.tensor(float(tokens), dtype=torch.float64, device=ranks.device))
+        tokens = torch.stack([part.batch.target_lengths.sum() * part.weight for part in parts])
+        every = ranks.sum(tokens.sum().double())
 
         self._objective.train()
         self.optimizer.zero_grad()
