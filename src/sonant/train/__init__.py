@@ -3,6 +3,7 @@
 from sonant.train.config import DataConfig, KeepConfig, StartConfig, TokensConfig, TrainConfig
 from sonant.train.export import export
 from sonant.train.flat_start import AlignmentConfig
+from sonant.train.keep import Choice, averaged
 from sonant.train.lamb import LambConfig
 from sonant.train.loop import Trainer, train
 from sonant.train.objective import LossConfig
@@ -12,6 +13,7 @@ from sonant.train.schedules import EdenConfig, HoldConfig
 
 __all__ = [
     "AlignmentConfig",
+    "Choice",
     "DataConfig",
     "EdenConfig",
     "HoldConfig",
@@ -24,6 +26,7 @@ __all__ = [
     "TokensConfig",
     "TrainConfig",
     "Trainer",
+    "averaged",
     "export",
     "train",
 ]
