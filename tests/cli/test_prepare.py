@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -116,7 +117,7 @@ def test_all_that_is_bad_is_named_at_once(recordings: Path, tmp_path: Path, caps
     paths[1].write_bytes(paths[1].read_bytes()[:3000])
     paths[2].with_suffix(".txt").write_text(" ?! ")
     paths[3].with_suffix(".txt").unlink()
-    soundfile.write(paths[4], [0.1] * 160, 16000)
+    soundfile.write(paths[4], np.full(160, 0.1), 16000)
     command = ("folder", recordings, "--out", tmp_path / "out", "--held-out", 1)
     failure = prepare(capsys, *command, "--check", "decode", status=1)
     reasons = ("is not audio that sonant knows", "truncated", "left of its text '?!'", "left of its text ''")
@@ -152,7 +153,7 @@ def test_a_survey_that_was_killed_goes_on(recordings: Path, tmp_path: Path):
 def test_a_recording_that_has_changed_is_looked_into_again(recordings: Path, tmp_path: Path):
     path, kept = sorted(recordings.rglob("*.wav"))[0], tmp_path / "survey.jsonl"
     before = survey([path], kept)[path]
-    soundfile.write(path, [0.1] * 8000, 8000)
+    soundfile.write(path, np.full(8000, 0.1), 8000)
     assert survey([path, tmp_path / "gone.wav"], kept) == {path: Surveyed(1.0, 8000)} != {path: before}
 
 
