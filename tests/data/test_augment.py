@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sonant import audio
 from sonant.data import SpecAugment, WaveAugment
-from sonant.data.augment import change_speed, mix_noise, reverberate
+from sonant.data.augment import change_speed, mix_noise, narrowband, reverberate
 from sonant.errors import ConfigError
 
 SPEECH = Path(__file__).parent / "speech"
@@ -174,3 +174,81 @@ def test_without_masks_nothing_changes():
     features = torch.randn(2, 20, 8)
     augment = SpecAugment(frequency_masks=0, time_masks=0)
     assert torch.equal(augment(features, torch.tensor([20, 11])), features)
+
+
+def test_masks_of_a_seed_depend_on_nothing_else():
+    augment = SpecAugment(time_warp=10, probability=0.8)
+    features, lengths = torch.randn(4, 120, 20), torch.tensor([120, 90, 60, 120])
+    seeds = [(7, 2, i) for i in (3, 1, 4, 5)]
+    together = augment(features, lengths, seeds)
+    torch.manual_seed(5)
+    for i in range(4):
+        length = int(lengths[i])
+        # In another batch, with less padding, after other random numbers.
+        alone = augment(features[i : i + 1, :length], lengths[i : i + 1], seeds[i : i + 1])
+        torch.testing.assert_close(alone[0], together[i, :length])
+    for other in ((8, 2, 3), (7, 3, 3), (7, 2, 6)):
+        assert not torch.equal(augment(features[:1], lengths[:1], [other])[0], together[0])
+    with pytest.raises(ConfigError, match="1 seeds for 4 recordings"):
+        augment(features, lengths, seeds[:1])
+
+
+def test_some_recordings_are_left_as_they_are():
+    augment = SpecAugment(probability=0.3)
+    features, lengths = torch.ones(500, 50, 10), torch.full((500,), 50)
+    same = (augment(features, lengths, [(0, 0, i) for i in range(500)]) == 1).all(dim=(1, 2))
+    assert 300 <= int(same.sum()) <= 400
+
+
+def test_a_warp_moves_time_and_keeps_the_ends():
+    augment = SpecAugment(frequency_masks=0, time_masks=0, time_warp=12)
+    ramp = torch.arange(100.0)[None, :, None].repeat(200, 1, 3)
+    lengths = torch.tensor([100, 80, 27, 26, 5] * 40)
+    warped = augment(ramp, lengths, [(0, 0, i) for i in range(200)])
+    for before, after, length in zip(ramp, warped, lengths.tolist(), strict=True):
+        assert torch.equal(after[length:], before[length:])
+        if length <= 26:  # no point is twelve frames from both ends
+            assert torch.equal(after, before)
+            continue
+        line = after[:length, 0]
+        assert line[0] == 0 and line[-1] == pytest.approx(length - 1, abs=1e-4)
+        assert (line.diff() >= 0).all()
+        assert float((line - before[:length, 0]).abs().max()) <= 12.001
+    moved = (warped - ramp).abs().amax(dim=(1, 2))[lengths == 100]
+    assert float(moved.max()) > 9 and moved.unique().numel() > 10
+
+
+def spectrum(samples: np.ndarray) -> np.ndarray:
+    return np.abs(np.fft.rfft(samples)) ** 2
+
+
+def test_a_narrow_band_has_nothing_above_4_khz(speech):
+    found = narrowband(speech, 16000)
+    assert found.shape == speech.shape and found.dtype == np.float32
+    half = len(speech) // 4  # 4 kHz
+    before, after = spectrum(speech), spectrum(found)
+    assert after[half:].sum() < 1e-4 * before[half:].sum()
+    low = slice(0, half * 3 // 4)
+    assert after[low].sum() == pytest.approx(before[low].sum(), rel=0.01)
+    # And it is in time.
+    assert float(np.dot(found, speech)) / float(np.dot(speech, speech)) > 0.9
+    assert len(narrowband(speech[:0], 16000)) == 0
+    with pytest.raises(ConfigError, match="sample_rate 8000: is narrow already"):
+        narrowband(speech, 8000)
+
+
+def test_a_narrow_band_has_its_probability(speech):
+    quiet = dict(gain=(0.0, 0.0), narrowband_probability=0.25)
+    wave = speech[:2000]
+    changed = sum(
+        not np.array_equal(WaveAugment(**quiet)(wave, np.random.default_rng(i)), wave) for i in range(400)
+    )
+    assert 70 <= changed <= 130
+
+
+@pytest.mark.parametrize(
+    "options", [dict(noise_probability=1.5), dict(narrowband_probability=-0.1), dict(snr=(20.0, 5.0))]
+)
+def test_options_that_make_no_sense(options):
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} .*: expected"):
+        WaveAugment(**options)

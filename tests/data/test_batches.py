@@ -3,11 +3,12 @@
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonant.data import epoch_batches
+from sonant.data import epoch_batches, rank_batches
 from sonant.errors import ConfigError
 
 SPEEDS = (0.9, 1.0, 1.1)
@@ -91,3 +92,63 @@ def test_a_limit_that_cannot_be_kept(limit):
 def test_speeds_that_cannot_be_played(speeds):
     with pytest.raises(ConfigError, match=r"speeds .*: expected factors above 0"):
         epoch_batches([1.0], epoch=0, seed=0, max_duration=1.0, speeds=speeds)
+
+
+@given(corpora, st.integers(1, 5), limits, seeds, st.booleans())
+def test_processes_share_an_epoch(durations, world, limit, seed, ascending):
+    options = dict(epoch=1, seed=seed, max_duration=limit, ascending=ascending)
+    shared = epoch_batches(durations, **options, world=world)
+    parts = [rank_batches(shared, rank, world) for rank in range(world)]
+    assert len({len(part) for part in parts}) == 1
+    # Side by side they are the epoch again, and nobody's utterance is left out.
+    assert [batch for step in zip(*parts, strict=True) for batch in step] == shared
+    seen = Counter(item.index for batch in shared for item in batch)
+    assert set(seen) == set(range(len(durations)))
+    whole = epoch_batches(durations, **options)
+    # What makes the batches go round is batches that come again, fewer than there are processes.
+    assert len(shared) - len(whole) == -len(whole) % world
+    assert {str(batch) for batch in shared} == {str(batch) for batch in whole}
+
+
+@given(corpora, st.integers(1, 5), limits, seeds)
+def test_dropping_what_does_not_go_round(durations, world, limit, seed):
+    options = dict(epoch=1, seed=seed, max_duration=limit)
+    whole = epoch_batches(durations, **options)
+    try:
+        kept = epoch_batches(durations, **options, world=world, last="drop")
+    except ConfigError as error:
+        assert "leaves nothing" in str(error) and len(whole) <= world
+        return
+    assert len(kept) % world == 0 and len(whole) - len(kept) <= world
+    assert Counter(map(str, kept)) <= Counter(map(str, whole))
+
+
+def test_a_last_batch_with_room_is_dropped():
+    durations = [2.0] * 25
+    options = dict(epoch=0, seed=0, max_duration=20.0)
+    assert sorted(len(batch) for batch in epoch_batches(durations, **options)) == [5, 10, 10]
+    assert [len(batch) for batch in epoch_batches(durations, **options, last="drop")] == [10, 10]
+
+
+def test_processes_have_batches_of_about_one_length():
+    durations = [1.0 + 0.05 * i for i in range(400)]
+
+    def spread(**options) -> float:
+        """Mean part of its time that a process of four waits for the one with the longest recording."""
+        made = epoch_batches(durations, epoch=3, seed=1, max_duration=60.0, **options)
+        longest = [max(durations[item.index] for item in batch) for batch in made]
+        return float(np.mean([1 - min(step) / max(step) for step in zip(*[iter(longest)] * 4, strict=False)]))
+
+    assert spread(world=4) < 0.1 < 0.4 < spread()
+
+
+@pytest.mark.parametrize(("rank", "world", "batches"), [(2, 2, 4), (-1, 2, 4), (0, 3, 4)])
+def test_shares_that_do_not_go_round_are_named(rank, world, batches):
+    with pytest.raises(ConfigError, match=f"rank {rank} of {world}, {batches} batches"):
+        rank_batches([[]] * batches, rank, world)
+
+
+@pytest.mark.parametrize("options", [dict(world=0), dict(last="first")])
+def test_shares_that_make_no_sense(options):
+    with pytest.raises(ConfigError, match="expected 1 or more, 'keep' or 'drop'"):
+        epoch_batches([1.0], epoch=0, seed=0, max_duration=1.0, **options)

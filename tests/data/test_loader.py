@@ -10,9 +10,10 @@ import torch
 
 from sonant import audio
 from sonant.audio import read_corpus
-from sonant.data import Item, Loader, WaveAugment, WaveCache, epoch_batches
+from sonant.data import Item, Loader, Recordings, WaveAugment, WaveCache, epoch_batches
 from sonant.data.augment import change_speed
 from sonant.errors import AudioError, ConfigError
+from sonant.features import Fbank, FbankConfig
 
 SPEECH = Path(__file__).parent / "speech"
 ENGLISH = [u for u in read_corpus(SPEECH) if u.text.isascii()]
@@ -124,3 +125,33 @@ def test_moving_a_batch():
     (batch,) = loader()([[Item(0, 1.0)]])
     moved = batch.to(torch.device("cpu"))
     assert moved.ids == batch.ids and torch.equal(moved.samples, batch.samples)
+
+
+def test_features_made_by_the_threads_are_those_of_the_waveforms():
+    fbank = Fbank(FbankConfig(num_mel_bins=20, dither=0.0))
+    for batch in loader(fbank=fbank)(batches()):
+        assert batch.features is not None and batch.features.dtype == torch.float32
+        rows = zip(batch.features, batch.samples.numpy(), batch.sample_lengths.tolist(), strict=True)
+        lengths = []
+        for found, samples, length in rows:
+            expected = fbank.compute(samples[:length])
+            lengths.append(len(expected))
+            assert np.array_equal(found[: len(expected)].numpy(), expected)
+            assert (found[len(expected) :] == 0).all()
+        assert batch.features.shape == (len(batch.ids), max(lengths), 20)
+        assert batch.to(torch.device("cpu")).features is batch.features
+
+
+def test_each_recording_has_a_seed_of_its_own():
+    planned = batches(3)
+    for items, batch in zip(planned, loader(seed=4)(planned, 3), strict=True):
+        assert batch.seeds == tuple((4, 3, item.index) for item in items)
+
+
+def test_noises_are_decoded_when_they_are_asked_for():
+    noises = Recordings(ENGLISH, WaveCache(16000, 0))
+    assert len(noises) == len(ENGLISH) and not Recordings([], WaveCache(16000, 0))
+    expected = audio.load(ENGLISH[1].audio).samples
+    np.testing.assert_allclose(noises[1], np.clip(expected, -1, 1), atol=2e-5)
+    augmented = loader(augment=WaveAugment(noises=noises, noise_probability=1.0))(batches())
+    assert all(torch.isfinite(batch.samples).all() for batch in augmented)

@@ -22,6 +22,7 @@ from sonant.train import (
     Trainer,
     checkpoint,
 )
+from sonant.train.update import Part
 
 TONES = {"A": 400, "B": 700, "C": 1200, "D": 2000}  # Hz
 RATE = 8000
@@ -59,7 +60,7 @@ def understood(trainer: Trainer) -> dict[str, list[str]]:
         return logits.log_softmax(dim=-1).numpy()
 
     for batch in trainer.train_loader(trainer._plain_batches(trainer.train_set)):
-        out, _, lengths = trainer.encode(batch, network, training=False)
+        out, _, lengths = trainer.objective.eval().encode(batch)
         encoded = [row[:n].numpy() for row, n in zip(out, lengths.tolist(), strict=True)]
         scores = [network.ctc(torch.from_numpy(e)).log_softmax(dim=-1).numpy() for e in encoded]
         for head, hypotheses in (
@@ -114,13 +115,15 @@ def test_both_heads_learn_tones(tmp_path: Path):
     batches = list(trainer.train_loader(trainer._plain_batches(trainer.train_set)))
     with torch.no_grad():
         for batch in batches:
-            losses = {name: float(loss) for name, loss in trainer.losses(batch).items()}
+            found = trainer.updater.losses(Part(batch, 0), trainer.position)
+            tokens = float(batch.target_lengths.sum())
+            losses = {name: float(total) / tokens for name, (total, _) in found.items()}
             assert losses["ctc"] < 0.02 and losses["middle"] < 0.04 and losses["transducer"] < 0.1, losses
     texts = {u.id: u.text for u in trainer.train_set}
     expected = [texts[name] for batch in batches for name in batch.ids]
     assert understood(trainer) == {"ctc": expected, "transducer": expected}
     # The average that is kept learned it too.
-    trainer.network.load_state_dict(trainer.average)
+    trainer.network.load_state_dict(trainer.averages.moving)
     assert understood(trainer)["ctc"] == expected
 
 
@@ -154,11 +157,13 @@ def test_a_zipformer_learns_tones_in_chunks(tmp_path: Path):
     assert understood(trainer)["ctc"] == expected
     with torch.no_grad():
         for batch in batches:
-            losses = {name: float(loss) for name, loss in trainer.losses(batch).items()}
+            found = trainer.updater.losses(Part(batch, 0), trainer.position)
+            tokens = int(batch.target_lengths.sum())
+            losses = {name: float(total) / tokens for name, (total, _) in found.items()}
             assert losses["ctc"] < 0.05 and losses["middle"] < 0.2 and losses["transducer"] < 0.5, losses
 
     # A checkpoint tells which network it is of.
     config, _, network = checkpoint.load(trainer.last)
     assert config.network.encoder == encoder
-    for name, value in trainer.average.items():
+    for name, value in trainer.averages.moving.items():
         assert torch.equal(network.state_dict()[name], value), name

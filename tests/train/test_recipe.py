@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import sonant
 from sonant.cli import main
+from sonant.train import Choice, averaged
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mini_librispeech.py"
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
@@ -38,6 +41,8 @@ SMALL = [
     "1",
     "--log-every",
     "1",
+    "--keep.average-every",
+    "1",
 ]
 
 
@@ -54,7 +59,12 @@ def test_the_recipe_trains_exports_and_transcribes(
     printed = capsys.readouterr().out
     assert "epoch 0 " not in printed and "epoch 1 done" in printed
 
-    assert main(["export", str(exp), str(tmp_path / "model")]) == 0
+    # The mean over both epochs.
+    averages = ["--epoch", "2", "--avg", "2", "--name", "exp"]
+    assert main(["export", str(exp), str(tmp_path / "model"), *averages]) == 0
+    weights = averaged(exp, Choice(epoch=2, count=2))[2].state_dict()["ctc.weight"]
+    stored = load_file(tmp_path / "model" / "weights.safetensors")["ctc.weight"]
+    assert torch.equal(stored, weights.half())
     capsys.readouterr()
     model = sonant.load(tmp_path / "model")
     assert model.config.name == "exp"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sonant import audio, train
+from sonant import audio
 from sonant.audio import read_corpus
 from sonant.cli import main
 from sonant.errors import CheckpointError, ConfigError
@@ -48,7 +48,7 @@ def save(folder: Path, exp: Path, seed: int) -> None:
 @pytest.fixture(scope="module")
 def exp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "toneless"
-    for seed, name in enumerate(("last", "epoch-1", "epoch-2", "epoch-10", "step-400")):
+    for seed, name in enumerate(("last", "epoch-1", "epoch-2", "epoch-3", "step-400")):
         save(folder / name, folder, seed)
     return folder
 
@@ -64,15 +64,12 @@ def test_streaming_equals_offline(exp):
 
 
 def test_epoch_step_and_mean(exp):
-    assert load_checkpoint(exp, epoch=10).path == exp / "epoch-10"
+    assert load_checkpoint(exp, epoch=3).path == exp / "epoch-3"
     assert load_checkpoint(exp, step=400).path == exp / "step-400"
     assert load_checkpoint(exp / "epoch-1").path == exp / "epoch-1"
-    mean = train.recognizer.mean_weights([exp / n / "weights.safetensors" for n in ("epoch-10", "epoch-2")])
-    both = [load_file(exp / n / "weights.safetensors") for n in ("epoch-10", "epoch-2")]
-    for name, tensor in mean.items():
-        if tensor.is_floating_point():
-            torch.testing.assert_close(tensor, (both[0][name] + both[1][name]) / 2)
-    found = load_checkpoint(exp, epoch=10, average=2)
+    both = [load_file(exp / n / "weights.safetensors") for n in ("epoch-3", "epoch-2")]
+    mean = {n: (t + both[1][n]) / 2 if t.is_floating_point() else t for n, t in both[0].items()}
+    found = load_checkpoint(exp, epoch=3, average=2)
     frame = np.ones((1, 32), np.float32)
     network = Network(checkpoint.load(exp / "last")[2].config)
     network.load_state_dict(mean)
@@ -84,13 +81,11 @@ def test_epoch_step_and_mean(exp):
 
 
 def test_what_is_not_there_is_named(exp, tmp_path):
-    with pytest.raises(
-        CheckpointError, match="epoch-3: no such checkpoint; there are: epoch-1, epoch-2, epo"
-    ):
-        load_checkpoint(exp, epoch=3)
-    with pytest.raises(CheckpointError, match="2 checkpoints up to epoch-2, expected avg 5"):
+    with pytest.raises(CheckpointError, match="the last 1 up to epoch-9 are not there, only epoch 1, 2, 3"):
+        load_checkpoint(exp, epoch=9)
+    with pytest.raises(CheckpointError, match="the last 5 up to epoch-2 are not there"):
         load_checkpoint(exp, epoch=2, average=5)
-    with pytest.raises(ConfigError, match="avg 0"):
+    with pytest.raises(ConfigError, match="count"):
         load_checkpoint(exp, epoch=2, average=0)
     with pytest.raises(ConfigError, match="expected an epoch or a step too"):
         load_checkpoint(exp, average=2)
@@ -104,8 +99,8 @@ def test_the_commands_take_a_run_as_a_model(exp, tmp_path, capsys):
     seven = SPEECH / "7_jackson_0.opus"
     assert main(["transcribe", str(seven), "--model", str(exp)]) == 0
     assert capsys.readouterr().out.strip() == load_checkpoint(exp).transcribe(seven).text
-    assert main(["transcribe", str(seven), "--model", str(exp), "--epoch", "10", "--avg", "2"]) == 0
-    mean = load_checkpoint(exp, epoch=10, average=2)
+    assert main(["transcribe", str(seven), "--model", str(exp), "--epoch", "3", "--avg", "2"]) == 0
+    mean = load_checkpoint(exp, epoch=3, average=2)
     assert capsys.readouterr().out.strip() == mean.transcribe(seven).text
     assert main(["transcribe", str(JFK), "--epoch", "3"]) == 1
     assert "--epoch 3: bundled is no folder of `sonant train`" in capsys.readouterr().err

@@ -1,5 +1,9 @@
 """A run that was stopped and resumed is the run that was never stopped, bit for bit."""
 
+import math
+import os
+import random
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -124,6 +128,55 @@ train(checkpoint.msgspec.json.decode(text, type=TrainConfig, dec_hook=checkpoint
     assert checkpoint.load_training(config.exp / "last")["position"] == (0, 2, 2)
     train(config)
     assert differences(never_stopped, checkpoint.load_training(config.exp / "last")) == []
+
+
+def counted(config, limit: float) -> int:
+    """Trains, and counts the functions called from the first step on; at the limit the process is gone."""
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= limit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer = Trainer(config)
+    step = trainer.step
+
+    def first(*parts: Any) -> dict[str, float]:
+        sys.setprofile(count)
+        return step(*parts)
+
+    trainer.step = first  # type: ignore[method-assign]
+    try:
+        trainer.run()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_killed_at_any_moment(tiny, never_stopped, tmp_path: Path):
+    """SIGKILL at a random call of any function: in a step, in backward, while saving, between epochs."""
+    config = tiny("killed", save_every=1)
+    calls = counted(tiny("counted", save_every=1), math.inf)
+    limit = random.SystemRandom().randrange(1, calls)
+    (tmp_path / "config.json").write_bytes(checkpoint.msgspec.json.encode(config, enc_hook=str))
+    code = f"""
+import sys
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
+from test_resume import checkpoint, counted
+from sonant.train import TrainConfig
+text = open({str(tmp_path / "config.json")!r}, "rb").read()
+counted(checkpoint.msgspec.json.decode(text, type=TrainConfig, dec_hook=checkpoint._decode), {limit})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, f"call {limit} of {calls}: {killed.stderr}"
+    train(config)
+    resumed = checkpoint.load_training(config.exp / "last")
+    assert differences(never_stopped, resumed) == [], f"killed at call {limit} of {calls}"
+    for name, found in (("epoch-1", 4), ("epoch-2", STEPS)):
+        whole, again = (checkpoint.load_weights(c.exp / name) for c in (tiny("never-stopped"), config))
+        assert differences(whole, again) == [], f"{name}, after {found} steps"
 
 
 def test_a_resumed_run_with_another_network_is_refused(tiny, never_stopped):

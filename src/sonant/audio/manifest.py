@@ -1,9 +1,9 @@
 """Manifests: which recordings there are and what is said in them.
 
 A manifest is a file of one JSON object a line with at least `audio` (a path, relative to the manifest) and
-`text`; `id`, `speaker` and `duration` (seconds) where known. A corpus is a manifest, a folder that holds a
-manifest.jsonl, or a folder of LibriSpeech's layout (speaker/chapter/*.flac with *.trans.txt beside them), as
-OpenSLR distributes it.
+`text`; `id`, `speaker`, `duration` (seconds) and `sample_rate` (Hz) where known. A corpus is a manifest, a
+folder that holds a manifest.jsonl, or a folder of LibriSpeech's layout (speaker/chapter/*.flac with
+*.trans.txt beside them), as OpenSLR distributes it.
 """
 
 import json
@@ -25,26 +25,31 @@ class Utterance:
     text: str
     duration: float  # seconds
     speaker: str = ""
+    sample_rate: int | None = None  # Hz, where the manifest says it: the recording must agree
 
 
 # Bad lines that an error names before it only counts them.
 NAMED = 10
+# Seconds. Beyond them a manifest or a recording is wrong, rather than short or long.
+SANE = (0.05, 3600.0)
 
 
-def read_corpus(path: str | Path) -> list[Utterance]:
+def read_corpus(path: str | Path, *, wrong: list[str] | None = None) -> list[Utterance]:
     """All utterances of a manifest or a corpus folder, in the order of the files.
 
-    Raises ManifestError, which names every bad line.
+    Raises ManifestError, which names every bad line. Given a list `wrong`, bad lines are left out, and what
+    is wrong with them is appended there.
     """
     path = Path(path)
     if not path.exists():
         raise ManifestError(f"{path}: no such manifest or folder")
     manifest = path / "manifest.jsonl" if path.is_dir() else path
     try:
-        utterances = _read_manifest(manifest) if manifest.exists() else _read_librispeech(path)
+        read = _read_manifest if manifest.exists() else _read_librispeech
+        utterances = read(manifest if manifest.exists() else path, wrong)
     except OSError as error:
         raise ManifestError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from None
-    if not utterances:
+    if not utterances and not wrong:
         raise ManifestError(
             f"{path}: no utterance found; expected a manifest.jsonl or LibriSpeech's *.trans.txt files"
         )
@@ -65,7 +70,7 @@ def write_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
             "text": u.text,
             "speaker": u.speaker,
             "duration": u.duration,
-        }
+        } | ({} if u.sample_rate is None else {"sample_rate": u.sample_rate})
         rows.append(json.dumps(row, ensure_ascii=False) + "\n")
     try:
         path.write_text("".join(rows), encoding="utf-8")
@@ -73,10 +78,12 @@ def write_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
         raise ManifestError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _utterances(lines: Iterable[tuple[str, T]], parse: Callable[[T, str], Utterance]) -> list[Utterance]:
-    """Parses each (where, line). Raises ManifestError with all that is wrong, not just the first."""
+def _utterances(
+    lines: Iterable[tuple[str, T]], parse: Callable[[T, str], Utterance], collected: list[str] | None
+) -> list[Utterance]:
+    """Parses each (where, line). Raises ManifestError with all that is wrong, unless that is collected."""
     found: dict[str, Utterance] = {}
-    wrong: list[str] = []
+    wrong: list[str] = [] if collected is None else collected
     for where, line in lines:
         try:
             utterance = parse(line, where)
@@ -85,7 +92,7 @@ def _utterances(lines: Iterable[tuple[str, T]], parse: Callable[[T, str], Uttera
             found[utterance.id] = utterance
         except ManifestError as error:
             wrong.append(str(error))
-    if wrong:
+    if wrong and collected is None:
         more = [f"and {len(wrong) - NAMED} more bad lines"] if len(wrong) > NAMED else []
         raise ManifestError("\n".join(wrong[:NAMED] + more))
     return list(found.values())
@@ -99,7 +106,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"{path}:{number}", line.strip()
 
 
-def _read_manifest(path: Path) -> list[Utterance]:
+def _read_manifest(path: Path, wrong: list[str] | None) -> list[Utterance]:
     def parse(line: bytes, where: str) -> Utterance:
         try:
             row = json.loads(line.decode("utf-8-sig"))
@@ -107,7 +114,7 @@ def _read_manifest(path: Path) -> list[Utterance]:
             raise ManifestError(f"{where}: not a JSON object in UTF-8: {error}") from None
         return _utterance(row, path.parent, where)
 
-    return _utterances(_lines(path), parse)
+    return _utterances(_lines(path), parse, wrong)
 
 
 def _utterance(row: Any, folder: Path, where: str) -> Utterance:
@@ -124,6 +131,11 @@ def _utterance(row: Any, folder: Path, where: str) -> Utterance:
         duration = _measure(path, where)
     if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 < duration < 1e6:
         raise ManifestError(f"{where}: duration {duration!r}, expected seconds above 0")
+    rate = row.get("sample_rate")
+    if isinstance(rate, float) and rate.is_integer():
+        rate = int(rate)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int) or rate < 1):
+        raise ManifestError(f"{where}: sample_rate {rate!r}, expected Hz, a whole number above 0")
     name = row.get("id")
     speaker = row.get("speaker")
     return Utterance(
@@ -132,6 +144,7 @@ def _utterance(row: Any, folder: Path, where: str) -> Utterance:
         text=row["text"],
         duration=float(duration),
         speaker="" if speaker is None else str(speaker),
+        sample_rate=rate,
     )
 
 
@@ -147,7 +160,7 @@ def _measure(path: Path, where: str) -> float:
     return duration
 
 
-def _read_librispeech(folder: Path) -> list[Utterance]:
+def _read_librispeech(folder: Path, wrong: list[str] | None) -> list[Utterance]:
     def parse(entry: tuple[Path, bytes], where: str) -> Utterance:
         transcript, line = entry
         try:
@@ -162,4 +175,5 @@ def _read_librispeech(folder: Path) -> list[Utterance]:
         return Utterance(name, path, text.strip(), _measure(path, where), speaker=name.split("-")[0])
 
     transcripts = sorted(folder.rglob("*.trans.txt"))
-    return _utterances(((where, (path, line)) for path in transcripts for where, line in _lines(path)), parse)
+    lines = ((where, (path, line)) for path in transcripts for where, line in _lines(path))
+    return _utterances(lines, parse, wrong)

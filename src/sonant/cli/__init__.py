@@ -16,6 +16,7 @@ COMMANDS = {
     "transcribe": "write what is said in recordings: txt, json, srt, vtt, tsv, ctm, TextGrid",
     "align": "when each word of a given text is said in a recording: ctm, TextGrid, json, srt",
     "evaluate": "word and character error rates of a model on a manifest",
+    "prepare": "manifests, tokens, statistics and a recipe from a corpus or a folder of recordings",
     "train": "train a model from a recipe (needs the extra `train`)",
     "export": "write the bundle of a training checkpoint (needs the extra `train`)",
     "kaldi": "Kaldi's executables by their own names: sonant kaldi compute-mfcc-feats ...",

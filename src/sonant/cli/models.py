@@ -28,6 +28,9 @@ class ModelOptions:
     avg: int = 1
     """Of a training run: the mean of so many checkpoints, that of the epoch or step and those before."""
 
+    running: bool = False
+    """With --avg: the mean of all steps between those checkpoints, of their running averages."""
+
     @property
     def name(self) -> str:
         """For people to read."""
@@ -40,7 +43,7 @@ class ModelOptions:
             from sonant.cli.extras import training_tier
 
             return training_tier(command).load_checkpoint(
-                self.model, epoch=self.epoch, step=self.step, average=self.avg
+                self.model, epoch=self.epoch, step=self.step, average=self.avg, running=self.running
             )
         chosen = {"epoch": self.epoch, "step": self.step, "avg": None if self.avg == 1 else self.avg}
         for option, value in chosen.items():

@@ -1,22 +1,25 @@
-"""Checkpoints: folders with the averaged weights and all that a resumed run needs to go on exactly.
+"""Checkpoints: folders with weights and all that a resumed run needs to go on exactly.
 
-    weights.safetensors   the running average, what evaluation and export read
-    training.pt           weights, optimiser, random state and position, read by a resumed run alone
+    weights.safetensors   the moving average, what evaluation and export read
+    running.safetensors   the mean of the weights of all steps so far, in float64, if the run keeps it
+    training.pt           weights, optimiser and position, read by a resumed run alone; in `last` only
     tokens.model          SentencePiece
     config.json           the run's configuration
 
-A checkpoint is written beside its place and moved there, so that a kill or a full disk never harms the one
-before.
+A checkpoint is written beside its place, made sure to be on disk and moved there, so that a kill or a full
+disk never harms the one before.
 """
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -26,6 +29,7 @@ from sonant.text import Tokens
 from sonant.train.config import TrainConfig
 
 WEIGHTS, TRAINING, TOKENS, CONFIG = "weights.safetensors", "training.pt", "tokens.model", "config.json"
+RUNNING = "running.safetensors"
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,21 @@ class Position:
 
 
 def save(
-    folder: Path, config: TrainConfig, tokens: Tokens, average: dict[str, Tensor], training: dict[str, Any]
+    folder: Path,
+    config: TrainConfig,
+    tokens: Tokens,
+    average: Mapping[str, Tensor],
+    training: Mapping[str, Any] | None = None,
+    *,
+    running: Mapping[str, Tensor] | None = None,
+    running_steps: int = 0,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a checkpoint in place of the one before. Raises CheckpointError, with that one as it was."""
+    """Writes a checkpoint in place of the one before. Raises CheckpointError, with that one as it was.
+
+    training: what `load_training` gives again. running: the mean of the weights of `running_steps` steps.
+    notes: what `load_notes` gives again.
+    """
     new, old = _beside(folder, "new"), _beside(folder, "old")
     if not folder.exists() and old.exists():
         # Killed between the two renames below: what stands there is the only checkpoint.
@@ -49,13 +65,20 @@ def save(
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         new.mkdir(parents=True)
-        save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS)
-        torch.save(training, new / TRAINING)
+        save_file({name: t.contiguous() for name, t in average.items()}, new / WEIGHTS, dict(notes or {}))
+        if running:
+            steps = {"steps": str(running_steps)}
+            save_file({name: t.contiguous() for name, t in running.items()}, new / RUNNING, steps)
+        if training is not None:
+            torch.save(dict(training), new / TRAINING)
         tokens.save(new / TOKENS)
         (new / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+        for path in (*new.iterdir(), new):
+            _settle(path)
         if folder.exists():
             os.rename(folder, old)
         os.rename(new, folder)
+        _settle(folder.parent)
     except Exception as error:
         shutil.rmtree(new, ignore_errors=True)
         raise CheckpointError(
@@ -64,23 +87,33 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _settle(path: Path) -> None:
+    """Waits until a file, or a folder's list of names, would be there after a loss of power."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
 def _beside(folder: Path, suffix: str) -> Path:
     return folder.with_name(f"{folder.name}.{suffix}")
 
 
-def _existing(folder: Path) -> Path:
+def place(folder: Path) -> Path:
+    """Where a checkpoint is: a kill while saving may have left it beside its place."""
     old = _beside(folder, "old") if folder.name else folder
     return old if old.exists() and not folder.exists() else folder
 
 
 def exists(folder: Path) -> bool:
     """Whether there is a checkpoint, whole or not."""
-    return _existing(folder).exists()
+    return place(folder).exists()
 
 
 def load_training(folder: Path) -> dict[str, Any]:
     """What `save` was given as `training`."""
-    path = _existing(folder) / TRAINING
+    path = place(folder) / TRAINING
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -89,16 +122,49 @@ def load_training(folder: Path) -> dict[str, Any]:
         ) from None
 
 
-def load_tokens(folder: Path) -> Tokens:
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The moving average."""
+    return _tensors(place(folder) / WEIGHTS)
+
+
+def load_running(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """The running average, and of how many steps it is."""
+    path = place(folder) / RUNNING
+    if place(folder).is_dir() and not path.exists():
+        raise CheckpointError(f"{folder}: has no {RUNNING}; expected a run with keep.average_every above 0")
+    tensors = _tensors(path)
+    return tensors, int(_notes(path).get("steps", "0"))
+
+
+def load_notes(folder: Path) -> dict[str, str]:
+    return _notes(place(folder) / WEIGHTS)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return Tokens.load(_existing(folder) / TOKENS)
+        return load_file(path)
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read ({first_of(error)})") from None
+
+
+def _notes(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read ({first_of(error)})") from None
+
+
+def load_tokens(folder: Path, mend: str = "") -> Tokens:
+    try:
+        return Tokens.load(place(folder) / TOKENS)
     except TokenError as error:
-        raise CheckpointError(f"{error}; remove {folder} to start anew") from None
+        raise CheckpointError(f"{error}; {mend or f'remove {folder} to start anew'}") from None
 
 
 def load(folder: str | Path) -> tuple[TrainConfig, Tokens, Network]:
     """The configuration, tokens and averaged network of a checkpoint. Raises CheckpointError."""
-    folder = _existing(Path(folder))
+    folder = place(Path(folder))
     missing = [name for name in (WEIGHTS, TOKENS, CONFIG) if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(

@@ -22,6 +22,7 @@ from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, He
 from sonant.nn import BLANK, SUBSAMPLING, Conformer, ConformerState, Network
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
+from sonant.train.keep import Choice, averaged
 from sonant.train.shared_weights import share_weights
 
 # ONNX against torch, on every output (issue of the float graphs; 8-bit weights are not held to it).
@@ -173,18 +174,27 @@ def largest_difference(part: Part, path: Path) -> float:
 
 
 def export(
-    source: str | Path, folder: str | Path, *, name: str = "", language: str = "en", head: Head = "transducer"
+    source: str | Path,
+    folder: str | Path,
+    *,
+    name: str = "",
+    language: str = "en",
+    head: Head = "transducer",
+    choice: Choice | None = None,
 ) -> None:
     """Writes a bundle.
 
-    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken. folder: made anew; must
-    not hold anything yet. head: what the bundle decodes with unless told otherwise. Raises CheckpointError
-    where there is no checkpoint, ConfigError where the folder is in use, TrainingError if ONNX and torch
-    disagree. name: of the model; that of the run where it is empty.
+    source: a checkpoint's folder, or that of a run, whose last checkpoint is taken, or the mean of several
+    with `choice`. folder: made anew; must not hold anything yet. head: what the bundle decodes with unless
+    told otherwise. Raises CheckpointError where there is no checkpoint, ConfigError where the folder is in
+    use, TrainingError if ONNX and torch disagree. name: of the model; that of the run where it is empty.
     """
     source, folder = Path(source), Path(folder)
-    of_run = checkpoint.exists(source / "last")
-    config, tokens, network = checkpoint.load(source / "last" if of_run else source)
+    if choice is None:
+        of_run = checkpoint.exists(source / "last")
+        config, tokens, network = checkpoint.load(source / "last" if of_run else source)
+    else:
+        config, tokens, network = averaged(source, choice)
     streaming(network)
     if head not in get_args(Head):
         raise ConfigError(f"head={head!r}: expected one of {', '.join(get_args(Head))}")

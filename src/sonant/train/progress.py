@@ -1,6 +1,7 @@
 """What a person sees of a run: a line on the terminal, a log file and TensorBoard curves."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -10,16 +11,31 @@ from sonant.train.config import TrainConfig
 
 
 class Progress:
-    def __init__(self, config: TrainConfig, steps: int, parameters: int):
+    """`shown`: whether this process is the one that tells; `notes`: lines for the beginning."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        steps: int,
+        parameters: int,
+        *,
+        shown: bool = True,
+        notes: Sequence[str] = (),
+    ):
         self._config = config
+        self._shown = shown
+        self._notes = notes
         self._steps = steps
         self._size = f"{parameters / 1e6:.1f} M parameters, {steps} steps in {config.epochs} epochs"
 
     def __enter__(self) -> Self:
+        if not self._shown:
+            return self
         from torch.utils.tensorboard import SummaryWriter
 
         self._log = open(Path(self._config.exp) / "train.log", "a", encoding="utf-8")
-        self._say(self._size)
+        for line in (self._size, *self._notes):
+            self._say(line)
         self._board = SummaryWriter(str(Path(self._config.exp) / "tensorboard"))
         self._mean: dict[str, float] = {}
         self._speech = 0.0
@@ -28,16 +44,21 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._board.close()
-        self._log.close()
+        if self._shown:
+            self._board.close()
+            self._log.close()
 
     def _say(self, line: str) -> None:
+        if not self._shown:
+            return
         print(line, flush=True)  # noqa: T201
         self._log.write(line + "\n")
         self._log.flush()
 
     def update(self, position: Position, values: dict[str, float], speech: float) -> None:
         """After each step: its losses and the seconds of speech in it."""
+        if not self._shown:
+            return
         if self._first is None:
             self._first = position.step - 1
         self._speech += speech
@@ -48,7 +69,7 @@ class Progress:
         now = time.perf_counter()
         throughput = self._speech / (now - self._since)
         left = (now - self._began) / (position.step - self._first) * (self._steps - position.step)
-        losses = "  ".join(f"{name} {self._mean[name]:.3g}" for name in values)
+        losses = "  ".join(f"{name} {self._mean[name]:.3g}" for name in self._mean)
         self._say(
             f"epoch {position.epoch}  step {position.step}/{self._steps}  {losses}  "
             f"{throughput:.0f} h/h  left {int(left // 3600)}:{int(left // 60 % 60):02d}"
@@ -58,9 +79,14 @@ class Progress:
         self._board.add_scalar("train/hours_per_hour", throughput, position.step)
         self._speech, self._since = 0.0, now
 
-    def epoch(self, position: Position, seconds: float) -> None:
-        self._say(f"epoch {position.epoch - 1} done in {seconds:.0f} s")
+    def epoch(self, position: Position, seconds: float, left_out: str = "") -> None:
+        """left_out: how many utterances of the corpus are, and why."""
+        self._say(
+            f"epoch {position.epoch - 1} done in {seconds:.0f} s"
+            + (f"; left out {left_out}" if left_out else "")
+        )
 
     def validated(self, position: Position, result: ErrorRate) -> None:
         self._say(f"epoch {position.epoch - 1}  valid WER {100 * result.rate:.2f} %")
-        self._board.add_scalar("valid/wer", result.rate, position.step)
+        if self._shown:
+            self._board.add_scalar("valid/wer", result.rate, position.step)
