@@ -10,7 +10,7 @@ from sonant import audio
 from sonant.data import SpecAugment
 from sonant.features import FbankConfig
 from sonant.nn import ConformerConfig, NetworkConfig
-from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
+from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig, train
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 NETWORK = NetworkConfig(
@@ -50,34 +50,42 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def tiny_config(exp: Path, corpus: Path, **changes: Any) -> TrainConfig:
+    """A run of seconds that uses everything: validation, noise, reverberation, masks, dropout, all losses."""
+    data = DataConfig(
+        train=(corpus,),
+        held_out=1,
+        noise=corpus,
+        responses=corpus,
+        noise_probability=0.5,
+        reverb_probability=0.5,
+        batch_duration=4.0,
+    )
+    config = TrainConfig(
+        exp=exp,
+        data=data,
+        tokens=TokensConfig("char", 18),
+        fbank=FbankConfig(num_mel_bins=20, dither=0.0),
+        network=NETWORK,
+        spec_augment=SpecAugment(frequency_width=5),
+        loss=LossConfig(transducer_from=0.4),
+        optimizer=OptimizerConfig(warmup=3),
+        epochs=2,
+        threads=1,
+        log_every=2,
+        save_every=2,
+    )
+    return replace(config, **changes)
+
+
 @pytest.fixture
 def tiny(tmp_path: Path, corpus: Path):
-    """A run of seconds that uses everything: validation, noise, reverberation, masks, dropout, all losses."""
+    return lambda exp="exp", **changes: tiny_config(tmp_path / exp, corpus, **changes)
 
-    def make(exp: str = "exp", **changes: Any) -> TrainConfig:
-        data = DataConfig(
-            train=(corpus,),
-            held_out=1,
-            noise=corpus,
-            responses=corpus,
-            noise_probability=0.5,
-            reverb_probability=0.5,
-            batch_duration=4.0,
-        )
-        config = TrainConfig(
-            exp=tmp_path / exp,
-            data=data,
-            tokens=TokensConfig("char", 18),
-            fbank=FbankConfig(num_mel_bins=20, dither=0.0),
-            network=NETWORK,
-            spec_augment=SpecAugment(frequency_width=5),
-            loss=LossConfig(transducer_from=0.4),
-            optimizer=OptimizerConfig(warmup=3),
-            epochs=2,
-            threads=1,
-            log_every=2,
-            save_every=2,
-        )
-        return replace(config, **changes)
 
-    return make
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """The folder of a tiny run of one epoch, which tests leave as it is."""
+    config = tiny_config(tmp_path_factory.mktemp("trained") / "exp", corpus, epochs=1)
+    train(config)
+    return config.exp

@@ -76,6 +76,13 @@ def test_another_seed_is_another_run(tiny, never_stopped):
     assert differences(never_stopped["network"], checkpoint.load_training(config.exp / "last")["network"])
 
 
+def test_a_run_goes_on_with_another_precision(tiny, never_stopped):
+    for epochs, precision in ((3, "float16"), (4, "float32"), (5, "float16")):
+        train(tiny("never-stopped", epochs=epochs, precision=precision))
+    longer = checkpoint.load_training(tiny("never-stopped").exp / "last")
+    assert longer["position"][0] == 5 and longer["scaler"]["scale"] > 0
+
+
 @pytest.mark.parametrize("save_every", [1, 2])
 def test_stopped_at_any_step_and_resumed(tiny, never_stopped, save_every):
     for step in range(1, STEPS + 1):

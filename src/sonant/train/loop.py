@@ -137,7 +137,8 @@ class Trainer:
             state = checkpoint.load_training(self.last)
             self.network.load_state_dict(state["network"])
             self.updater.optimizer.load_state_dict(state["optimizer"])
-            self.updater.scaler.load_state_dict(state["scaler"])
+            if state["scaler"]:  # a run may go on with another precision
+                self.updater.scaler.load_state_dict(state["scaler"])
             self.averages.load(checkpoint.load_weights(self.last))
             if self.averages.period:
                 self.averages.load_running(*checkpoint.load_running(self.last))

@@ -106,7 +106,8 @@ class Objective(nn.Module):
             )
 
         # In float32, since these gradients are computed before the losses are scaled up for float16.
-        return in_parts(loss, parts, (encoded.float(), predicted.float()), list(joiner.output.parameters()))
+        weights = [p for p in joiner.output.parameters() if p.requires_grad]
+        return in_parts(loss, parts, (encoded.float(), predicted.float()), weights)
 
 
 def _aligned_loss(logits: Tensor, alignment: Tensor) -> Tensor:

@@ -78,9 +78,7 @@ class Ranks:
         if self.size == 1:
             return module
         where = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(
-            module, device_ids=where, broadcast_buffers=False, find_unused_parameters=unused
-        )
+        return DistributedDataParallel(module, device_ids=where, find_unused_parameters=unused)
 
 
 def together(module: nn.Module, last: bool) -> AbstractContextManager[None]:

@@ -74,7 +74,7 @@ class ScaledAdam(Optimizer):
         config = self.config
         gradients = [_gradient(p, clip) for p in tensors]
         size = _sizes(tensors)
-        slopes = [(g * p).sum() for g, p in zip(gradients, tensors, strict=True)]
+        slopes = [torch.dot(g.flatten(), p.flatten()) for g, p in zip(gradients, tensors, strict=True)]
         change = self._adam(tensors, gradients, "")
         growth = torch.stack(self._adam(tensors, slopes, "size_")) * (-rate * config.size_rate)
         growth = torch.where(size > config.largest_size, growth.clamp(max=0.0), growth)

@@ -5,9 +5,6 @@ them; what is kept are those gradients, and one backward pass through the networ
 of the whole batch.
 """
 
-# pyright: reportPrivateImportUsage=false
-# (_foreach_*: one kernel for many tensors, as torch's own optimisers have them)
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -51,7 +48,8 @@ class _InParts(torch.autograd.Function):
             each.append(found.detach())
             for piece, gradient in zip(pieces, gradients, strict=False):
                 piece.append(gradient)
-            torch._foreach_add_(shared, gradients[number:])
+            for weight, gradient in zip(shared, gradients[number:], strict=True):
+                weight += gradient
         ctx.save_for_backward(*(torch.cat(piece) for piece in pieces), *shared)
         losses = torch.cat(each)
         ctx.mark_non_differentiable(losses)

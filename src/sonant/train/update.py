@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sonant.data import Batch
-from sonant.errors import TrainingError
+from sonant.errors import ConfigError, TrainingError
 from sonant.train.checkpoint import Position
 from sonant.train.config import TrainConfig
 from sonant.train.objective import Losses, Objective
@@ -82,6 +82,11 @@ class Updater:
                 found = self.losses(part, position, self._model)
                 # Gradients become means over the ranks, and are to be sums.
                 total = self._weighted(found) * (part.weight * ranks.size / every)
+                if not total.requires_grad:
+                    raise ConfigError(
+                        f"step {position.step}: no loss of this step has a parameter that is trained; free "
+                        "some of start.freeze, or let the transducer begin earlier by loss.transducer_from"
+                    )
                 self.scaler.scale(total.float()).backward()
             for name, (loss, _) in found.items():
                 sums[name] = sums.get(name, 0.0) + part.weight * loss.detach().double()
