@@ -7,7 +7,7 @@
 SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used.
 """
 
-from sonant.text.alignment import Alignment, UnmatchedAudio, UnsaidWord
+from sonant.text.alignment import Alignment, Phone, UnmatchedAudio, UnsaidWord
 from sonant.text.errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
 from sonant.text.normalize import NORMALIZERS, normalize, spoken
 from sonant.text.tokens import Tokens
@@ -20,6 +20,7 @@ __all__ = [
     "Alignment",
     "Edit",
     "ErrorRate",
+    "Phone",
     "Tokens",
     "Transcript",
     "UnmatchedAudio",
