@@ -17,7 +17,7 @@ __all__ = ["compact", "make"]  # fixtures
 def strings(fst, side: str = "olabel") -> dict[tuple[int, ...], float]:
     """The cost of the best path of each string."""
     found: dict[tuple[int, ...], float] = {}
-    open_paths = [(fst.start(), (), 0.0)]
+    open_paths: list[tuple[int, tuple[int, ...], float]] = [(fst.start(), (), 0.0)]
     while open_paths:
         state, labels, cost = open_paths.pop()
         final = float(fst.final(state).value)
