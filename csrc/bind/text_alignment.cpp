@@ -7,6 +7,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <tuple>
@@ -55,6 +56,22 @@ void bind_text_alignment(nb::module_& m) {
             });
           },
           nb::arg("blank").noconvert(), nb::arg("token").noconvert(), nb::arg("free"))
+      .def(
+          "advance_transducer_several",
+          [](Self& self, const Row& blank, const Row& token, double best_path, double free, std::int32_t most) {
+            self.run([&](TextAlignment& alignment) {
+              const auto [low, high] = alignment.window();
+              const std::int64_t end = std::min<std::int64_t>(std::int64_t(high) + most, alignment.length());
+              const auto size = std::size_t(end - low + 1);
+              if (most < 1 || blank.shape(0) != size || token.shape(0) != size) {
+                throw SearchError("scores of " + std::to_string(blank.shape(0)) + " positions; expected " +
+                                  std::to_string(size) + ", those of the window");
+              }
+              alignment.advance(blank.data(), token.data(), best_path, free, most);
+            });
+          },
+          nb::arg("blank").noconvert(), nb::arg("token").noconvert(), nb::arg("best_path"), nb::arg("free"),
+          nb::arg("most"))
       .def("window", [](Self& self) { return self.run([](const TextAlignment& alignment) { return alignment.window(); }); })
       .def("frames", [](Self& self) { return self.run([](const TextAlignment& alignment) { return alignment.frames(); }); })
       .def("capacity",

@@ -1,6 +1,7 @@
 #include "search/text_alignment.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -167,7 +168,11 @@ void TextAlignment::step(const FrameScores& scores, double free) {
 void TextAlignment::end_frame() {
   skip_words();
   narrow();
-  if (count_ >= collect_at_) collect();
+  if (count_ - old_ < kYoung) return;
+  collect(old_);
+  if (count_ < collect_all_at_) return;
+  collect(0);
+  collect_all_at_ = std::max(kOld, count_ * 2);
 }
 
 // The best state after the word, without those that skipped to it.
@@ -227,40 +232,54 @@ void TextAlignment::narrow() {
   while (high_ > low_ && !alive(high_)) drop(high_--);
 }
 
-// Marks in their order, without those that no live state leads back to.
-void TextAlignment::collect() {
-  std::vector<bool> kept(count_);
+// The marks from `first` on in their order, without those that no live state leads back to.
+void TextAlignment::collect(std::size_t first) {
   const auto each = [&](auto body) {
+    const auto visit = [&](Cell& cell) {
+      if (cell.mark != kNone && std::size_t(cell.mark) >= first) body(cell.mark);
+    };
     for (std::int32_t u = low_; u <= high_; ++u) {
-      body(blank_[u].mark);
-      body(token_[u].mark);
+      visit(blank_[u]);
+      visit(token_[u]);
       if (const std::int32_t word = word_at_[u]; word != kNone) {
-        body(free_[word].mark);
-        body(skip_[word].mark);
+        visit(free_[word]);
+        visit(skip_[word]);
       }
     }
-    body(best_.mark);
+    visit(best_);
   };
+  // What is collected is found and moved without a look at the rest, which is most.
+  kept_.assign((count_ - first + 63) / 64, {});
   each([&](std::int32_t mark) {
-    if (mark != kNone) kept[mark] = true;
+    for (std::int64_t i = mark; i >= std::int64_t(first); i = marks_[i].previous) {
+      const auto place = std::size_t(i) - first;
+      Kept& kept = kept_[place / 64];
+      const std::uint64_t bit = std::uint64_t(1) << place % 64;
+      if (kept.bits & bit) break;
+      kept.bits |= bit;
+    }
   });
-  for (std::size_t i = count_; i-- > 0;) {
-    if (kept[i] && marks_[i].previous != kNone) kept[marks_[i].previous] = true;
+  std::size_t count = first;
+  for (Kept& kept : kept_) {
+    kept.first = std::int32_t(count);
+    count += std::size_t(std::popcount(kept.bits));
   }
-  std::vector<std::int32_t> now(count_, kNone);
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < count_; ++i) {
-    if (!kept[i]) continue;
-    Mark mark = marks_[i];
-    if (mark.previous != kNone) mark.previous = now[mark.previous];
-    now[i] = std::int32_t(count);
-    marks_[count++] = mark;
+  const auto moved = [&](std::int32_t mark) {
+    if (mark < std::int64_t(first)) return mark;
+    const auto place = std::size_t(mark) - first;
+    const Kept& kept = kept_[place / 64];
+    return kept.first + std::popcount(kept.bits & ((std::uint64_t(1) << place % 64) - 1));
+  };
+  count = first;
+  for (std::size_t word = 0; word < kept_.size(); ++word) {
+    for (std::uint64_t bits = kept_[word].bits; bits; bits &= bits - 1) {
+      Mark mark = marks_[first + word * 64 + std::size_t(std::countr_zero(bits))];
+      mark.previous = moved(mark.previous);
+      marks_[count++] = mark;
+    }
   }
-  count_ = count;
-  each([&](std::int32_t& mark) {
-    if (mark != kNone) mark = now[mark];
-  });
-  collect_at_ = std::max(kCollectAt, count_ * 2);
+  count_ = old_ = count;
+  each([&](std::int32_t& mark) { mark = moved(mark); });
 }
 
 double TextAlignment::score() const {
@@ -290,7 +309,9 @@ std::vector<TextAlignment::Span> TextAlignment::spans() const {
   std::int32_t end = frame_;
   for (std::int32_t i = skipped ? skip.mark : at_end.mark; i != kNone; i = marks_[i].previous) {
     const Mark& mark = marks_[i];
-    if (mark.frame < end) found.push_back({mark.kind, mark.position, mark.frame, end, score - mark.start});
+    // A token has a frame; several may share one.
+    const std::int32_t until = mark.kind == kToken ? std::max(end, mark.frame + 1) : end;
+    if (mark.frame < until) found.push_back({mark.kind, mark.position, mark.frame, until, score - mark.start});
     end = mark.frame;
     score = mark.from;
   }

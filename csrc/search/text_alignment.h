@@ -3,7 +3,8 @@
 //
 // The automaton, for a text of tokens 1..U in words 1..W. A path is in one of these states while it takes a frame:
 //   blank(u)   after u tokens, a blank (CTC), or a frame without a token (transducer)
-//   token(u)   the token u; CTC stays in it for a run of frames
+//   token(u)   the token u; CTC stays in it for a run of frames. Of transducers that say several tokens in a frame: these
+//              tokens, one after another, and the blank that ends the frame
 //   free(w)    after w words, a frame that no text explains
 // From blank(u) and token(u) it goes on to blank(u) and token(u + 1) (CTC: not to the same token without a blank), and
 // at the end of the word w to free(w), and back from there. Between two frames it may skip words. Costs:
@@ -13,8 +14,10 @@
 //
 // Viterbi, a frame at a time, over the window of u within the beam of the best state: what falls out at its ends is
 // dropped, and so is, within a word, what is worse than skipping to the word's end and hearing the rest of it as free
-// frames, which leads to the same place. Where a path enters a state it leaves a mark; marks that no live state leads back to are collected, so that
-// memory grows with the text and not with frames.
+// frames, which leads to the same place. Where a path enters a state it leaves a mark; marks that no live state leads back
+// to are collected, so that memory grows with the text and not with frames. A mark leads to older ones alone, and those
+// that have been collected once mostly stay: the young are collected often, while they lie in the cache, and all of them
+// when they have doubled.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +52,12 @@ class TextAlignment {
   // One frame of a transducer with a token a frame at most: log-probabilities, less that of the best path, of the blank
   // and of the next token after each u of the window; the cost of a free frame.
   void advance(const float* blank, const float* token, double free);
+  // One frame of a transducer that says up to `most` tokens in a frame and then a blank: log-probabilities of the blank and
+  // of the next token after each u from low to min(high + most, tokens), and that of the network's best path.
+  void advance(const float* blank, const float* token, double best_path, double free, std::int32_t most);
   // The u that are alive, first and last.
   std::pair<std::int32_t, std::int32_t> window() const { return {low_, high_}; }
+  std::int32_t length() const { return std::int32_t(tokens_.size()) - 1; }  // tokens of the text
   std::int64_t frames() const { return frame_; }
   std::size_t capacity() const { return marks_.size(); }
   // The spans of the best path that ends after the last word, in order; empty where there is none.
@@ -60,7 +67,7 @@ class TextAlignment {
 
  private:
   static constexpr std::int32_t kNone = -1;
-  static constexpr std::size_t kCollectAt = 1 << 18;  // marks
+  static constexpr std::size_t kYoung = 1 << 17, kOld = 1 << 18;  // marks
   struct Cell {
     double score = kImpossible;
     std::int32_t mark = kNone;
@@ -69,6 +76,11 @@ class TextAlignment {
   struct Mark {
     std::int32_t previous, kind, position, frame;
     double from, start;  // score of the state before; the same with what lies between
+  };
+  // Of 64 marks those that a collection keeps, and where the first of them goes.
+  struct Kept {
+    std::uint64_t bits = 0;
+    std::int32_t first = 0;
   };
   // The best way into a state so far: out of which cell, and with which score. Compared without branches.
   struct Way {
@@ -84,10 +96,12 @@ class TextAlignment {
   template <class FrameScores>
   void step(const FrameScores& scores, double free);
   Cell arrived(const Way& way, const Cell& stay, double score, Kind kind, std::int32_t position);
+  Cell between(const Way& way, const Cell& stay, double score, double threshold, Kind kind, std::int32_t position,
+               std::int32_t begin);
   void end_frame();
   void skip_words();
   void narrow();
-  void collect();
+  void collect(std::size_t first);
   Cell at_end_of(std::int32_t word) const;
 
   std::vector<std::int32_t> tokens_;     // by u; [0] is none
@@ -108,7 +122,8 @@ class TextAlignment {
   std::int32_t first_skip_ = 0, end_skip_ = 0;  // words whose skip_ may be alive
   std::vector<Mark> marks_;  // the first `count_` of them
   std::size_t count_ = 0;
-  std::size_t collect_at_ = kCollectAt;
+  std::size_t old_ = 0, collect_all_at_ = kOld;  // marks that have been collected; how many lead to all of them
+  std::vector<Kept> kept_;
 };
 
 }  // namespace sonant

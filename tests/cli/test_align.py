@@ -92,3 +92,39 @@ def test_help(capsys: pytest.CaptureFixture[str]):
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("AUDIO", "TEXT", "--format", "--model", "--head", "--strict"))
+
+
+YESNO = JFK.parents[1] / "kaldi-yesno"
+NO_YES = JFK.parent / "0_0_0_0_1_1_1_1.flac"
+
+
+def test_mixtures_of_kaldi(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    conf, text = tmp_path / "mfcc.conf", tmp_path / "text"
+    conf.write_text("--use-energy=false\n--sample-frequency=8000\n")
+    text.write_text("no, no no no yes yes yes yes maybe")
+    command = ["align", str(NO_YES), str(text), "--model", str(YESNO / "40.mdl"), "--feats", str(conf)]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    rows = [line.split() for line in printed.out.splitlines()]
+    assert [row[4] for row in rows] == text.read_text().split()
+    assert printed.err.startswith("not in the model's lexicon: word 9, at ")
+    assert main([*command, "--tier", "phones", "--beam", "20"]) == 0
+    spans = [line.split()[2:5] for line in capsys.readouterr().out.splitlines()]
+    assert [span[2] for span in spans if span[2] != "SIL"] == ["N"] * 4 + ["Y"] * 4
+    ends = [float(begin) + float(length) for begin, length, _ in spans]
+    assert [float(begin) for begin, _, _ in spans[1:]] == pytest.approx(ends[:-1])
+    assert main([*command, "--format", "json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["unknown"] == [8] and [phone["text"] for phone in value["phones"]].count("Y") == 4
+    assert main([*command, "--format", "TextGrid", "--cmvn", f"{YESNO / 'cmvn_train_yesno.ark'}:7"]) == 0
+    grid = capsys.readouterr().out
+    assert 'name = "phones"' in grid and grid.count('text = "N"') == 4
+
+
+def test_options_of_other_models(text: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["align", str(JFK), str(text), "--tier", "phones"]) == 1
+    assert "--tier phones is for a Kaldi experiment" in capsys.readouterr().err
+    assert main(["align", str(JFK), str(text), "--beam", "3"]) == 1
+    assert "--beam is for a Kaldi experiment" in capsys.readouterr().err
+    assert main(["align", str(JFK), str(text), "--model", str(YESNO / "40.mdl"), "--head", "transducer"]) == 1
+    assert "--head transducer with mixtures" in capsys.readouterr().err

@@ -376,3 +376,15 @@ def test_states_that_are_not_there_are_named():
         fst.check()
     with pytest.raises(ArkError, match="leads to state 99"):
         Fst.read(fst.to_bytes())
+
+
+def test_long_automata_are_told_and_not_printed():
+    short, long = (
+        Fst.from_text("".join(f"{i} {i + 1} 1 2\n" for i in range(n)) + f"{n}\n") for n in (9, 3000)
+    )
+    assert str(short) == short.text() and str(short).count("\n") == 10
+    assert str(long) == (
+        "Fst(standard, 3001 states, 3000 arcs, start 0): 6001 arcs and states, too many to read; "
+        "print(fst.text()) writes them all"
+    )
+    assert long.text().count("\n") == 3001

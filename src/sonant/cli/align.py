@@ -32,7 +32,8 @@ class Align:
     """File with what is said, UTF-8, in any case and with any punctuation; `-` for standard input."""
 
     model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of a model; without it the bundled English model."""
+    """Folder of a model, or of a Kaldi experiment of Gaussian mixtures (exp/tri3: final.mdl, tree, ...), or a
+    .mdl file in one; without it the bundled English model."""
 
     format: Annotated[
         Literal["ctm", "TextGrid", "json", "srt", "vtt", "tsv"], tyro.conf.arg(aliases=["-f"])
@@ -46,7 +47,23 @@ class Align:
     """The scores to align with; transducer takes longer and finds no large gaps in the text."""
 
     strict: bool = False
-    """All of the text, and nothing else, is said: no word may be left out."""
+    """All of the text, and nothing else, is said: no word may be left out. With a Kaldi experiment always."""
+
+    tier: Literal["words", "phones"] = "words"
+    """What ctm, srt, vtt and tsv hold; json and TextGrid hold both. Kaldi experiments have phones."""
+
+    lang: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Kaldi's lang folder; without it `lang` beside the model, or data/lang beside exp."""
+
+    feats: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Kaldi's options of features, mfcc.conf, plp.conf or fbank.conf; without it one in `conf`, beside the
+    model or beside exp."""
+
+    cmvn: Annotated[str | None, tyro.conf.arg(metavar="RXFILENAME")] = None
+    """Kaldi's statistics of the speaker (cmvn.ark:7); without it those of the recording."""
+
+    beam: float | None = None
+    """Of the search with a Kaldi experiment, 10 if not given; where that loses the text, 4 times as wide."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,21 +73,53 @@ def main(argv: Sequence[str]) -> int:
 def run(options: Align) -> int:
     text = _read(options.text)
 
-    import sonant
-    from sonant.search import AlignmentConfig
     from sonant.text import render, write
 
-    model = sonant.load(options.model)
-    config = AlignmentConfig.strict() if options.strict else None
-    found = model.align(options.audio, text, head=options.head, config=config)
+    found = _aligned_by_mixtures(options, text) if _of_kaldi(options.model) else _aligned(options, text)
     found = replace(found, name=options.audio.stem)  # a NIST scorer knows recordings by name, not by path
+    both = options.format in ("json", "TextGrid")
+    shown = found.phone_transcript if options.tier == "phones" and not both else found
     if options.output is None:
-        print(render(found, options.format), end="", flush=True)
+        print(render(shown, options.format), end="", flush=True)
     else:
-        write(found, options.format, options.output)
+        write(shown, options.format, options.output)
     for line in report(found):
         print(line, file=sys.stderr)
     return 0
+
+
+def _of_kaldi(model: Path | None) -> bool:
+    """Whether this is an experiment of Kaldi, or a model in one, and no bundle of ours."""
+    if model is None:
+        return False
+    names = ("final.mdl", "final.alimdl")
+    return model.suffix in (".mdl", ".alimdl") or any((model / name).is_file() for name in names)
+
+
+def _aligned(options: Align, text: str) -> "Alignment":
+    kaldis = [name for name in ("lang", "feats", "cmvn", "beam") if getattr(options, name) is not None]
+    if kaldis or options.tier == "phones":
+        given = f"--{kaldis[0]}" if kaldis else "--tier phones"
+        raise ConfigError(
+            f"{given} is for a Kaldi experiment, but --model {options.model or 'is not given'}; expected the "
+            "folder with its final.mdl"
+        )
+    import sonant
+    from sonant.search import AlignmentConfig
+
+    config = AlignmentConfig.strict() if options.strict else None
+    return sonant.load(options.model).align(options.audio, text, head=options.head, config=config)
+
+
+def _aligned_by_mixtures(options: Align, text: str) -> "Alignment":
+    if options.head != "ctc":
+        raise ConfigError(f"--head {options.head} with mixtures of Gaussians, {options.model}; leave it out")
+    from sonant.model.gmm import GmmModel
+
+    assert options.model is not None
+    model = GmmModel.load(options.model, lang=options.lang, features=options.feats, cmvn=options.cmvn)
+    beam = 10.0 if options.beam is None else options.beam
+    return model.align(options.audio, text, beam=beam, retry_beam=4 * beam)
 
 
 def _read(path: Path) -> str:
@@ -91,6 +140,7 @@ def _read(path: Path) -> str:
 def report(found: "Alignment") -> list[str]:
     """Where text and recording differ, a line for each."""
     lines = []
+    unknown = set(found.unknown)
     unsaid = [word for word in found.unsaid if word.reason == "not heard"]
     for _, group in groupby(enumerate(unsaid), key=lambda pair: pair[1].position - pair[0]):
         lines.append(_gap([word for _, word in group]))
@@ -98,6 +148,11 @@ def report(found: "Alignment") -> list[str]:
         lines.append(f"not in the text: {part.start:.2f} to {part.end:.2f} s, heard as {part.heard!r}")
     if not found.complete:
         lines.append("more of the text is missing at the end than the search can tell")
+    for position, word in zip(found.positions, found.words, strict=True):
+        if position in unknown:
+            lines.append(
+                f"not in the model's lexicon: word {position + 1}, at {word.start:.2f} s: {word.text}"
+            )
     return lines
 
 

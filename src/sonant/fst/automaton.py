@@ -27,6 +27,7 @@ _NATIVE = {
     )
 }
 _FLOATS = dict(zip(_NATIVE, (1, 1, 2, 2, 3), strict=True))
+_READABLE = 5000  # arcs and states that `str` writes out
 _STRING = [("string_begin", "<u4"), ("string_length", "<u4")]
 
 
@@ -222,7 +223,12 @@ class Fst(Readable):
         isymbols, osymbols = (table._native() if table is not None else None for table in tables)
         return self._fst.text(isymbols, osymbols, None, acceptor, show_weight_one, missing_symbol)
 
-    __str__ = text
+    def __str__(self) -> str:
+        """`text()`; of more than 5000 arcs and states only what `repr` says."""
+        lines = self.num_arcs + self.num_states
+        if lines <= _READABLE:
+            return self.text()
+        return f"{self!r}: {lines} arcs and states, too many to read; print(fst.text()) writes them all"
 
     def __repr__(self) -> str:
         return f"Fst({self.arc_type}, {self.num_states} states, {self.num_arcs} arcs, start {self.start})"

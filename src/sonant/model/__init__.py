@@ -1,4 +1,7 @@
-"""Model = features + network + search + tokens, and the bundle that holds one on disk."""
+"""Model = features + network + search + tokens, and the bundle that holds one on disk.
+
+`sonant.model.gmm.GmmModel`: experiments of Kaldi, for alignment.
+"""
 
 from sonant.model.bundle import Bundle, BundleConfig, Head
 from sonant.model.evaluation import Evaluation, Failure, Reading, evaluate

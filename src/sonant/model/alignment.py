@@ -45,13 +45,13 @@ def spell(text: str, tokens: Tokens, name: str) -> SpelledText:
         plain = word.replace("\u2019", "'")
         spelled = min((plain, plain.upper(), plain.lower()), key=lambda one: len(tokens.lacks(one)))
         for character in tokens.lacks(spelled):
-            if not _is_said(character):
+            if not is_said(character):
                 joins = unicodedata.category(character) == "Pd" or character == "/"
                 spelled = spelled.replace(character, " " if joins else "")
             else:
                 written = next(c for c in plain if character in (c, c.upper(), c.lower()))
                 missing.setdefault(written, f"{word!r}, word {position + 1}")
-        if any(map(_is_said, spelled)):
+        if any(map(is_said, spelled)):
             said.append(position)
             ids += tokens.encode(spelled)
             ends.append(len(ids))
@@ -68,7 +68,7 @@ def spell(text: str, tokens: Tokens, name: str) -> SpelledText:
     return SpelledText(words, tuple(said), tuple(ids), tuple(ends))
 
 
-def _is_said(character: str) -> bool:
+def is_said(character: str) -> bool:
     """Neither punctuation nor another mark; some tokens have those, too, and nobody says them alone."""
     return unicodedata.category(character)[0] not in "PCZ" and unicodedata.category(character) not in (
         "Sk",

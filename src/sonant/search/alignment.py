@@ -66,7 +66,7 @@ class AlignedToken:
     """Exclusive: CTC, of its run of frames; a transducer, of the frame that emitted it."""
     score: float
     """Natural logarithm of its probability relative to the network's best path in its frames; about 0 where
-    that says the same."""
+    that says the same. Where a frame may hold several tokens: of its own probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +169,19 @@ class CtcAligner(_Aligner):
 
 
 class TransducerAligner(_Aligner):
-    """Aligns the output of a transducer's encoder, which comes in pieces of any size, with a text: at most
-    one token a frame, a predictor that sees the last `context_size` tokens.
+    """Aligns the output of a transducer's encoder, which comes in pieces of any size, with a text. The
+    predictor sees the last `context_size` tokens.
 
+    max_tokens_per_frame: 1 is for networks in which a token takes the place of its frame's blank ("modified"
+    transducers); more are for those in which a frame is any number of tokens and then a blank (Graves 2012,
+    arXiv:1211.3711), at most so many.
     step: see `sonant.search.transducer.Step`; called once a frame for the positions of the text that are
-    alive, and for the network's own greedy path, which tells what free frames hold. The default beam is
-    narrower than that of CTC, since each position of the window costs a row of `step`.
+    alive, and for the network's own greedy path, which tells what free frames hold, and once more for each
+    token of that if several may be in a frame. The default beam is narrower than that of CTC, since each
+    position of the window costs a row of `step`.
     """
 
-    __slots__ = ("_blank", "_contexts", "_free_token", "_greedy", "_next", "_step")
+    __slots__ = ("_blank", "_contexts", "_free_token", "_greedy", "_most", "_next", "_step")
 
     def __init__(
         self,
@@ -187,8 +191,10 @@ class TransducerAligner(_Aligner):
         config: AlignmentConfig | None = None,
         *,
         context_size: int = 2,
+        max_tokens_per_frame: int = 1,
         blank: int = 0,
     ):
+        self._most = check_count(max_tokens_per_frame, "max_tokens_per_frame")
         config = config or AlignmentConfig(beam=60.0, gap_start=math.inf)
         super().__init__(tokens, word_ends, config, blank)
         size = check_count(context_size, "context_size")
@@ -203,18 +209,39 @@ class TransducerAligner(_Aligner):
         shape or dtype, or NaN or +inf."""
         for frame in check_matrix(encoder_frames, "encoder frames", "dim"):
             low, high = self._native.window()
-            contexts = np.concatenate([self._contexts[low : high + 1], self._greedy[np.newaxis]])
-            scores = self._step(np.broadcast_to(frame, (len(contexts), len(frame))), contexts)
-            scores = self._checked(scores, len(contexts))
-            heard = int(scores[-1].argmax())
-            relative = scores[:-1] - scores[-1, heard]
-            self._native.advance_transducer(
-                np.ascontiguousarray(relative[:, self._blank]),
-                relative[np.arange(len(relative)), self._next[low : high + 1]],
-                0.0 if heard == self._blank else self._free_token,
+            if self._most > 1:
+                high = min(high + self._most, len(self._text))
+            scores = self._scores(frame, np.concatenate([self._contexts[low : high + 1], [self._greedy]]))
+            own, greedy = scores[-1], self._greedy
+            heard, best = 0, float(own.max())
+            while (token := int(own.argmax())) != self._blank:
+                heard += 1
+                greedy = np.append(greedy[1:], token)
+                if self._most == 1:
+                    break
+                own = self._scores(frame, greedy[np.newaxis])[0]
+                if heard == self._most:  # then the frame ends, whatever else would be said
+                    best += float(own[self._blank])
+                    break
+                best += float(own.max())
+            self._advance(scores[:-1], self._next[low : high + 1], best, heard * self._free_token)
+            self._greedy = greedy
+
+    def _advance(self, scores: Floats, tokens: np.ndarray, best: float, free: float) -> None:
+        blanks, nexts = scores[:, self._blank], scores[np.arange(len(scores)), tokens]
+        if self._most == 1:
+            self._native.advance_transducer(blanks - np.float32(best), nexts - np.float32(best), free)
+        else:
+            self._native.advance_transducer_several(
+                np.ascontiguousarray(blanks), nexts, best, free, self._most
             )
-            if heard != self._blank:
-                self._greedy = np.append(self._greedy[1:], heard)
+
+    def _scores(self, frame: Floats, contexts: np.ndarray) -> Floats:
+        scores = self._step(np.broadcast_to(frame, (len(contexts), len(frame))), contexts)
+        return self._checked(scores, len(contexts))
+
+    def _least(self) -> int:
+        return -(-len(self._text) // self._most)
 
     def _checked(self, scores: Floats, rows: int) -> Floats:
         scores = check_matrix(scores, "what the step function returned", rows="positions")

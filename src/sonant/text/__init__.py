@@ -8,7 +8,7 @@
 SentencePiece, RapidFuzz and the Whisper normaliser are imported when first used.
 """
 
-from sonant.text.alignment import Alignment, UnmatchedAudio, UnsaidWord
+from sonant.text.alignment import Alignment, Phone, UnmatchedAudio, UnsaidWord
 from sonant.text.error_files import error_stats, recogs, settings_summary
 from sonant.text.errors import Edit, ErrorRate, UtteranceErrors, error_rate, report
 from sonant.text.normalize import NORMALIZERS, normalize, spoken
@@ -22,6 +22,7 @@ __all__ = [
     "Alignment",
     "Edit",
     "ErrorRate",
+    "Phone",
     "Tokens",
     "Transcript",
     "UnmatchedAudio",

@@ -31,6 +31,15 @@ class UnmatchedAudio:
 
 
 @dataclass(frozen=True)
+class Phone:
+    """A phone, or silence, in an alignment. start, end: seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
 class Alignment:
     """A recording aligned with its text.
 
@@ -38,7 +47,8 @@ class Alignment:
     the model would rather have heard, as a mean over its tokens; 1 where they are the same. positions: of
     each among the words of the text, from 0. unsaid, unmatched: where text and recording differ. duration:
     seconds. complete: False where the end of the text was lost because more of it is missing than the search
-    allows.
+    allows. phones: where the model has them, of the whole recording. unknown: positions of the words that the
+    model's lexicon lacks, and that were aligned as its word for those.
     """
 
     words: tuple[Word, ...]
@@ -48,6 +58,8 @@ class Alignment:
     duration: float
     complete: bool = True
     name: str = ""
+    phones: tuple[Phone, ...] = ()
+    unknown: tuple[int, ...] = ()
 
     @property
     def transcript(self) -> Transcript:
@@ -56,3 +68,9 @@ class Alignment:
         mean = sum(confidences) / len(confidences) if confidences else 0.0
         text = " ".join(word.text for word in self.words)
         return Transcript(text, self.words, mean, self.duration, name=self.name)
+
+    @property
+    def phone_transcript(self) -> Transcript:
+        """The phones in the place of words, for formats that hold one or the other. Confidences are 1."""
+        words = tuple(Word(phone.text, phone.start, phone.end, 1.0) for phone in self.phones)
+        return Transcript(" ".join(word.text for word in words), words, 1.0, self.duration, name=self.name)

@@ -5,7 +5,8 @@ json  everything: one object, or a list of them for several recordings
 srt   SubRip subtitles             vtt   WebVTT subtitles (W3C)
 tsv   start and end in milliseconds and the text of each cue, under a header, as Whisper writes it
 ctm   NIST's time-marked conversation format: recording, channel (1), start, duration, word, confidence
-TextGrid  Praat's tiers of intervals: the words; of an alignment also what was said and is not in the text
+TextGrid  Praat's tiers of intervals: the words; of an alignment also its phones, and what was said and is not
+          in the text
 
 An alignment can be written as all but txt; json, TextGrid hold where recording and text differ, too.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sonant.errors import ConfigError
-from sonant.text.alignment import Alignment
+from sonant.text.alignment import Alignment, Phone
 from sonant.text.cues import cues, shown
 from sonant.text.textgrid import Interval, textgrid
 from sonant.text.transcript import Transcript, Word
@@ -110,7 +111,7 @@ def _word_value(word: Word) -> dict[str, Any]:
 
 def _alignment_value(alignment: Alignment) -> dict[str, Any]:
     words = zip(alignment.words, alignment.positions, strict=True)
-    return {
+    value: dict[str, Any] = {
         "name": alignment.name,
         "duration": round(float(alignment.duration), 3),
         "complete": alignment.complete,
@@ -121,9 +122,17 @@ def _alignment_value(alignment: Alignment) -> dict[str, Any]:
             for part in alignment.unmatched
         ],
     }
+    if alignment.phones:
+        value["phones"] = [
+            {"text": phone.text, "start": round(phone.start, 3), "end": round(phone.end, 3)}
+            for phone in alignment.phones
+        ]
+    if alignment.unknown:
+        value["unknown"] = list(alignment.unknown)
+    return value
 
 
-def _intervals(words: Iterable[Word]) -> list[Interval]:
+def _intervals(words: Iterable[Word | Phone]) -> list[Interval]:
     return [(word.start, word.end, word.text) for word in words if word.text]
 
 
@@ -134,6 +143,8 @@ def _grid(transcript: Transcript) -> str:
 def _alignment_grid(alignment: Alignment) -> str:
     unmatched = [(part.start, part.end, part.heard) for part in alignment.unmatched]
     tiers = [("words", _intervals(alignment.words)), ("not in the text", unmatched)]
+    if alignment.phones:
+        tiers.insert(1, ("phones", _intervals(alignment.phones)))
     return textgrid(tiers, alignment.duration)
 
 
