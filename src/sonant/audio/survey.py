@@ -105,13 +105,20 @@ def _read(kept: Path) -> dict[tuple[str, str], Surveyed]:
     return known
 
 
+FIELDS = {"audio", "stamp", "duration", "sample_rate", "wrong"}
+
+
 def _rows(file: Any) -> Iterator[tuple[dict[str, Any], int]]:
     """Rows, and where each ends, up to the first that is none."""
     for line in iter(file.readline, b""):
         try:
             row = json.loads(line)
-            row["audio"], row["stamp"], row["duration"], row["sample_rate"], row["wrong"]
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
+            return
+        if (
+            not isinstance(row, dict)
+            or not {"audio", "stamp", "duration", "sample_rate", "wrong"} <= row.keys()
+        ):
             return
         if not line.endswith(b"\n"):
             return

@@ -77,6 +77,7 @@ def load_checkpoint(
     if epoch is not None or step is not None:
         chosen = Choice(epoch=epoch or 0, step=step or 0, count=average, running=running)
         config, tokens, network = averaged(folder, chosen)
+        folder = folder / (f"epoch-{epoch}" if step is None else f"step-{step}")
     elif average > 1:
         raise ConfigError(f"avg {average}: expected an epoch or a step too, the last of those to average")
     else:
