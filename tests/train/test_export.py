@@ -18,7 +18,7 @@ from sonant.audio import read_corpus
 from sonant.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.model.bundle import PARTS
-from sonant.nn import ConformerConfig, Network, NetworkConfig
+from sonant.nn import ConformerConfig, JoinerConfig, Network, NetworkConfig, StatelessPredictorConfig
 from sonant.nn import Fbank as TorchFbank
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         exp=folder,
         data=DataConfig(train=(Path("corpora/tones"),)),
         fbank=FbankConfig(num_mel_bins=40, dither=0.0),
-        network=NetworkConfig(encoder, tokens=40, predictor_dim=64, joiner_dim=64),
+        network=NetworkConfig(encoder, 40, StatelessPredictorConfig(64), JoinerConfig(64)),
     )
     torch.manual_seed(0)
     network = Network(config.network)

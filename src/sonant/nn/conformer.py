@@ -9,13 +9,14 @@ Padding is part of the definition rather than masked away: the features of a rec
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonant.errors import ConfigError
+from sonant.nn.choice import EncoderConfig
 
 SUBSAMPLING = 4
 # A first output frame of the two stride-2 convolutions needs 4 + 3 feature frames.
@@ -23,7 +24,7 @@ FEATURE_TAIL = 3
 
 
 @dataclass(frozen=True)
-class ConformerConfig:
+class ConformerConfig(EncoderConfig):
     features: int = 80  # feature dimension
     dim: int = 256
     layers: int = 12
@@ -34,9 +35,12 @@ class ConformerConfig:
     left_context: int = 60  # encoder frames; a multiple of chunk
     subsampling_channels: int = 32
     dropout: float = 0.1
+    kind: Literal["conformer"] = "conformer"
 
     def __post_init__(self):
         for option, value in vars(self).items():
+            if option == "kind":
+                continue
             least = 0 if option in ("left_context", "dropout") else 1
             if value < least:
                 raise ConfigError(f"{option} {value}: expected at least {least}")
@@ -48,6 +52,10 @@ class ConformerConfig:
             )
         if self.left_context % self.chunk:
             raise ConfigError(f"left_context {self.left_context} is not a multiple of chunk {self.chunk}")
+
+    @property
+    def subsampling(self) -> int:
+        return SUBSAMPLING
 
     @property
     def step(self) -> int:
@@ -251,10 +259,11 @@ class Conformer(nn.Module):
             seen=torch.zeros(batch, dtype=torch.int64, device=device),
         )
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Whole recordings in one pass.
 
-        features (batch, frames, features): normalised, zero beyond each one's end.
+        features (batch, frames, features): normalised, zero beyond each one's end, so that the lengths need
+        not be known.
 
         Gives the output (batch, chunks * chunk, dim) and that of the middle layer, for an intermediate loss.
         """

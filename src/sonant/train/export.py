@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
-from sonant.nn import BLANK, SUBSAMPLING, ConformerState, Network
+from sonant.nn import BLANK, Network, RelativeConformer, StatelessPredictor
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
 from sonant.train.shared_weights import share_weights
@@ -33,12 +33,10 @@ class EncoderStep(nn.Module):
     def __init__(self, network: Network):
         super().__init__()
         self.network = network
+        self.state = type(network.encoder.initial_state(1))
 
-    def forward(
-        self, features: Tensor, tail: Tensor, keys: Tensor, values: Tensor, gated: Tensor, seen: Tensor
-    ) -> tuple[Tensor, ...]:
-        state = ConformerState(tail, keys, values, gated, seen)
-        out, after = self.network.encoder.step(features, state)
+    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        out, after = self.network.encoder.step(features, self.state(*state))
         return out, self.network.ctc(out).log_softmax(dim=-1), *after
 
 
@@ -62,28 +60,38 @@ class Part:
     batch_axes: dict[str, int]
 
 
+# Of the encoders' states, those whose batch is not the first axis.
+STATE_AXES = {"keys": 1, "values": 1, "gated": 1, "hidden": 1, "cell": 1}
+
+
 def parts(network: Network, batch: int = 2) -> dict[str, Part]:
-    config = network.config
-    state = network.encoder.initial_state(batch)._asdict()
+    config, encoder, predictor = network.config, network.encoder, network.predictor
+    if isinstance(encoder, RelativeConformer) or not isinstance(predictor, StatelessPredictor):
+        raise ConfigError(
+            f"a bundle has no place for a {config.encoder.kind} encoder with a {config.predictor.kind} "
+            "predictor: expected a conformer or lstm with a stateless one; for others, format sherpa-onnx"
+        )
+    state = encoder.initial_state(batch)._asdict()
     generator = torch.Generator().manual_seed(0)
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
     features = noise(batch, config.encoder.step, config.encoder.features)
-    contexts = torch.randint(BLANK, config.tokens, (batch, config.context), generator=generator)
+    context = predictor.config.context
+    contexts = torch.randint(BLANK, config.tokens, (batch, context), generator=generator)
     frames = {
         "encoder_out": noise(batch, config.encoder.dim),
-        "predictor_out": noise(batch, config.predictor_dim),
+        "predictor_out": noise(batch, config.predictor.dim),
     }
     return {
         "encoder": Part(
             EncoderStep(network),
             {"features": features, **state},
             ["encoder_out", "ctc", *(f"next_{name}" for name in state)],
-            {"features": 0, "tail": 0, "keys": 1, "values": 1, "gated": 1, "seen": 0},
+            {"features": 0, **{name: STATE_AXES.get(name, 0) for name in state}},
         ),
-        "predictor": Part(network.predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
+        "predictor": Part(predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
         "joiner": Part(JoinerStep(network), frames, ["log_probs"], dict.fromkeys(frames, 0)),
     }
 
@@ -106,6 +114,9 @@ def quiet() -> Iterator[None]:
 
 def to_onnx(part: Part) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
+    shapes: list[Any] = [{part.batch_axes[name]: batch} for name in part.inputs]
+    if isinstance(part.module, EncoderStep):
+        shapes = [shapes[0], tuple(shapes[1:])]  # of `features, *state`
     with quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.onnx"
         torch.onnx.export(
@@ -114,7 +125,7 @@ def to_onnx(part: Part) -> onnx.ModelProto:
             path,
             input_names=list(part.inputs),
             output_names=list(part.outputs),
-            dynamic_shapes=tuple({part.batch_axes[name]: batch} for name in part.inputs),
+            dynamic_shapes=tuple(shapes),
             dynamo=True,
             external_data=False,
             verbose=False,
@@ -220,7 +231,8 @@ def export(
 def bundle_config(
     config: TrainConfig, network: Network, folder: Path, name: str, language: str, head: Head
 ) -> BundleConfig:
-    shape = network.config
+    shape, predictor = network.config, network.predictor
+    assert isinstance(predictor, StatelessPredictor)  # `parts` takes no other
     files = [WEIGHTS, TOKENS, *(onnx_name(p, precision) for p in PARTS for precision in ("int8", "float"))]
     mean: Any = network.encoder.feature_mean
     return BundleConfig(
@@ -228,10 +240,10 @@ def bundle_config(
         language=language,
         features=config.fbank,
         step=shape.encoder.step,
-        subsampling=SUBSAMPLING,
+        subsampling=shape.encoder.subsampling,
         padding=tuple(mean.tolist()),
         tokens=shape.tokens,
-        context=shape.context,
+        context=predictor.config.context,
         head=head,
         sha256={file: checksum(folder / file) for file in files},
     )

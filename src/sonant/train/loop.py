@@ -20,7 +20,7 @@ from sonant.audio import Utterance, read_corpus
 from sonant.data import Batch, Loader, WaveAugment, WaveCache, epoch_batches
 from sonant.errors import CheckpointError, ConfigError, ManifestError, TrainingError
 from sonant.losses import ctc_loss, rnnt_loss_fused
-from sonant.nn import SUBSAMPLING, Fbank, Network
+from sonant.nn import Fbank, Network
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
 from sonant.train import checkpoint
@@ -249,7 +249,7 @@ class Trainer:
             features = features.masked_fill(padding[..., None], 0.0)
             if training:
                 features = self.config.spec_augment(features, lengths)
-        out, middle = encoder(features)
+        out, middle = encoder(features, lengths)
         return out, middle, encoder.output_lengths(lengths)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -264,13 +264,12 @@ class Trainer:
             else:
                 found["middle"] = self._aligned_loss(network.middle(middle), batch.alignment)
             if config.transducer and self.position.step >= config.transducer_from * self.steps:
-                predicted = network.predictor(network.predictor.contexts(targets))
                 joiner = network.joiner
                 encoded = joiner.encoder(out[:, : int(frames.max())])
                 found["transducer"] = rnnt_loss_fused(
                     encoded,
-                    joiner.predictor(predicted),
-                    joiner.output,
+                    joiner.predictor(network.predictor.prefixes(targets)),
+                    joiner.after_sum(),
                     targets,
                     frames,
                     tokens,
@@ -280,7 +279,8 @@ class Trainer:
 
     def _aligned_loss(self, logits: Tensor, alignment: Tensor) -> Tensor:
         """Cross entropy with the label at the middle of each encoder frame, (batch,)."""
-        labels = alignment[:, ::SUBSAMPLING][:, : logits.shape[1]]
+        subsampling = self.network.encoder.config.subsampling
+        labels = alignment[:, ::subsampling][:, : logits.shape[1]]
         labels = F.pad(labels, (0, logits.shape[1] - labels.shape[1]), value=-1)
         return F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-1, reduction="none").sum(
             dim=1
@@ -312,8 +312,12 @@ class Trainer:
         # Early weights are soon worthless, so the average starts short.
         decay = min(config.average, (self.position.step + 1) / (self.position.step + 10))
         with torch.no_grad():
+            current = self.network.state_dict()
+            counts = [name for name, tensor in current.items() if not tensor.is_floating_point()]
+            for name in counts:
+                self.average[name].copy_(current.pop(name))
             torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
-                list(self.average.values()), list(self.network.state_dict().values()), 1 - decay
+                [self.average[name] for name in current], list(current.values()), 1 - decay
             )
         return values
 
