@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
-
 from sonant._native import Input
+
 from sonant.errors import SonantError
 from sonant.kaldi.gmm.am_diag import AmDiagGmm
 from sonant.kaldi.hmm import HmmTopology, TransitionModel

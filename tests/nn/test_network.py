@@ -141,14 +141,20 @@ def test_the_names_of_the_parts():
         (lambda: CtcHeadConfig(-0.1), r"dropout -0\.1"),
         (lambda: JoinerConfig(0), "dim 0: expected at least 1"),
         (lambda: JoinerConfig(8, "gelu"), "activation 'gelu': expected 'tanh' or 'relu'"),
-        (lambda: Joiner(JoinerConfig(8, project=False), 8, 9, 7), "dim 8, of the encoder 8, of the predictor 9"),
+        (
+            lambda: Joiner(JoinerConfig(8, project=False), 8, 9, 7),
+            "dim 8, of the encoder 8, of the predictor 9",
+        ),
         (lambda: LstmEncoderConfig(stack=0), "stack 0: expected at least 1"),
         (lambda: LstmEncoderConfig(dropout=1.0), r"dropout 1\.0"),
         (lambda: RelativeConformerConfig(features=6), "features 6: expected at least 7"),
         (lambda: RelativeConformerConfig(dim=20), r"dim 20: expected an even multiple of heads \(8\)"),
         (lambda: RelativeConformerConfig(kernel=4), "kernel 4: expected an odd number"),
         (lambda: RelativeConformerConfig(chunk=8), "chunks need causal convolutions"),
-        (lambda: RelativeConformerConfig(causal=True, chunk=7), "left_context 64 is not a multiple of chunk 7"),
+        (
+            lambda: RelativeConformerConfig(causal=True, chunk=7),
+            "left_context 64 is not a multiple of chunk 7",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_work_is_named(make, message):

@@ -17,7 +17,9 @@ from sonant.nn import (
     load_icefall_conformer,
 )
 
-SMALL = RelativeConformerConfig(features=12, dim=16, layers=2, heads=2, feedforward=24, kernel=5, norm="batch")
+SMALL = RelativeConformerConfig(
+    features=12, dim=16, layers=2, heads=2, feedforward=24, kernel=5, norm="batch"
+)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_a_checkpoint_of_icefall_loads(tmp_path: Path, norm, context, project):
 def test_what_is_no_such_checkpoint_is_named(tmp_path: Path):
     state = icefall_state(small("batch", 2, project=False))
     for name in ("decoder.embedding.weight", "encoder.after_norm.bias", "joiner.output_linear.bias"):
-        with pytest.raises(CheckpointError, match="embedding|bias"):
+        with pytest.raises(CheckpointError, match=r"embedding|bias"):
             from_icefall({n: t for n, t in state.items() if n != name})
     with pytest.raises(CheckpointError, match="simple_am_proj"):
         from_icefall(state | {"simple_am_proj.weight": torch.zeros(2)})

@@ -1,4 +1,4 @@
-"""The conformer with relative positions: against the formulas, whole against masked against chunk by chunk."""
+"""The conformer with relative positions: the formulas, the masked pass, and chunk by chunk."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,12 @@ from torch import Tensor
 
 from sonant.errors import ConfigError
 from sonant.nn import RelativeConformer, RelativeConformerConfig
-from sonant.nn.relative_conformer import OVERLAP, RelativeAttention, RelativeConformerLayer, relative_positions
+from sonant.nn.relative_conformer import (
+    OVERLAP,
+    RelativeAttention,
+    RelativeConformerLayer,
+    relative_positions,
+)
 
 TINY = RelativeConformerConfig(features=12, dim=16, layers=3, heads=2, feedforward=24, kernel=5)
 STREAMING = replace(TINY, causal=True, chunk=3, left_context=6)

@@ -17,6 +17,7 @@ class EncoderConfig:
     kind: Any
     features: Any  # of a frame
     dim: Any  # of the output
+    layers: Any
     step: Any  # feature frames from one step of a stream to the next
     subsampling: Any  # feature frames for one of the output
 

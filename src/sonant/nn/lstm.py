@@ -138,6 +138,4 @@ class LstmEncoder(nn.Module):
         outputs, first = self.pre(x, LstmState(state.hidden[:pre], state.cell[:pre]))
         x = self.dropout(outputs[-1]).unflatten(1, (-1, self.config.time_stack)).flatten(2)
         outputs, last = self.post(x, LstmState(state.hidden[pre:], state.cell[pre:]))
-        return outputs, LstmState(
-            torch.cat((first.hidden, last.hidden)), torch.cat((first.cell, last.cell))
-        )
+        return outputs, LstmState(torch.cat((first.hidden, last.hidden)), torch.cat((first.cell, last.cell)))

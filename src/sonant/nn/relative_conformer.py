@@ -317,7 +317,9 @@ class RelativeConformer(nn.Module):
             for i in range(config.layers)
         ]
         out, _, after = self._run(x, left, unseen, None, before)
-        attention, convolution = (torch.stack([t.transpose(0, 1) for t in ts]) for ts in zip(*after, strict=True))
+        attention, convolution = (
+            torch.stack([t.transpose(0, 1) for t in ts]) for ts in zip(*after, strict=True)
+        )
         return out, RelativeConformerState(attention, convolution, state.seen + chunk)
 
     def _run(

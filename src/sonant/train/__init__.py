@@ -5,6 +5,7 @@ from sonant.train.export import export
 from sonant.train.flat_start import AlignmentConfig
 from sonant.train.loop import Trainer, train
 from sonant.train.mmi import FlatStartMmi, MmiConfig, train_mmi
+from sonant.train.sherpa import export_sherpa
 
 __all__ = [
     "AlignmentConfig",
@@ -17,6 +18,7 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "export",
+    "export_sherpa",
     "train",
     "train_mmi",
 ]

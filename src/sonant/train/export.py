@@ -1,17 +1,11 @@
 """From a checkpoint to a bundle: ONNX graphs in float and int8, weights, tokens, configuration, card."""
 
-import logging
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import msgspec
-import numpy as np
 import onnx
 import torch
 from safetensors.torch import save_file
@@ -22,10 +16,9 @@ from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, He
 from sonant.nn import BLANK, Network, RelativeConformer, StatelessPredictor
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
+from sonant.train.onnx_graphs import TOLERANCE, Part, largest_difference, quiet, to_onnx
 from sonant.train.shared_weights import share_weights
 
-# ONNX against torch, on every output (issue of the float graphs; 8-bit weights are not held to it).
-TOLERANCE = 1e-3
 CARD = "README.md"
 
 
@@ -48,16 +41,6 @@ class JoinerStep(nn.Module):
     def forward(self, encoder_out: Tensor, predictor_out: Tensor) -> Tensor:
         # A middle axis makes matrix products of what would be fused with the bias, which is not quantised.
         return self.joiner(encoder_out[:, None], predictor_out[:, None])[:, 0].log_softmax(dim=-1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One graph: a module with example inputs, names, and the axis that holds the batch in each input."""
-
-    module: nn.Module
-    inputs: dict[str, Tensor]
-    outputs: Sequence[str]
-    batch_axes: dict[str, int]
 
 
 # Of the encoders' states, those whose batch is not the first axis.
@@ -90,52 +73,11 @@ def parts(network: Network, batch: int = 2) -> dict[str, Part]:
             {"features": features, **state},
             ["encoder_out", "ctc", *(f"next_{name}" for name in state)],
             {"features": 0, **{name: STATE_AXES.get(name, 0) for name in state}},
+            variadic=True,
         ),
         "predictor": Part(predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
         "joiner": Part(JoinerStep(network), frames, ["log_probs"], dict.fromkeys(frames, 0)),
     }
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what the exporter and the quantiser log, and the handlers that they install, from the user."""
-    root = logging.getLogger()
-    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
-def to_onnx(part: Part) -> onnx.ModelProto:
-    batch = torch.export.Dim("batch")
-    shapes: list[Any] = [{part.batch_axes[name]: batch} for name in part.inputs]
-    if isinstance(part.module, EncoderStep):
-        shapes = [shapes[0], tuple(shapes[1:])]  # of `features, *state`
-    with quiet(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "part.onnx"
-        torch.onnx.export(
-            part.module.eval(),
-            tuple(part.inputs.values()),
-            path,
-            input_names=list(part.inputs),
-            output_names=list(part.outputs),
-            dynamic_shapes=tuple(shapes),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        model = onnx.load(path)
-    # Stack traces of the machine it was made on are nobody's business.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    return model
 
 
 def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -160,18 +102,6 @@ def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
         quantizer.process()
         # It wraps the graph it was given.
         return cast(onnx_model.ONNXModel, quantizer.model).model
-
-
-def largest_difference(part: Part, path: Path) -> float:
-    """Between torch and ONNX Runtime, over all outputs."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: t.numpy() for name, t in part.inputs.items()})
-    with torch.no_grad():
-        expected = part.module(*part.inputs.values())
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
 
 
 def export(
@@ -255,13 +185,13 @@ def card(config: TrainConfig, network: Network, name: str) -> str:
     encoder = config.network.encoder
     return f"""# {name}
 
-A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
+A streaming {encoder.kind} ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
 CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on:
 {corpora}.
 
 Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}).
 Input: {config.fbank.num_mel_bins} log-mel features at {config.fbank.sample_frequency:.0f} Hz.
-It decides every {encoder.chunk * 40} ms.
+It decides every {encoder.step * 10} ms.
 
 Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the
 data.

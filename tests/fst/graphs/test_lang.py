@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from sonant._native import Input
+
 from sonant.errors import FstError, SonantError, SpecifierError
 from sonant.fst import Fst, SymbolTable
 from sonant.fst.graphs import Dictionary, Lang, Lexicon, prepare_lang

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sonant._native import Input, Output
+
 from sonant.errors import ArkError, FeatureError, MatrixError, OptionError
 from sonant.kaldi.feat import functions as ff
 from sonant.kaldi.feat import online as fo

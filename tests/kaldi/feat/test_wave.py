@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sonant._native import Input, Output
+
 from sonant.errors import ArkError, FeatureError, SonantError
 from sonant.kaldi.feat.wave import WAVE_SAMPLE_MAX, WaveData, WaveInfo
 from sonant.kaldi.matrix import Matrix

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sonant._native import Input, Output
+
 from sonant.errors import ArkError, MatrixError
 from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, SubMatrix, SubVector, Vector
 from sonant.kaldi.matrix.compressed import CompressedMatrix, CompressionMethod

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sonant._native import Input, Output
+
 from sonant.errors import ArkError, FeatureError, MatrixError, SonantError
 from sonant.kaldi.gmm.diag import DiagGmm
 from sonant.kaldi.matrix import DoubleMatrix, Matrix, Vector

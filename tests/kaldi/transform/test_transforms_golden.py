@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from sonant._native import Input, Output
+
 from sonant.kaldi.gmm.diag import DiagGmm
 from sonant.kaldi.matrix import DoubleMatrix, DoubleVector, Matrix, Vector
 from sonant.kaldi.matrix.packed import DoubleSpMatrix

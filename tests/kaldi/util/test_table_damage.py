@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from sonant._native import Input
+
 from sonant.errors import SonantError
 from sonant.kaldi.util import holders, table
 
