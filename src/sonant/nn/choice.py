@@ -11,8 +11,8 @@ class EncoderConfig:
     of a middle layer, initial_state(batch) and step(features, state).
     """
 
-    # So that dataclasses.replace takes one; not a dataclass itself, since which of them JSON means is not said
-    # by its fields, but by `kind`.
+    # So that dataclasses.replace takes one. Not a dataclass itself: which of them JSON means is not said by
+    # its fields, but by `kind`.
     __dataclass_fields__: ClassVar[dict[str, Any]]
     kind: Any
     features: Any  # of a frame

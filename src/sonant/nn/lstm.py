@@ -2,8 +2,8 @@
 
 `stack` feature frames side by side are one input; `pre_layers` LSTMs; `time_stack` of their outputs side by
 side; `post_layers` LSTMs. So frame i sees what it is made of, stack * time_stack feature frames, and all
-before, nothing after. A recording ends in frames of zeros (after normalisation) up to a whole output frame, in
-training and in streaming alike.
+before, nothing after. A recording ends in frames of zeros (after normalisation) up to a whole output frame,
+in training and in streaming alike.
 """
 
 from dataclasses import dataclass
@@ -116,8 +116,8 @@ class LstmEncoder(nn.Module):
         return LstmState(zeros, zeros.clone())
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Whole recordings: normalised features (batch, frames, features), zero beyond each one's end, so that
-        the lengths need not be known. Gives the output and that of the middle one of the last layers."""
+        """Whole recordings: normalised features (batch, frames, features), zero beyond each one's end, so
+        that the lengths need not be known. Gives the output and that of the middle one of the last layers."""
         missing = -features.shape[1] % self.config.subsampling
         features = F.pad(features, (0, 0, 0, missing))
         outputs, _ = self._run(features, self.initial_state(features.shape[0]))

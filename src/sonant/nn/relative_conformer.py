@@ -2,7 +2,8 @@
 
 The encoder of icefall's stateless transducer recipes, under their parameters' names, so that their
 checkpoints load. Two 3x3 convolutions of stride 2, without padding, make encoder frame i of feature frames
-4i .. 4i + 6; `layers` blocks follow, each half a feed-forward layer, attention, convolution, and another half.
+4i .. 4i + 6; `layers` blocks follow, each half a feed-forward layer, attention, convolution, and another
+half.
 
 Whole recordings: every frame attends to every other, and convolutions look both ways. With `causal` the
 convolutions look back alone, and with `chunk` a frame attends to its own chunk and `left_context` frames

@@ -185,8 +185,9 @@ def card(config: TrainConfig, network: Network, name: str) -> str:
     encoder = config.network.encoder
     return f"""# {name}
 
-A streaming {encoder.kind} ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
-CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on:
+A streaming {encoder.kind} ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters)
+with a CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs
+on:
 {corpora}.
 
 Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}).

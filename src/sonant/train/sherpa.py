@@ -222,9 +222,9 @@ def export_sherpa(
 ) -> None:
     """Writes encoder.onnx, decoder.onnx and joiner.onnx, and tokens.txt where tokens are given.
 
-    For sherpa-onnx's OnlineRecognizer, or, without `streaming`, its OfflineRecognizer. fbank: what the network was trained on; None: sherpa-onnx's
-    own features. Raises ConfigError for a network that sherpa-onnx cannot run, TrainingError if ONNX and
-    torch disagree.
+    For sherpa-onnx's OnlineRecognizer, or, without `streaming`, its OfflineRecognizer. fbank: what the
+    network was trained on; None: sherpa-onnx's own features. Raises ConfigError for a network that
+    sherpa-onnx cannot run, TrainingError if ONNX and torch disagree.
     """
     folder = Path(folder)
     fbank = fbank or FbankConfig(num_mel_bins=network.config.encoder.features, sample_scale=1.0)
