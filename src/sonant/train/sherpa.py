@@ -14,15 +14,12 @@ from typing import cast
 
 import onnx
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.features import FbankConfig
 from sonant.nn import (
     BLANK,
-    Conformer,
-    ConformerState,
     LstmEncoder,
     LstmState,
     Network,
@@ -64,26 +61,6 @@ class RelativeConformerStep(Normalized):
         state = RelativeConformerState(attn, conv, processed_lens // encoder.config.subsampling)
         out, state = encoder.step(x + self.shift, state)
         return self.project(out), state.attention, state.convolution
-
-
-class ConformerStep(Normalized):
-    """The state in the two tensors that sherpa-onnx has for a conformer, as if of twice the layers: keys and
-    values; the frames of the convolutions, and the last features in the corner of one more."""
-
-    def forward(self, x: Tensor, attn: Tensor, conv: Tensor, processed_lens: Tensor) -> tuple[Tensor, ...]:
-        encoder = cast(Conformer, self.encoder)
-        config = encoder.config
-        keys, values = attn.transpose(1, 2).chunk(2)
-        gated, rest = conv.transpose(1, 2).chunk(2)
-        tail = rest[0, :, :OVERLAP, : config.features]
-        seen = (processed_lens // config.subsampling).clamp(max=config.left_context)
-        out, after = encoder.step(x + self.shift, ConformerState(tail, keys, values, gated, seen))
-        rest = F.pad(
-            after.tail[None],
-            (0, config.dim - config.features, 0, config.kernel - 1 - OVERLAP, 0, 0, 0, config.layers - 1),
-        )
-        attn = torch.cat((after.keys, after.values)).transpose(1, 2)
-        return self.project(out), attn, torch.cat((after.gated, rest)).transpose(1, 2)
 
 
 class LstmStep(Normalized):
@@ -152,25 +129,21 @@ def encoder_step(network: Network, fbank: FbankConfig) -> Graph:
         )
         dims = {"num_encoder_layers": shape[0], "d_model": shape[2], "rnn_hidden_size": shape[2]}
         return Graph(part, common | dims | {"model_type": "lstm", "T": x.shape[1]})
+    if not isinstance(encoder, RelativeConformer):
+        raise ConfigError(
+            f"a {encoder.config.kind} encoder: sherpa-onnx has no place for its state; expected "
+            "relative_conformer or lstm"
+        )
     config = encoder.config
-    if isinstance(encoder, RelativeConformer):
-        step, layers, overlap = RelativeConformerStep(network, fbank), config.layers, OVERLAP
-        if not config.chunk:
-            raise ConfigError("encoder.chunk 0: a stream needs chunks; export with streaming off")
-    else:
-        step, layers, overlap = ConformerStep(network, fbank), 2 * config.layers, 0
-        if config.dim < config.features or config.kernel - 1 < OVERLAP:
-            raise ConfigError(
-                f"dim {config.dim}, kernel {config.kernel}: for sherpa-onnx expected at least "
-                f"{config.features} and {OVERLAP + 1}"
-            )
+    if not config.chunk:
+        raise ConfigError("encoder.chunk 0: a stream needs chunks; export with streaming off")
     left, kernel, dim = config.left_context, config.kernel, config.dim
     part = Part(
-        step,
+        RelativeConformerStep(network, fbank),
         {
-            "x": noise(2, config.step + overlap, config.features),
-            "cached_attn": noise(layers, left, 2, dim),
-            "cached_conv": noise(layers, kernel - 1, 2, dim),
+            "x": noise(2, config.step + OVERLAP, config.features),
+            "cached_attn": noise(config.layers, left, 2, dim),
+            "cached_conv": noise(config.layers, kernel - 1, 2, dim),
             "processed_lens": torch.tensor([0, 2 * config.step]),
         },
         ["encoder_out", "new_cached_attn", "new_cached_conv"],
@@ -178,12 +151,12 @@ def encoder_step(network: Network, fbank: FbankConfig) -> Graph:
     )
     metadata = {
         "model_type": "conformer",
-        "T": config.step + overlap,
-        "pad_length": overlap,
+        "T": config.step + OVERLAP,
+        "pad_length": OVERLAP,
         "chunk_size": config.chunk,
         "left_context": left,
         "right_context": 0,
-        "num_encoder_layers": layers,
+        "num_encoder_layers": config.layers,
         "encoder_dim": dim,
         "cnn_module_kernel": kernel,
     }
