@@ -12,6 +12,7 @@ before it; then a chunk at a time, with an explicit state, computes what one mas
 any chunk.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -218,10 +219,10 @@ class RelativeConformerLayer(nn.Module):
         if attended is not None:
             keys = torch.cat((attended.to(keys.dtype), keys), dim=1)
         x = x + self.dropout(self.self_attn(keys, positions, unseen, frames))
-        found, convolved = self.conv_module(self.norm_conv(x), padding, convolved)
+        found, gated = self.conv_module(self.norm_conv(x), padding, convolved)
         x = x + self.dropout(found)
         x = x + 0.5 * self.dropout(self.feed_forward(self.norm_ff(x)))
-        return self.norm_final(x), keys[:, frames:], convolved
+        return self.norm_final(x), keys[:, frames:], gated
 
 
 class Layers(nn.Module):
@@ -329,7 +330,7 @@ class RelativeConformer(nn.Module):
         left: int,
         unseen: Tensor,
         padding: Tensor | None,
-        before: list[tuple[Tensor | None, Tensor | None]] | list[tuple[Tensor, Tensor]],
+        before: Sequence[tuple[Tensor | None, Tensor | None]],
     ) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
         positions = self.dropout(relative_positions(x.shape[1], left, self.config.dim, x.device).to(x.dtype))
         x = middle = self.dropout(x * self.config.dim**0.5)

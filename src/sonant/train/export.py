@@ -29,7 +29,8 @@ class EncoderStep(nn.Module):
         self.state = type(network.encoder.initial_state(1))
 
     def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        out, after = self.network.encoder.step(features, self.state(*state))
+        encoder: Any = self.network.encoder
+        out, after = encoder.step(features, self.state(*state))
         return out, self.network.ctc(out).log_softmax(dim=-1), *after
 
 
