@@ -18,11 +18,20 @@ from sonant.audio import read_corpus
 from sonant.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.model.bundle import PARTS
-from sonant.nn import ConformerConfig, JoinerConfig, Network, NetworkConfig, StatelessPredictorConfig
+from sonant.nn import (
+    ConformerConfig,
+    JoinerConfig,
+    LstmEncoderConfig,
+    LstmPredictorConfig,
+    Network,
+    NetworkConfig,
+    StatelessPredictorConfig,
+)
 from sonant.nn import Fbank as TorchFbank
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
 from sonant.train import DataConfig, TrainConfig, checkpoint
+from sonant.train.export import parts
 from sonant.train.shared_weights import SMALLEST
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
@@ -304,3 +313,15 @@ def test_graphs_that_differ_leave_no_folder(run, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"encoder: ONNX differs from torch by .*, expected 0.0"):
         train.export(run, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetworkConfig(LstmEncoderConfig(dim=8, pre_layers=1, post_layers=1)),
+        NetworkConfig(ConformerConfig(dim=8, layers=1), predictor=LstmPredictorConfig(8)),
+    ],
+)
+def test_a_network_that_a_bundle_has_no_place_for_is_named(config):
+    with pytest.raises(ConfigError, match=r"no place for a .* encoder with a .* predictor: expected a conf"):
+        parts(Network(config))

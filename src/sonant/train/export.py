@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
-from sonant.nn import BLANK, Network, RelativeConformer, StatelessPredictor
+from sonant.nn import BLANK, Conformer, Network, StatelessPredictor
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
 from sonant.train.onnx_graphs import TOLERANCE, Part, largest_difference, quiet, to_onnx
@@ -45,15 +45,15 @@ class JoinerStep(nn.Module):
 
 
 # Of the encoders' states, those whose batch is not the first axis.
-STATE_AXES = {"keys": 1, "values": 1, "gated": 1, "hidden": 1, "cell": 1}
+STATE_AXES = {"keys": 1, "values": 1, "gated": 1}
 
 
 def parts(network: Network, batch: int = 2) -> dict[str, Part]:
     config, encoder, predictor = network.config, network.encoder, network.predictor
-    if isinstance(encoder, RelativeConformer) or not isinstance(predictor, StatelessPredictor):
+    if not isinstance(encoder, Conformer) or not isinstance(predictor, StatelessPredictor):
         raise ConfigError(
             f"a bundle has no place for a {config.encoder.kind} encoder with a {config.predictor.kind} "
-            "predictor: expected a conformer or lstm with a stateless one; for others, format sherpa-onnx"
+            "predictor: expected a conformer with a stateless one; see sonant.train.export_sherpa for others"
         )
     state = encoder.initial_state(batch)._asdict()
     generator = torch.Generator().manual_seed(0)
