@@ -114,7 +114,8 @@ def load_icefall_conformer(path: str | Path) -> Network:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        said = str(error).splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{path}: cannot be read ({said[0]})") from None
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
         raise CheckpointError(f"{path}: expected icefall's checkpoint, a dict with the parameters as 'model'")
     try:
