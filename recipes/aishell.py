@@ -12,7 +12,7 @@ the whole corpus.
 from pathlib import Path
 
 from sonant.data import SpecAugment
-from sonant.nn import ConformerConfig, NetworkConfig
+from sonant.nn import ConformerConfig, JoinerConfig, NetworkConfig, StatelessPredictorConfig
 from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig
 
 
@@ -44,9 +44,8 @@ def config(
         tokens=TokensConfig(kind="char", model=token_model),
         network=NetworkConfig(
             encoder=ConformerConfig(layers=12, dim=512, heads=8, feedforward=2048),
-            predictor_dim=512,
-            context=1,
-            joiner_dim=512,
+            predictor=StatelessPredictorConfig(512, context=1),
+            joiner=JoinerConfig(512),
         ),
         spec_augment=SpecAugment(2, 27, 10, 100, 0.015, time_warp=80, probability=0.9),
         loss=LossConfig(ctc=0.2, middle=0.2, transducer=1.0),

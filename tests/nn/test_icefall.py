@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sonant.errors import CheckpointError, ConfigError
-from sonant.nn import Network, NetworkConfig
+from sonant.nn import JoinerConfig, Network, NetworkConfig, StatelessPredictorConfig
 from sonant.nn.icefall import icefall_state, load_icefall
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "zipformer.npz")
@@ -33,8 +33,8 @@ def test_a_checkpoint_computes_what_icefalls_network_does(tmp_path):
     found = load_icefall(saved(tmp_path / "pretrained.pt", state()), **TRAINED)
     network = found.network
     assert network.config.encoder == WEIGHTS["TINY"]
-    assert (network.config.tokens, network.config.predictor_dim, network.config.joiner_dim) == (11, 16, 16)
-    assert (network.config.context, found.transducer, found.ctc) == (2, True, True)
+    assert (network.config.tokens, network.config.predictor.dim, network.config.joiner.dim) == (11, 16, 16)
+    assert (network.predictor.config.context, found.transducer, found.ctc) == (2, True, True)
     assert sorted(found.left_out) == [
         f"simple_{part}_proj.{kind}" for part in ("am", "lm") for kind in ("bias", "weight")
     ]
@@ -56,7 +56,13 @@ def test_a_checkpoint_computes_what_icefalls_network_does(tmp_path):
 def test_a_causal_network_may_be_given_a_chunk(tmp_path):
     with torch.device("meta"):
         shape = replace(WEIGHTS["TINY"], causal=True)
-        names = icefall_state(Network(NetworkConfig(shape, tokens=11, predictor_dim=16, joiner_dim=16)))
+        names = icefall_state(
+            Network(
+                NetworkConfig(
+                    shape, tokens=11, predictor=StatelessPredictorConfig(16), joiner=JoinerConfig(16)
+                )
+            )
+        )
     path = saved(tmp_path / "a.pt", {n: WEIGHTS["of_name"](n, v.shape) for n, v in names.items()})
     encoder = load_icefall(path, chunk=16, left_context=32, **TRAINED).network.config.encoder
     assert encoder == replace(shape, chunk=16, left_context=32)

@@ -14,8 +14,10 @@ from sonant.nn import (
     ZIPFORMER_L,
     ZIPFORMER_M,
     ZIPFORMER_S,
+    JoinerConfig,
     Network,
     NetworkConfig,
+    StatelessPredictorConfig,
     Zipformer,
     ZipformerConfig,
 )
@@ -64,10 +66,17 @@ def test_streams_are_icefalls():
     torch.testing.assert_close(torch.cat(parts, dim=1), torch.from_numpy(GOLDEN["stream"]), **CLOSE)
 
 
+ICEFALL = StatelessPredictorConfig(512), JoinerConfig(512)
+
+
 def parameters(config: ZipformerConfig) -> int:
     """Of a transducer with 500 tokens, as icefall counts: with the two heads of its pruned loss."""
     with torch.device("meta"):
-        network = Network(NetworkConfig(config, tokens=500, predictor_dim=512, joiner_dim=512))
+        network = Network(
+            NetworkConfig(
+                config, tokens=500, predictor=StatelessPredictorConfig(512), joiner=JoinerConfig(512)
+            )
+        )
     heads = 500 * (config.dim + 1) + 500 * (512 + 1)
     state = icefall_state(network)
     return heads + sum(v.numel() for name, v in state.items() if not name.startswith("ctc_output."))
@@ -92,7 +101,10 @@ def test_there_are_as_many_parameters_as_published(config, exactly, published):
 def test_weights_have_icefalls_names_and_shapes(causal):
     with torch.device("meta"):
         config = NetworkConfig(
-            replace(ZIPFORMER_M, causal=causal), tokens=500, predictor_dim=512, joiner_dim=512
+            replace(ZIPFORMER_M, causal=causal),
+            tokens=500,
+            predictor=StatelessPredictorConfig(512),
+            joiner=JoinerConfig(512),
         )
         found = {name: list(v.shape) for name, v in icefall_state(Network(config)).items()}
     expected = json.loads(str(GOLDEN["names M causal" if causal else "names M"]))

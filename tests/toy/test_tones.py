@@ -10,8 +10,16 @@ import torch
 
 from sonant.data import SpecAugment
 from sonant.features import FbankConfig
-from sonant.nn import BLANK, ConformerConfig, NetworkConfig, Zipformer, ZipformerConfig
-from sonant.nn.encoder import EncoderConfig
+from sonant.nn import (
+    BLANK,
+    ConformerConfig,
+    EncoderConfig,
+    JoinerConfig,
+    NetworkConfig,
+    StatelessPredictorConfig,
+    Zipformer,
+    ZipformerConfig,
+)
 from sonant.search import ctc_greedy, transducer_greedy
 from sonant.train import (
     DataConfig,
@@ -67,7 +75,7 @@ def understood(trainer: Trainer) -> dict[str, list[str]]:
             ("ctc", ctc_greedy(scores)),
             (
                 "transducer",
-                transducer_greedy(step, encoded, context_size=network.config.context, blank=BLANK),
+                transducer_greedy(step, encoded, context_size=network.predictor.config.context, blank=BLANK),
             ),
         ):
             found[head] += [trainer.tokens.decode(list(h.tokens)) for h in hypotheses]
@@ -86,7 +94,7 @@ def tones(folder: Path, encoder: EncoderConfig, epochs: int, learning_rate: floa
         ),
         tokens=TokensConfig("char", 7),  # four letters, the start of a word, unknown, blank
         fbank=FbankConfig(sample_frequency=RATE, num_mel_bins=20, dither=0.0),
-        network=NetworkConfig(encoder, predictor_dim=16, joiner_dim=32),
+        network=NetworkConfig(encoder, predictor=StatelessPredictorConfig(16), joiner=JoinerConfig(32)),
         spec_augment=SpecAugment(frequency_masks=0, time_masks=0),
         loss=LossConfig(transducer=1.0),
         optimizer=OptimizerConfig(learning_rate=learning_rate, warmup=20),

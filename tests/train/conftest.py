@@ -9,7 +9,7 @@ import soundfile
 from sonant import audio
 from sonant.data import SpecAugment
 from sonant.features import FbankConfig
-from sonant.nn import ConformerConfig, NetworkConfig
+from sonant.nn import ConformerConfig, JoinerConfig, NetworkConfig, StatelessPredictorConfig
 from sonant.train import DataConfig, LossConfig, OptimizerConfig, TokensConfig, TrainConfig, train
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
@@ -26,8 +26,8 @@ NETWORK = NetworkConfig(
         subsampling_channels=4,
         dropout=0.2,
     ),
-    predictor_dim=8,
-    joiner_dim=16,
+    predictor=StatelessPredictorConfig(8),
+    joiner=JoinerConfig(16),
 )
 
 

@@ -147,8 +147,9 @@ def test_a_damaged_file_is_named(save, name, damage):
     [
         (b'"epochs": 2', b'"epochs": "2"', r"Expected `int`, got `str` - at `\$.epochs`"),
         (b'"epochs": 2', b'"epochs": 0', "epochs 0: expected 1 or more"),
-        (b'"joiner_dim": 16', b'"joiner_dim": 17', "size mismatch for joiner"),
-        (b'"kind": "conformer"', b'"kind": "perceptron"', "'perceptron': expected conformer or zipformer"),
+        (b'"context": 2', b'"context": 3', "size mismatch for predictor"),
+        (b'"kind": "conformer"', b'"kind": "former"', "kind 'former', expected one of conformer, rel"),
+        (b'"heads": 2', b'"heads": "2"', r"Expected `int`, got `str`"),
         (b'"kind": "char"', b'"kind": "syllable"', r"Invalid enum value 'syllable' - at `\$.tokens.kind`"),
     ],
 )

@@ -19,11 +19,21 @@ from sonant.audio import read_corpus
 from sonant.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from sonant.features import Fbank, FbankConfig
 from sonant.model.bundle import PARTS
-from sonant.nn import ConformerConfig, Network, NetworkConfig, ZipformerConfig
+from sonant.nn import (
+    ConformerConfig,
+    JoinerConfig,
+    LstmEncoderConfig,
+    LstmPredictorConfig,
+    Network,
+    NetworkConfig,
+    StatelessPredictorConfig,
+    ZipformerConfig,
+)
 from sonant.nn import Fbank as TorchFbank
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
 from sonant.train import DataConfig, TrainConfig, checkpoint
+from sonant.train.export import parts
 from sonant.train.shared_weights import SMALLEST
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
@@ -50,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         exp=folder,
         data=DataConfig(train=(Path("corpora/tones"),)),
         fbank=FbankConfig(num_mel_bins=40, dither=0.0),
-        network=NetworkConfig(encoder, tokens=40, predictor_dim=64, joiner_dim=64),
+        network=NetworkConfig(encoder, 40, StatelessPredictorConfig(64), JoinerConfig(64)),
     )
     torch.manual_seed(0)
     network = Network(config.network)
@@ -330,3 +340,15 @@ def test_graphs_that_differ_leave_no_folder(run, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"encoder: ONNX differs from torch by .*, expected 0.0"):
         train.export(run, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetworkConfig(LstmEncoderConfig(dim=8, pre_layers=1, post_layers=1)),
+        NetworkConfig(ConformerConfig(dim=8, layers=1), predictor=LstmPredictorConfig(8)),
+    ],
+)
+def test_a_network_that_a_bundle_has_no_place_for_is_named(config):
+    with pytest.raises(ConfigError, match=r"no place for a .* encoder with a .* predictor: expected a conf"):
+        parts(Network(config))

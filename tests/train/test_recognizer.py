@@ -13,7 +13,7 @@ from sonant.audio import read_corpus
 from sonant.cli import main
 from sonant.errors import CheckpointError, ConfigError
 from sonant.features import FbankConfig
-from sonant.nn import ConformerConfig, Network, NetworkConfig
+from sonant.nn import ConformerConfig, JoinerConfig, Network, NetworkConfig, StatelessPredictorConfig
 from sonant.text import Tokens
 from sonant.train import DataConfig, TrainConfig, checkpoint, load_checkpoint
 
@@ -32,7 +32,9 @@ def save(folder: Path, exp: Path, seed: int) -> None:
         exp=exp,
         data=DataConfig(train=(Path("corpora/tones"),)),
         fbank=FbankConfig(num_mel_bins=40, dither=0.0),
-        network=NetworkConfig(encoder, tokens=40, predictor_dim=32, joiner_dim=32),
+        network=NetworkConfig(
+            encoder, tokens=40, predictor=StatelessPredictorConfig(32), joiner=JoinerConfig(32)
+        ),
     )
     torch.manual_seed(seed)
     network = Network(config.network)

@@ -16,6 +16,7 @@ from safetensors.torch import save
 
 from sonant.audio import read_corpus
 from sonant.errors import CheckpointError
+from sonant.nn import JoinerConfig
 from sonant.text import spoken
 from sonant.train import AlignmentConfig, Trainer, checkpoint, train
 from sonant.train.progress import Progress
@@ -188,7 +189,7 @@ counted(checkpoint.msgspec.json.decode(text, type=TrainConfig, dec_hook=checkpoi
 
 def test_a_resumed_run_with_another_network_is_refused(tiny, never_stopped):
     config = tiny("never-stopped")
-    wider = replace(config, network=replace(config.network, joiner_dim=24))
+    wider = replace(config, network=replace(config.network, joiner=JoinerConfig(24)))
     with pytest.raises(
         CheckpointError,
         match=r"last: does not fit this configuration \(size mismatch for joiner.encoder.weight.*\); go on",

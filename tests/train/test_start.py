@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from sonant.errors import CheckpointError, ConfigError
 from sonant.model.bundle import BUNDLED
-from sonant.nn import ConformerConfig, Network, NetworkConfig
+from sonant.nn import ConformerConfig, JoinerConfig, Network, NetworkConfig
 from sonant.train import LossConfig, StartConfig, Trainer, checkpoint
 from sonant.train.start import load_into, tokens_of
 from sonant.train.update import Part
@@ -53,7 +53,7 @@ def test_the_bundled_model_lacks_only_the_middle_head():
 
 def test_another_network_is_refused_by_the_names_of_its_weights(tiny, trained):
     config = tiny("second", start=StartConfig(source=trained))
-    config = replace(config, network=replace(config.network, joiner_dim=24))
+    config = replace(config, network=replace(config.network, joiner=JoinerConfig(24)))
     with pytest.raises(
         CheckpointError,
         match=r"does not fit the network: joiner.encoder.weight \(24, 16\): "

@@ -9,14 +9,14 @@ Padding is part of the definition rather than masked away: the features of a rec
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonant.errors import ConfigError
-from sonant.nn.encoder import EncoderConfig
+from sonant.nn.choice import EncoderConfig
 
 SUBSAMPLING = 4
 # A first output frame of the two stride-2 convolutions needs 4 + 3 feature frames.
@@ -35,7 +35,7 @@ class ConformerConfig(EncoderConfig):
     left_context: int = 60  # encoder frames; a multiple of chunk
     subsampling_channels: int = 32
     dropout: float = 0.1
-    kind: str = "conformer"
+    kind: Literal["conformer"] = "conformer"
 
     def __post_init__(self):
         for option, value in vars(self).items():
@@ -52,6 +52,10 @@ class ConformerConfig(EncoderConfig):
             )
         if self.left_context % self.chunk:
             raise ConfigError(f"left_context {self.left_context} is not a multiple of chunk {self.chunk}")
+
+    @property
+    def subsampling(self) -> int:
+        return SUBSAMPLING
 
     @property
     def step(self) -> int:
@@ -258,8 +262,8 @@ class Conformer(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Whole recordings in one pass.
 
-        features (batch, frames, features): normalised, zero beyond each one's end; so their lengths are not
-        asked for here, as they are by other encoders.
+        features (batch, frames, features): normalised, zero beyond each one's end, so that the lengths need
+        not be known.
 
         Gives the output (batch, chunks * chunk, dim) and that of the middle layer, for an intermediate loss.
         """

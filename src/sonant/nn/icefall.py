@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from sonant.errors import CheckpointError, ConfigError
+from sonant.nn.heads import JoinerConfig
 from sonant.nn.network import Network, NetworkConfig
+from sonant.nn.predictors import StatelessPredictorConfig
 from sonant.nn.zipformer import ZipformerConfig
 
 # icefall's names and those of `Network`; all that follows is the same.
@@ -190,10 +192,10 @@ def icefall_config(
         return NetworkConfig(
             encoder,
             tokens=size("decoder.embedding.weight", 0),
-            predictor_dim=size("decoder.embedding.weight", 1),
-            # With a context of one icefall's predictor is its embedding, which is another than ours.
-            context=size("decoder.conv.weight", 2),
-            joiner_dim=size("joiner.encoder_proj.weight", 0),
+            predictor=StatelessPredictorConfig(
+                dim=size("decoder.embedding.weight", 1), context=size("decoder.conv.weight", 2)
+            ),
+            joiner=JoinerConfig(size("joiner.encoder_proj.weight", 0)),
         )
     except (ConfigError, ZeroDivisionError) as error:
         raise CheckpointError(f"{source}: its shapes make no zipformer: {error}") from None

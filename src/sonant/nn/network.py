@@ -1,26 +1,37 @@
-"""The recognition network: an encoder with a CTC head, a stateless predictor and a joiner."""
+"""The recognition network: an encoder with a CTC head, a predictor and a joiner."""
 
 from dataclasses import dataclass, field
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from sonant.errors import ConfigError
+from sonant.nn.choice import EncoderConfig, PredictorConfig
 from sonant.nn.conformer import Conformer, ConformerConfig
-from sonant.nn.encoder import EncoderConfig
+from sonant.nn.heads import CtcHead, CtcHeadConfig, Joiner, JoinerConfig
+from sonant.nn.lstm import LstmEncoder, LstmEncoderConfig
+from sonant.nn.predictors import (
+    LstmPredictor,
+    LstmPredictorConfig,
+    StatelessPredictor,
+    StatelessPredictorConfig,
+)
+from sonant.nn.relative_conformer import RelativeConformer, RelativeConformerConfig
 from sonant.nn.zipformer import Zipformer, ZipformerConfig
 
-BLANK = 0
+Encoder = Conformer | RelativeConformer | LstmEncoder | Zipformer
+Predictor = StatelessPredictor | LstmPredictor
+
+ENCODER_CONFIGS = (ConformerConfig, RelativeConformerConfig, LstmEncoderConfig, ZipformerConfig)
+PREDICTOR_CONFIGS = (StatelessPredictorConfig, LstmPredictorConfig)
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     encoder: EncoderConfig = field(default_factory=ConformerConfig)
     tokens: int = 256  # with the blank
-    predictor_dim: int = 256
-    context: int = 2  # tokens that the predictor sees
-    joiner_dim: int = 256
+    predictor: PredictorConfig = field(default_factory=StatelessPredictorConfig)
+    joiner: JoinerConfig = JoinerConfig()
+    ctc: CtcHeadConfig = CtcHeadConfig()
     middle: int = (
         0  # outputs of the head on the middle layer, which serves training alone; 0: as many as tokens
     )
@@ -28,79 +39,48 @@ class NetworkConfig:
     def __post_init__(self):
         if self.tokens < 2:
             raise ConfigError(f"tokens {self.tokens}: expected at least 2, the blank and another")
-        if self.predictor_dim < 4 or self.predictor_dim % 4:
-            raise ConfigError(f"predictor_dim {self.predictor_dim}: expected a multiple of 4")
-        for option in ("context", "joiner_dim"):
-            if getattr(self, option) < 1:
-                raise ConfigError(f"{option} {getattr(self, option)}: expected at least 1")
+        for option, kinds in (("encoder", ENCODER_CONFIGS), ("predictor", PREDICTOR_CONFIGS)):
+            if not isinstance(getattr(self, option), kinds):
+                expected = ", ".join(kind.__name__ for kind in kinds)
+                raise ConfigError(f"{option} {getattr(self, option)!r}: expected one of {expected}")
 
 
-class StatelessPredictor(nn.Module):
-    """Embedding and a convolution over the last `context` tokens (Ghodsi et al. 2020), no recurrence.
-
-    contexts (..., context) int64, to (..., predictor_dim).
-    """
-
-    def __init__(self, config: NetworkConfig):
-        super().__init__()
-        dim = config.predictor_dim
-        self.context = config.context
-        self.embedding = nn.Embedding(config.tokens, dim)
-        self.convolution = nn.Conv1d(dim, dim, config.context, groups=dim // 4, bias=False)
-
-    def forward(self, contexts: Tensor) -> Tensor:
-        flat = self.embedding(contexts.flatten(0, -2))
-        out = self.convolution(flat.transpose(1, 2)).squeeze(2)
-        return F.relu(out).unflatten(0, contexts.shape[:-1])
-
-    def contexts(self, targets: Tensor) -> Tensor:
-        """targets (batch, tokens) to the contexts of each and the end: (batch, tokens + 1, context)."""
-        return F.pad(targets, (self.context, 0), value=BLANK).unfold(1, self.context, 1)
-
-
-class Joiner(nn.Module):
-    """encoder (..., dim) and predictor (..., predictor_dim), broadcast, to logits (..., tokens)."""
-
-    def __init__(self, config: NetworkConfig):
-        super().__init__()
-        self.encoder = nn.Linear(config.encoder.dim, config.joiner_dim)
-        self.predictor = nn.Linear(config.predictor_dim, config.joiner_dim)
-        self.output = nn.Linear(config.joiner_dim, config.tokens)
-
-    def forward(self, encoder: Tensor, predictor: Tensor) -> Tensor:
-        return self.output(torch.tanh(self.encoder(encoder) + self.predictor(predictor)))
-
-    def lattice(self, encoder: Tensor, predictor: Tensor) -> Tensor:
-        """Every frame with every context: (batch, frames, dim) and (batch, tokens + 1, predictor_dim) to
-        (batch, frames, tokens + 1, vocabulary)."""
-        hidden = self.encoder(encoder).unsqueeze(2) + self.predictor(predictor).unsqueeze(1)
-        return self.output(torch.tanh(hidden))
-
-
-def encoder_config(kind: str) -> type[ConformerConfig] | type[ZipformerConfig]:
-    """The configuration of this kind of encoder. Raises ConfigError."""
-    for found in (ConformerConfig, ZipformerConfig):
-        if found.kind == kind:
-            return found
-    raise ConfigError(f"encoder of kind {kind!r}: expected conformer or zipformer")
-
-
-def build_encoder(config: EncoderConfig) -> Conformer | Zipformer:
+def new_encoder(config: EncoderConfig) -> Encoder:
     match config:
         case ConformerConfig():
             return Conformer(config)
+        case RelativeConformerConfig():
+            return RelativeConformer(config)
+        case LstmEncoderConfig():
+            return LstmEncoder(config)
         case ZipformerConfig():
             return Zipformer(config)
         case _:
-            raise ConfigError(f"encoder {config}: expected a ConformerConfig or a ZipformerConfig")
+            raise ConfigError(f"no encoder is made of {config!r}")
+
+
+def new_predictor(config: PredictorConfig, tokens: int) -> Predictor:
+    match config:
+        case StatelessPredictorConfig():
+            return StatelessPredictor(config, tokens)
+        case LstmPredictorConfig():
+            return LstmPredictor(config, tokens)
+        case _:
+            raise ConfigError(f"no predictor is made of {config!r}")
 
 
 class Network(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.config = config
-        self.encoder = build_encoder(config.encoder)
-        self.ctc = nn.Linear(config.encoder.dim, config.tokens)
-        self.middle = nn.Linear(config.encoder.dim, config.middle or config.tokens)
-        self.predictor = StatelessPredictor(config)
-        self.joiner = Joiner(config)
+        dim = config.encoder.dim
+        self.encoder = new_encoder(config.encoder)
+        self.ctc = CtcHead(config.ctc, dim, config.tokens)
+        self.middle = nn.Linear(dim, config.middle or config.tokens)
+        self.predictor = new_predictor(config.predictor, config.tokens)
+        self.joiner = Joiner(config.joiner, dim, config.predictor.dim, config.tokens)
+
+    def transducer_parameters(self) -> int:
+        """How many parameters encoder, predictor and joiner have; the CTC heads are left out."""
+        parts = (self.encoder, self.predictor, self.joiner)
+        return sum(parameter.numel() for part in parts for parameter in part.parameters())

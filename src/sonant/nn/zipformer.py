@@ -17,7 +17,7 @@ output; they are left out.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, FeatureError
 from sonant.fsa.swoosh import swoosh_l_forward, swoosh_r_forward
+from sonant.nn.choice import EncoderConfig
 from sonant.nn.conformer import SharedDropout
-from sonant.nn.encoder import EncoderConfig
 from sonant.nn.zipformer_layers import BiasNorm, Bypass, Frames, LayerState, ZipformerLayer, scaled
 
 # A 20 ms frame is computed from 9 feature frames, 2 apart, and three frames to either side.
@@ -58,7 +58,7 @@ class ZipformerConfig(EncoderConfig):
     training_chunks: tuple[int | None, ...] = (16, 32, 64, None)  # one is drawn for each batch, if causal
     training_left_contexts: tuple[int | None, ...] = (64, 128, 256, None)
     dropout: float = 0.1
-    kind: str = "zipformer"
+    kind: Literal["zipformer"] = "zipformer"
 
     def __post_init__(self):
         stacks = len(self.layers)
@@ -107,7 +107,12 @@ class ZipformerConfig(EncoderConfig):
         return math.lcm(2, *self.downsampling)
 
     @property
-    def step(self) -> int:
+    def subsampling(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Feature frames for one of the output."""
+        return 4
+
+    @property
+    def step(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Feature frames from one window of a stream to the next."""
         if self.chunk is None:
             raise ConfigError("chunk None: a stream needs a causal network and a chunk, as 16, 32 or 64")

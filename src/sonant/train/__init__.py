@@ -12,6 +12,7 @@ from sonant.train.optimizer import OptimizerConfig
 from sonant.train.recognizer import load_checkpoint
 from sonant.train.scaled_adam import ScaledAdamConfig
 from sonant.train.schedules import EdenConfig, HoldConfig
+from sonant.train.sherpa import export_sherpa
 
 __all__ = [
     "AlignmentConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "Trainer",
     "averaged",
     "export",
+    "export_sherpa",
     "load_checkpoint",
     "train",
     "train_mmi",

@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sonant.errors import CheckpointError, ConfigError, TokenError
-from sonant.nn import EncoderConfig, Network, encoder_config
+from sonant.nn import EncoderConfig, Network, PredictorConfig
+from sonant.nn.network import ENCODER_CONFIGS, PREDICTOR_CONFIGS
 from sonant.text import Tokens
 from sonant.train.config import TrainConfig
 
@@ -194,8 +195,13 @@ def first_of(error: Exception) -> str:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is EncoderConfig:
-        # Checkpoints of before there was a choice are of conformers.
-        return msgspec.convert(value, encoder_config(value.get("kind", "conformer")))
-    # Paths are the other kind of field that JSON has no form for.
-    return kind(value)
+    """The kinds of field that JSON has no form for: paths, and which encoder or predictor it is."""
+    choices = {EncoderConfig: ENCODER_CONFIGS, PredictorConfig: PREDICTOR_CONFIGS}.get(kind)
+    if choices is None:
+        return kind(value)
+    # Without a name it is of the time when there was but one.
+    name = value.get("kind", choices[0].kind) if isinstance(value, dict) else value
+    for choice in choices:
+        if choice.kind == name:
+            return msgspec.convert(value, choice)
+    raise ValueError(f"kind {name!r}, expected one of {', '.join(choice.kind for choice in choices)}")

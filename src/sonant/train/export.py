@@ -1,17 +1,12 @@
 """From a checkpoint to a bundle: ONNX graphs in float and int8, weights, tokens, configuration, card."""
 
-import logging
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import msgspec
-import numpy as np
 import onnx
 import torch
 from safetensors.torch import save_file
@@ -19,14 +14,13 @@ from torch import Tensor, nn
 
 from sonant.errors import ConfigError, TrainingError
 from sonant.model.bundle import CONFIG, PARTS, TOKENS, WEIGHTS, BundleConfig, Head, checksum, onnx_name
-from sonant.nn import BLANK, SUBSAMPLING, Conformer, ConformerState, Network
+from sonant.nn import BLANK, Conformer, Network, StatelessPredictor
 from sonant.train import checkpoint
 from sonant.train.config import TrainConfig
 from sonant.train.keep import Choice, averaged
+from sonant.train.onnx_graphs import TOLERANCE, Part, largest_difference, quiet, to_onnx
 from sonant.train.shared_weights import share_weights
 
-# ONNX against torch, on every output (issue of the float graphs; 8-bit weights are not held to it).
-TOLERANCE = 1e-3
 CARD = "README.md"
 
 
@@ -35,12 +29,11 @@ class EncoderStep(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.ctc = ctc
+        self.state = type(encoder.initial_state(1))
 
-    def forward(
-        self, features: Tensor, tail: Tensor, keys: Tensor, values: Tensor, gated: Tensor, seen: Tensor
-    ) -> tuple[Tensor, ...]:
-        state = ConformerState(tail, keys, values, gated, seen)
-        out, after = self.encoder.step(features, state)
+    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        encoder: Any = self.encoder
+        out, after = encoder.step(features, self.state(*state))
         return out, self.ctc(out).log_softmax(dim=-1), *after
 
 
@@ -54,87 +47,47 @@ class JoinerStep(nn.Module):
         return self.joiner(encoder_out[:, None], predictor_out[:, None])[:, 0].log_softmax(dim=-1)
 
 
-@dataclass(frozen=True)
-class Part:
-    """One graph: a module with example inputs, names, and the axis that holds the batch in each input."""
-
-    module: nn.Module
-    inputs: dict[str, Tensor]
-    outputs: Sequence[str]
-    batch_axes: dict[str, int]
+# Of the encoders' states, those whose batch is not the first axis.
+STATE_AXES = {"keys": 1, "values": 1, "gated": 1}
 
 
-def streaming(network: Network) -> Conformer:
-    """The encoder. Raises ConfigError where bundles have no place for what it takes and keeps."""
-    encoder = network.encoder
-    if not isinstance(encoder, Conformer):
-        raise ConfigError(f"a network with a {network.config.encoder.kind}: only conformers are exported")
-    return encoder
+def streaming(network: Network) -> tuple[Conformer, StatelessPredictor]:
+    """Encoder and predictor. Raises ConfigError where bundles have no place for what they take and keep."""
+    config, encoder, predictor = network.config, network.encoder, network.predictor
+    if not isinstance(encoder, Conformer) or not isinstance(predictor, StatelessPredictor):
+        raise ConfigError(
+            f"a bundle has no place for a {config.encoder.kind} encoder with a {config.predictor.kind} "
+            "predictor: expected a conformer with a stateless one; see sonant.train.export_sherpa for others"
+        )
+    return encoder, predictor
 
 
 def parts(network: Network, batch: int = 2) -> dict[str, Part]:
-    config, encoder = network.config, streaming(network)
+    config, encoder, predictor = network.config, *streaming(network)
     state = encoder.initial_state(batch)._asdict()
     generator = torch.Generator().manual_seed(0)
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    features = noise(batch, encoder.config.step, config.encoder.features)
-    contexts = torch.randint(BLANK, config.tokens, (batch, config.context), generator=generator)
+    features = noise(batch, config.encoder.step, config.encoder.features)
+    context = predictor.config.context
+    contexts = torch.randint(BLANK, config.tokens, (batch, context), generator=generator)
     frames = {
         "encoder_out": noise(batch, config.encoder.dim),
-        "predictor_out": noise(batch, config.predictor_dim),
+        "predictor_out": noise(batch, config.predictor.dim),
     }
     return {
         "encoder": Part(
             EncoderStep(encoder, network.ctc),
             {"features": features, **state},
             ["encoder_out", "ctc", *(f"next_{name}" for name in state)],
-            {"features": 0, "tail": 0, "keys": 1, "values": 1, "gated": 1, "seen": 0},
+            {"features": 0, **{name: STATE_AXES.get(name, 0) for name in state}},
+            variadic=True,
         ),
-        "predictor": Part(network.predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
+        "predictor": Part(predictor, {"contexts": contexts}, ["predictor_out"], {"contexts": 0}),
         "joiner": Part(JoinerStep(network), frames, ["log_probs"], dict.fromkeys(frames, 0)),
     }
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what the exporter and the quantiser log, and the handlers that they install, from the user."""
-    root = logging.getLogger()
-    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
-def to_onnx(part: Part) -> onnx.ModelProto:
-    batch = torch.export.Dim("batch")
-    with quiet(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "part.onnx"
-        torch.onnx.export(
-            part.module.eval(),
-            tuple(part.inputs.values()),
-            path,
-            input_names=list(part.inputs),
-            output_names=list(part.outputs),
-            dynamic_shapes=tuple({part.batch_axes[name]: batch} for name in part.inputs),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        model = onnx.load(path)
-    # Stack traces of the machine it was made on are nobody's business.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    return model
 
 
 def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -159,18 +112,6 @@ def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
         quantizer.process()
         # It wraps the graph it was given.
         return cast(onnx_model.ONNXModel, quantizer.model).model
-
-
-def largest_difference(part: Part, path: Path) -> float:
-    """Between torch and ONNX Runtime, over all outputs."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: t.numpy() for name, t in part.inputs.items()})
-    with torch.no_grad():
-        expected = part.module(*part.inputs.values())
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
 
 
 def export(
@@ -244,16 +185,17 @@ def bundle_config(
 ) -> BundleConfig:
     """Of a bundle without files."""
     shape = network.config
+    encoder, predictor = streaming(network)
     mean: Any = network.encoder.feature_mean
     return BundleConfig(
         name=name,
         language=language,
         features=config.fbank,
-        step=streaming(network).config.step,
-        subsampling=SUBSAMPLING,
+        step=encoder.config.step,
+        subsampling=encoder.config.subsampling,
         padding=tuple(mean.tolist()),
         tokens=shape.tokens,
-        context=shape.context,
+        context=predictor.config.context,
         head=head,
     )
 
@@ -261,16 +203,17 @@ def bundle_config(
 def card(config: TrainConfig, network: Network, name: str) -> str:
     parameters = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("middle."))
     corpora = ", ".join(path.name for path in config.data.train)
-    encoder = streaming(network).config
+    encoder = streaming(network)[0].config
     return f"""# {name}
 
-A streaming conformer ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters) with a
-CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs on:
+A streaming {encoder.kind} ({encoder.layers} layers of {encoder.dim}, {parameters / 1e6:.1f} M parameters)
+with a CTC head and a transducer with a stateless predictor, trained with sonant for {config.epochs} epochs
+on:
 {corpora}.
 
 Text units: {network.config.tokens} SentencePiece tokens ({config.tokens.kind}).
 Input: {config.fbank.num_mel_bins} log-mel features at {config.fbank.sample_frequency:.0f} Hz.
-It decides every {encoder.chunk * 40} ms.
+It decides every {encoder.step * 10} ms.
 
 Word error rate: measure it with `sonant evaluate MANIFEST --model THIS_FOLDER` and write it here, with the
 data.

@@ -16,7 +16,7 @@ from sonant.data import BadData, Batch, Item, Loader, WaveCache, epoch_batches
 from sonant.data.bad import learnable
 from sonant.errors import CheckpointError, TrainingError
 from sonant.features import Fbank as NativeFbank
-from sonant.nn import SUBSAMPLING, Fbank, Network
+from sonant.nn import Fbank, Network
 from sonant.search import ctc_greedy
 from sonant.text import Tokens
 from sonant.train import checkpoint, keep, start
@@ -47,12 +47,13 @@ class Trainer:
         self.bad = BadData(config.data.bad)
         self.train_set, self.valid_set = read_utterances(config, self.bad)
         self.tokens = self.ranks.first(self._tokens)
+        frame = config.fbank.frame_shift * config.network.encoder.subsampling  # of the output, in ms
         self.train_set = learnable(
             self.train_set,
             self.bad,
             lacks=self._lacks,
             encode=self._encode,
-            tokens_per_second=1000 / config.fbank.frame_shift / SUBSAMPLING / max(config.data.speeds),
+            tokens_per_second=1000 / frame / max(config.data.speeds),
         )
         cache = WaveCache(int(config.fbank.sample_frequency), config.data.cache_gb * 1e9)
         config.exp.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sonant.data import Batch, SpecAugment
 from sonant.losses import ctc_loss, rnnt_loss_fused
-from sonant.nn import SUBSAMPLING, Fbank, Network
+from sonant.nn import Fbank, Network
 from sonant.train.bounds import check
 from sonant.train.sub_batches import in_parts
 
@@ -74,7 +74,9 @@ class Objective(nn.Module):
         if batch.alignment is None:
             found["middle"] = ctc_loss(network.middle(middle), targets, frames, tokens)
         else:
-            found["middle"] = _aligned_loss(network.middle(middle), batch.alignment)
+            found["middle"] = _aligned_loss(
+                network.middle(middle), batch.alignment, network.config.encoder.subsampling
+            )
         losses = {name: (loss.sum(), loss.detach()) for name, loss in found.items()}
         if transducer:
             losses["transducer"] = self._transducer(out, frames, targets, tokens)
@@ -85,11 +87,11 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         predictor, joiner = self.network.predictor, self.network.joiner
         encoded = joiner.encoder(out[:, : int(frames.max())])
-        predicted = joiner.predictor(predictor(predictor.contexts(targets)))
+        predicted = joiner.predictor(predictor.prefixes(targets))
         parts = self.config.transducer_parts
         if parts == 1 or not torch.is_grad_enabled():
             each = rnnt_loss_fused(
-                encoded, predicted, joiner.output, targets, frames, tokens, reduction="none"
+                encoded, predicted, joiner.after_sum(), targets, frames, tokens, reduction="none"
             )
             return each.sum(), each.detach()
 
@@ -98,7 +100,7 @@ class Objective(nn.Module):
             return rnnt_loss_fused(
                 rows[0][:, :length],
                 rows[1][:, : said + 1],
-                joiner.output,
+                joiner.after_sum(),
                 targets[part, :said],
                 frames[part],
                 tokens[part],
@@ -110,9 +112,9 @@ class Objective(nn.Module):
         return in_parts(loss, parts, (encoded.float(), predicted.float()), weights)
 
 
-def _aligned_loss(logits: Tensor, alignment: Tensor) -> Tensor:
+def _aligned_loss(logits: Tensor, alignment: Tensor, subsampling: int) -> Tensor:
     """Cross entropy with the label at the middle of each encoder frame, (batch,)."""
-    labels = alignment[:, ::SUBSAMPLING][:, : logits.shape[1]]
+    labels = alignment[:, ::subsampling][:, : logits.shape[1]]
     labels = F.pad(labels, (0, logits.shape[1] - labels.shape[1]), value=-1)
     found = F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-1, reduction="none")
     return found.sum(dim=1)
