@@ -329,7 +329,7 @@ def test_a_network_that_bundles_have_no_place_for_is_named(run, tmp_path, monkey
     )
     network = Network(replace(config.network, encoder=encoder))
     monkeypatch.setattr(checkpoint, "load", lambda folder: (config, tokens, network))
-    with pytest.raises(ConfigError, match="a network with a zipformer: only conformers are exported"):
+    with pytest.raises(ConfigError, match="a bundle has no place for a zipformer encoder"):
         train.export(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 

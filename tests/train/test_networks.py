@@ -44,7 +44,7 @@ def test_it_trains_and_its_checkpoint_is_itself(tiny, name, precision):
     loaded, _, network = checkpoint.load(trainer.last)
     assert loaded.network == replace(config.network, tokens=len(trainer.tokens))
     for key, tensor in network.state_dict().items():
-        assert torch.equal(tensor, trainer.average[key]), key
+        assert torch.equal(tensor, trainer.averages.moving[key]), key
     resumed = Trainer(config)
     assert resumed.position == trainer.position
 

@@ -19,8 +19,8 @@ SMALL = {
     "network.encoder.heads": 2,
     "network.encoder.feedforward": 16,
     "network.encoder.subsampling-channels": 2,
-    "network.predictor-dim": 8,
-    "network.joiner-dim": 16,
+    "network.predictor.dim": 8,
+    "network.joiner.dim": 16,
     "optimizer.warmup": 2,
     "threads": 1,
 }
