@@ -86,7 +86,9 @@ def test_operations_with_orders_of_other_devices():
     }
     with (
         mock.patch.multiple(operations, **elsewhere),
-        mock.patch.object(operations.fsa_scores, "best_paths", lambda g, s: best_paths(g, s, "reference")),
+        mock.patch.object(
+            operations.fsa_scores, "best_paths", lambda g, s, dtype: best_paths(g, s, "reference", dtype)
+        ),
     ):
         found = k2.connect(fsas), k2.top_sort(fsas), k2.shortest_path(k2.top_sort(k2.connect(fsas)), True)
     for mine, native in zip(found, expected, strict=True):
