@@ -13,7 +13,7 @@
 namespace sonant {
 
 TemporaryFile::TemporaryFile(const std::string& folder) : folder_(folder) {
-  std::string path = folder + "/sonant-XXXXXX";  // mkstemp puts letters of its own for the X, six as it must have
+  std::string path = folder + "/sonant-" + std::string(6, 'X');  // for which mkstemp puts letters of its own
   fd_ = mkstemp(path.data());
   if (fd_ < 0) {
     fst_error("the folder of temporary files ", folder, ": ", std::strerror(errno), "; name another one");

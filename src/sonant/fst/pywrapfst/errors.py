@@ -3,7 +3,7 @@
 FstError
 ├── FstArgError           an argument that names nothing
 ├── FstBadWeightError     a weight that is none
-├── FstConstructionError  a class that is not made by calling it (pywrapfst: NotImplementedError)
+├── FstConstructionError  a class that is not made by calling it
 ├── FstIndexError         a state that is not there
 ├── FstIOError            a file that cannot be read or written
 └── FstOpError            an operation that cannot be done
@@ -25,7 +25,8 @@ class FstBadWeightError(FstError):
 
 
 class FstConstructionError(FstError, NotImplementedError):
-    pass
+    """Abstract by design, as in pywrapfst, whose programs catch NotImplementedError here: the message names
+    the function that makes one."""
 
 
 class FstIOError(FstError, OSError):
