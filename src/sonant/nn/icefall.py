@@ -18,17 +18,14 @@ from sonant.errors import CheckpointError, ConfigError
 from sonant.nn.heads import JoinerConfig
 from sonant.nn.network import Network, NetworkConfig
 from sonant.nn.predictors import StatelessPredictorConfig
+from sonant.nn.published import NAMES
 from sonant.nn.zipformer import ZipformerConfig
 
 # icefall's names and those of `Network`; all that follows is the same.
 PREFIXES = (
     ("encoder_embed.", "encoder.encoder_embed."),
     ("encoder.", "encoder."),
-    ("decoder.embedding.", "predictor.embedding."),
-    ("decoder.conv.", "predictor.convolution."),
-    ("joiner.encoder_proj.", "joiner.encoder."),
-    ("joiner.decoder_proj.", "joiner.predictor."),
-    ("joiner.output_linear.", "joiner.output."),
+    *NAMES.items(),
     ("ctc_output.1.", "ctc."),
 )
 # Heads of which a Network has none: those of the pruned loss, and the attention decoder.
